@@ -1,0 +1,24 @@
+//! loadgen: which queue of which host made clients wait, and how would another backlog behave?
+//!
+//! The map of the house; data goes one way, from top to bottom:
+//!
+//! | module | what lives there |
+//! | --- | --- |
+//! | [`cli`] | one file a subcommand; the control plane |
+//! | [`engine`] | load workers: pacing and the hot loop |
+//! | [`clients`] | one file a client kind: a state machine |
+//! | [`target`] | `loadgen serve`: listener, accept pacing, service |
+//! | [`lab`] | the private network namespaces |
+//! | [`observe`] | kernel counters, listen queues, the environment |
+//! | [`sys`] | every system call that needs unsafe or nix |
+//! | [`report`] | results to bytes: CSV, JSON, pictures, terminal |
+//! | [`verdict`] | limits and validity: results to a judgement (pure) |
+//! | [`measure`] | records, histograms, ledgers, results (pure) |
+//! | [`load`] | arrival schedules (pure) |
+//! | [`scenario`] | what a user writes, and the plan that it resolves to (pure) |
+//! | [`units`] | values with a unit |
+
+pub mod load;
+pub mod measure;
+pub mod scenario;
+pub mod units;

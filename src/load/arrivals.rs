@@ -1,0 +1,2 @@
+//! Placeholder for the arrivals' iterator.
+pub struct Arrivals;

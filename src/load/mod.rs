@@ -1,0 +1,8 @@
+//! Arrival schedules: pure functions from an attempt's number to its offset from the load's
+//! start. No clock and no socket lives here, so that tests are tables and properties.
+
+mod arrivals;
+mod shape;
+
+pub use arrivals::Arrivals;
+pub use shape::{Schedule, Shape, Stage};

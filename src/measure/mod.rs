@@ -1,0 +1,11 @@
+//! What is measured and what is reported, and nothing about how: records of attempts, histograms,
+//! series, ledgers, results. Pure.
+
+mod histogram;
+mod outcome;
+mod record;
+pub mod result;
+
+pub use histogram::{Metric, Recorder, Summary, decode, empty, encode, percentile, record};
+pub use outcome::{Ending, Outcome, TargetOutcome};
+pub use record::{Event, Record};

@@ -1,0 +1,99 @@
+//! The classes into which attempts fall; each ledger is a count for each class.
+
+use serde::{Deserialize, Serialize};
+
+/// Declares a class enum with the names that results use.
+macro_rules! classes {
+    ($(#[$doc:meta])* $name:ident { $($(#[$class_doc:meta])* $class:ident = $text:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum $name {
+            $($(#[$class_doc])* #[serde(rename = $text)] $class,)+
+        }
+
+        impl $name {
+            /// Every class, in the order in which reports show them.
+            pub const ALL: &'static [Self] = &[$(Self::$class,)+];
+
+            /// The name in results.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$class => $text,)+
+                }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+                f.pad(self.name())
+            }
+        }
+    };
+}
+
+classes! {
+    /// How an attempt to connect ended, as the client saw it.
+    Outcome {
+        /// Established with the first SYN.
+        Ok = "ok",
+        /// Established after at least one SYN retransmit.
+        OkRetried = "ok_retried",
+        /// ECONNREFUSED: nobody listens.
+        Refused = "refused",
+        /// ECONNRESET before the connection was established.
+        Reset = "reset",
+        /// Not established within the load's timeout, or ETIMEDOUT.
+        Timeout = "timeout",
+        /// EHOSTUNREACH or ENETUNREACH.
+        Unreachable = "unreachable",
+        /// EADDRNOTAVAIL: no local port left.
+        NoPort = "no_port",
+        /// EMFILE or ENFILE: no descriptor left.
+        NoFd = "no_fd",
+        /// ENOBUFS or ENOMEM.
+        NoBuffer = "no_buffer",
+        /// EAGAIN: an AF_UNIX queue is full.
+        Again = "again",
+        /// Still connecting when the run ended.
+        Cut = "cut",
+        /// Anything else; the errno is kept.
+        Other = "other",
+    }
+}
+
+impl Outcome {
+    /// Whether a connection was established.
+    pub const fn established(self) -> bool {
+        matches!(self, Self::Ok | Self::OkRetried)
+    }
+}
+
+classes! {
+    /// What became of an established connection, as the client saw it.
+    Ending {
+        /// Held, or exchanged every message, as planned.
+        Done = "done",
+        /// ECONNRESET or EPIPE before that.
+        Reset = "reset",
+        /// A reply was not whole within the load's timeout.
+        Timeout = "timeout",
+        /// The target closed before that.
+        Closed = "closed",
+        /// Still going on when the run ended.
+        Cut = "cut",
+        /// Anything else; the errno is kept.
+        Other = "other",
+    }
+}
+
+classes! {
+    /// What became of a connection in the target's accept queue.
+    TargetOutcome {
+        /// Returned by `accept()` and alive.
+        Accepted = "accepted",
+        /// Still in the queue when the run ended.
+        QueuedAtEnd = "queued_at_end",
+        /// Reset by its client while it waited.
+        ResetInQueue = "reset_in_queue",
+    }
+}

@@ -1,0 +1,3 @@
+//! What a user writes (TOML), checked, and the immutable plan that it resolves to.
+
+pub mod plan;

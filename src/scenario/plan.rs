@@ -1,0 +1,445 @@
+//! What a scenario resolves to: immutable, complete, and unable to hold a bad state.
+//!
+//! A plan is what the runner executes and what `run.json` records as `scenario`.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::load::Schedule;
+use crate::units::{Backlog, Bytes, Rate, Span};
+
+/// A whole scenario, resolved.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The scenario's name; also the name of its folder of results.
+    pub name: String,
+    /// What it teaches, in the author's words.
+    pub description: String,
+    /// Seed of every random draw.
+    pub seed: u64,
+    /// Length of a timeline interval.
+    pub interval: Span,
+    /// The paths that the sweep varies, in the order written; empty without a sweep.
+    pub sweep: Vec<Axis>,
+    /// The combinations, in the order in which they run; at least one.
+    pub cells: Vec<Cell>,
+    /// Thresholds that decide between pass and fail.
+    pub limits: Vec<Limit>,
+}
+
+/// One swept path and its values.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Axis {
+    /// Dotted path of the key, such as `target.backlog`.
+    pub path: String,
+    /// The values as text, in the order written.
+    pub values: Vec<String>,
+}
+
+/// One combination of a sweep.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Cell {
+    /// Unique name within the run, such as `backlog=5`; `all` without a sweep. Safe as part of a
+    /// file name: letters, digits and `=._,+-` only.
+    pub name: String,
+    /// Value of each swept path, in the order of [`Plan::sweep`].
+    pub axes: Vec<AxisValue>,
+    /// Where it runs.
+    pub lab: Lab,
+    /// The server under test.
+    pub target: Target,
+    /// The streams of clients; at least one, with distinct names.
+    pub loads: Vec<Load>,
+}
+
+/// The value that one cell gives to one swept path.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AxisValue {
+    /// Dotted path of the key.
+    pub path: String,
+    /// The value as text.
+    pub value: String,
+}
+
+/// The private network namespaces that a cell wants.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Lab {
+    /// What lies between the clients and the target.
+    pub link: Link,
+    /// Address family of the clients and of our own target.
+    pub family: Family,
+    /// Number of client source addresses, 1 to 4096.
+    pub sources: u16,
+    /// Kernel settings (dotted names under `net.`) and their values, in the order written.
+    pub sysctl: Vec<(String, String)>,
+}
+
+impl Lab {
+    /// Whether the cell cannot be measured outside of a lab.
+    pub fn required(&self) -> bool {
+        self.link == Link::Veth || !self.sysctl.is_empty()
+    }
+}
+
+/// What lies between the clients and the target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Link {
+    /// Both sides in one namespace, over its loopback.
+    Loopback,
+    /// Each side in a namespace of its own, with a virtual Ethernet pair between them.
+    Veth,
+}
+
+/// Address family.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Family {
+    /// IPv4.
+    Ipv4,
+    /// IPv6.
+    Ipv6,
+}
+
+/// The server under test.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub enum Target {
+    /// `loadgen serve`, started by the runner.
+    Own {
+        /// Command that starts it, our own program when absent; its standard input and output
+        /// carry plan and results, so that `ssh host loadgen serve --stdio` works as well.
+        command: Option<Vec<String>>,
+        /// Where a target started by `command` listens and is reached, as `host:port`.
+        address: Option<String>,
+        /// How it serves.
+        serve: Serve,
+    },
+    /// Any server that the user runs.
+    External {
+        /// `host:port` as written.
+        address: String,
+        /// Period of the samples of its listen queue.
+        sample: Span,
+    },
+}
+
+/// How `loadgen serve` listens and serves.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Serve {
+    /// The number given to `listen(2)`.
+    pub backlog: Backlog,
+    /// Threads that accept from the one listener, 1 to 64.
+    pub acceptors: u16,
+    /// How fast connections are taken from the accept queue.
+    pub accept: AcceptPace,
+    /// Windows of time, from the start of the cell's schedule, in which nothing is accepted.
+    pub stalls: Vec<Window>,
+    /// Time from a request (or, where no request is read, from `accept()`) to the reply.
+    pub service: ServiceTime,
+    /// Serve one client at a time to its end, as the simplest socket server does.
+    pub serial: bool,
+    /// What is sent back.
+    pub reply: Reply,
+    /// Who closes first.
+    pub close: Closer,
+    /// Period of the samples of the accept queue; at most 5 ms unless the user says otherwise.
+    pub sample: Span,
+}
+
+/// How fast connections are taken from the accept queue.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AcceptPace {
+    /// As soon as they are there.
+    Asap,
+    /// At most this many a second over all acceptors; time spent idle is not made up for.
+    Rate(Rate),
+    /// Never: whatever completes its handshake stays in the queue.
+    Never,
+}
+
+/// A window of time, as offsets from the start of the cell's schedule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Window {
+    /// First instant inside.
+    pub from: Span,
+    /// First instant after it; above `from`.
+    pub to: Span,
+}
+
+/// How long serving takes.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "distribution")]
+pub enum ServiceTime {
+    /// Always the same.
+    Constant {
+        /// That time.
+        time: Span,
+    },
+    /// Uniform between the two.
+    Uniform {
+        /// Shortest.
+        min: Span,
+        /// Longest.
+        max: Span,
+    },
+    /// Exponential.
+    Exponential {
+        /// Mean.
+        mean: Span,
+    },
+    /// Log-normal.
+    LogNormal {
+        /// Median, `exp(mu)`.
+        median: Span,
+        /// Standard deviation of the logarithm.
+        sigma: f64,
+    },
+}
+
+/// What the target sends back for what it reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reply {
+    /// Nothing.
+    None,
+    /// The bytes that came.
+    Echo,
+    /// This many bytes.
+    Bytes(Bytes),
+}
+
+/// Who closes a connection first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Closer {
+    /// The client; the target closes when it has seen the end.
+    Client,
+    /// The target, once it has replied (or, with no reply, once it has served).
+    Server,
+}
+
+/// One stream of clients.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Load {
+    /// Distinct within the cell; same alphabet as a cell's name.
+    pub name: String,
+    /// What one attempt does.
+    pub client: Client,
+    /// When attempts are wanted.
+    pub schedule: Schedule,
+    /// Offset of the load's start from the start of the cell's schedule.
+    pub start: Span,
+    /// Longest wait for a connection, and again for each whole reply.
+    pub timeout: Span,
+    /// Whether each attempt has a socket of its own.
+    pub lifecycle: Lifecycle,
+    /// How the client closes.
+    pub close: Close,
+    /// Load worker threads; `None` lets the runner choose.
+    pub workers: Option<u16>,
+}
+
+/// What one attempt does.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub enum Client {
+    /// Connects, holds the connection, closes it.
+    Connect {
+        /// How long an established connection is kept.
+        hold: Span,
+        /// Whether identity and instant are sent first, so that our target measures `queue_wait`.
+        greet: bool,
+    },
+    /// Connects, exchanges messages, closes.
+    Request {
+        /// The bytes of one message.
+        message: Vec<u8>,
+        /// Where a reply ends.
+        reply: ReplyEnd,
+        /// Messages on one connection, at least 1; exactly 1 where the reply ends by close.
+        exchanges: u32,
+        /// Pause between a whole reply and the next message.
+        think: Span,
+        /// As in [`Client::Connect`]; always off towards an external target.
+        greet: bool,
+    },
+}
+
+impl Client {
+    /// The kind's name in scenarios and results.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Connect { .. } => "connect",
+            Self::Request { .. } => "request",
+        }
+    }
+}
+
+/// Where a reply ends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReplyEnd {
+    /// After this many bytes (at least 1).
+    Length(u64),
+    /// With this sequence (not empty, at most 64 bytes).
+    Delimiter(Vec<u8>),
+    /// Where the target closes.
+    Close,
+}
+
+/// Whether each attempt has a socket of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Lifecycle {
+    /// `socket()` and `close()` for every attempt, as ordinary clients do.
+    Fresh,
+    /// `connect(AF_UNSPEC)` resets the connection and the socket connects again: 1.4 to 1.6 times
+    /// the rate, and another load on the target. Never compared with `fresh`.
+    Recycle,
+}
+
+/// How the client closes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Close {
+    /// `close()`: FIN, and TIME_WAIT at the client where it closes first.
+    Fin,
+    /// `SO_LINGER` of zero, then `close()`: RST, and no TIME_WAIT.
+    Rst,
+}
+
+/// A threshold, such as `connect.p99 <= 5ms`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Limit {
+    /// What is judged.
+    pub subject: Subject,
+    /// How it is compared.
+    pub comparison: Comparison,
+    /// With what.
+    pub bound: Bound,
+}
+
+/// What a limit judges.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Subject {
+    /// A statistic of a latency metric, over one load or (`None`) over each load that has it.
+    Metric {
+        /// Load's name, if only one is meant.
+        load: Option<String>,
+        /// Metric's name, such as `connect`.
+        metric: String,
+        /// `min`, `mean`, `stdev`, `max`, `count` or a percentile such as `p99`, `p99.9`, `p999`.
+        statistic: Statistic,
+    },
+    /// The number of attempts that ended in this class (`ok`, `timeout`, ...).
+    Outcome {
+        /// Load's name, if only one is meant.
+        load: Option<String>,
+        /// Class, by its name in `outcomes.csv`.
+        outcome: String,
+    },
+    /// By how much a kernel counter of the target's namespace grew.
+    Counter(String),
+}
+
+/// A statistic of a histogram.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Statistic {
+    /// Number of values.
+    Count,
+    /// Smallest.
+    Min,
+    /// Arithmetic mean.
+    Mean,
+    /// Standard deviation.
+    Stdev,
+    /// Largest.
+    Max,
+    /// Percentile, above 0 and at most 100.
+    Percentile(f64),
+}
+
+/// How a value is compared with its bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Comparison {
+    /// `<`
+    #[serde(rename = "<")]
+    Below,
+    /// `<=`
+    #[serde(rename = "<=")]
+    AtMost,
+    /// `==`
+    #[serde(rename = "==")]
+    Equal,
+    /// `!=`
+    #[serde(rename = "!=")]
+    Unequal,
+    /// `>=`
+    #[serde(rename = ">=")]
+    AtLeast,
+    /// `>`
+    #[serde(rename = ">")]
+    Above,
+}
+
+/// What a value is compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Bound {
+    /// A latency.
+    Time(Span),
+    /// A number of events.
+    Count(f64),
+    /// A share of the attempts, as a fraction (`"1%"` is 0.01).
+    Share(f64),
+}
+
+impl Comparison {
+    /// Whether `value` stands to `bound` as wanted.
+    pub fn holds(self, value: f64, bound: f64) -> bool {
+        match self {
+            Self::Below => value < bound,
+            Self::AtMost => value <= bound,
+            Self::Equal => value == bound,
+            Self::Unequal => value != bound,
+            Self::AtLeast => value >= bound,
+            Self::Above => value > bound,
+        }
+    }
+}
+
+impl fmt::Display for Comparison {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(match self {
+            Self::Below => "<",
+            Self::AtMost => "<=",
+            Self::Equal => "==",
+            Self::Unequal => "!=",
+            Self::AtLeast => ">=",
+            Self::Above => ">",
+        })
+    }
+}
+
+impl fmt::Display for Link {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(match self {
+            Self::Loopback => "loopback",
+            Self::Veth => "veth",
+        })
+    }
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ipv4 => "IPv4",
+            Self::Ipv6 => "IPv6",
+        })
+    }
+}
