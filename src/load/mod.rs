@@ -4,5 +4,5 @@
 mod arrivals;
 mod shape;
 
-pub use arrivals::Arrivals;
+pub use arrivals::{Arrival, Arrivals};
 pub use shape::{Schedule, Shape, Stage};

@@ -1,6 +1,8 @@
 //! What is measured and what is reported, and nothing about how: records of attempts, histograms,
 //! series, ledgers, results. Pure.
 
+pub mod book;
+pub mod greeting;
 mod histogram;
 mod outcome;
 mod record;

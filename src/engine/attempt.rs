@@ -1,0 +1,308 @@
+//! The life of an attempt in the hot loop: from its first look at the connection to its end.
+
+use std::io::{self, IoSlice, Read};
+use std::os::fd::AsRawFd;
+
+use mio::Interest;
+use mio::unix::SourceFd;
+
+use super::slots::Phase;
+use super::waiting::Slot;
+use super::worker::{RECORDS, ROOM, Worker};
+use crate::clients::{Arrived, Progress, Want};
+use crate::measure::greeting::Greeting;
+use crate::measure::{Ending, Event, Outcome, Record};
+use crate::scenario::plan::Lifecycle;
+use crate::sys::clock;
+use crate::sys::errno;
+use crate::sys::socket::disconnect;
+use crate::sys::tcp_info::{Standing, TcpInfo};
+
+/// The class of an established attempt.
+fn success(info: &TcpInfo) -> Outcome {
+    if info.retransmits() > 0 { Outcome::OkRetried } else { Outcome::Ok }
+}
+
+impl Worker {
+    /// Looks how far a connection is. On one host the handshake is often over when `connect()`
+    /// returns, although it says EINPROGRESS: asking the kernel saves a wait for the event.
+    pub(super) fn connecting(&mut self, slot: Slot, info: &TcpInfo) {
+        match info.standing() {
+            Standing::Established => self.established(slot, info),
+            Standing::Closed => {
+                let error = self.slots.get(slot).and_then(|a| a.socket.take_error().ok().flatten());
+                let number = error.map_or(libc::ECONNABORTED, |error| errno::number(&error));
+                self.connect_failed(slot, errno::outcome(number), number, Some(info));
+            }
+            Standing::Connecting => {
+                self.register(slot);
+                if let Some(attempt) = self.slots.get(slot) {
+                    let (part, issued) = (attempt.part, attempt.issued);
+                    let deadline = issued + self.streams[part].part.timeout;
+                    self.waiting.push(part * 2, slot, deadline);
+                }
+            }
+        }
+    }
+
+    /// Records how connecting ended; the instant of it.
+    fn record_connect(
+        &mut self,
+        slot: Slot,
+        outcome: Outcome,
+        errno: i32,
+        info: Option<&TcpInfo>,
+    ) -> u64 {
+        let at = self.now();
+        if let Some(attempt) = self.slots.get(slot) {
+            let event = Event::Connect {
+                intended: attempt.intended,
+                issued: attempt.issued,
+                kernel_rtt_us: info.map_or(0, TcpInfo::rtt_us),
+                retransmits: info.map_or(0, TcpInfo::retransmits),
+                outcome,
+                errno,
+            };
+            let load = self.streams[attempt.part].part.load;
+            self.records.push(Record { load, attempt: attempt.number, at, event });
+        }
+        at
+    }
+
+    fn established(&mut self, slot: Slot, info: &TcpInfo) {
+        let at = self.record_connect(slot, success(info), 0, Some(info));
+        let Some(attempt) = self.slots.get(slot) else { return };
+        let part = &self.streams[attempt.part].part;
+        if part.script.closes_at_once() {
+            return self.end(slot, Ending::Done, 0);
+        }
+        let greeting = Greeting {
+            run: self.run,
+            client: u64::from(part.load) << 48 | attempt.number & ((1 << 48) - 1),
+            monotonic: self.epoch + at,
+            realtime: if part.script.greets() { clock::realtime() } else { 0 },
+        };
+        attempt.phase = Phase::Open {
+            progress: Progress::new(&greeting),
+            intended: attempt.intended,
+            issued: attempt.issued,
+            pausing: false,
+        };
+        self.drive(slot);
+    }
+
+    fn connect_failed(&mut self, slot: Slot, outcome: Outcome, errno: i32, info: Option<&TcpInfo>) {
+        let at = self.record_connect(slot, outcome, errno, info);
+        self.release(slot, at);
+    }
+
+    /// Does what the script of an established connection wants, until it has to wait.
+    fn drive(&mut self, slot: Slot) {
+        loop {
+            let Some(attempt) = self.slots.get(slot) else { return };
+            let Phase::Open { progress, pausing, .. } = &mut attempt.phase else { return };
+            let stream = &self.streams[attempt.part];
+            match stream.part.script.want(progress) {
+                Want::Nothing => return self.end(slot, Ending::Done, 0),
+                Want::Pause(time) => {
+                    *pausing = true;
+                    let line = attempt.part * 2 + 1;
+                    self.register(slot);
+                    let deadline = self.now() + time;
+                    return self.waiting.push(line, slot, deadline);
+                }
+                Want::Receive => {
+                    let line = attempt.part * 2;
+                    let patience = stream.part.timeout;
+                    let was_registered = attempt.registered;
+                    self.register(slot);
+                    let deadline = self.now() + patience;
+                    self.waiting.push(line, slot, deadline);
+                    // Bytes that came before the wish for them make no new event.
+                    if !was_registered || !self.receive(slot) {
+                        return;
+                    }
+                }
+                Want::Send(first, second) => {
+                    let parts = [IoSlice::new(first), IoSlice::new(second)];
+                    match attempt.socket.send_vectored(&parts) {
+                        Ok(count) => stream.part.script.sent(progress, count),
+                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                            let line = attempt.part * 2;
+                            let patience = stream.part.timeout;
+                            self.register(slot);
+                            let deadline = self.now() + patience;
+                            return self.waiting.push(line, slot, deadline);
+                        }
+                        Err(error) => return self.broke(slot, &error),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Reads until nothing is left; whether the script may go on.
+    fn receive(&mut self, slot: Slot) -> bool {
+        loop {
+            let Some(attempt) = self.slots.get(slot) else { return false };
+            let Phase::Open { progress, intended, issued, .. } = &mut attempt.phase else {
+                return false;
+            };
+            let part = &self.streams[attempt.part].part;
+            let arrived = match (&attempt.socket).read(&mut self.buffer) {
+                Ok(0) => match part.script.closed(progress) {
+                    Arrived::Early => {
+                        self.end(slot, Ending::Closed, 0);
+                        return false;
+                    }
+                    Arrived::Part => return true,
+                    Arrived::Reply => Arrived::Reply,
+                },
+                Ok(count) => part.script.received(progress, &self.buffer[..count]),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => {
+                    self.broke(slot, &error);
+                    return false;
+                }
+            };
+            if arrived == Arrived::Reply {
+                let at = clock::monotonic() - self.epoch;
+                let event = Event::Reply { intended: *intended, issued: *issued };
+                // The next exchange is wanted when the script has paused.
+                *intended = at + part.script.pause();
+                *issued = *intended;
+                let (load, number) = (part.load, attempt.number);
+                self.records.push(Record { load, attempt: number, at, event });
+                return true;
+            }
+        }
+    }
+
+    /// The poll says that something happened to the socket of `slot`.
+    pub(super) fn ready(&mut self, slot: Slot) {
+        let Some(attempt) = self.slots.get(slot) else { return };
+        match &attempt.phase {
+            Phase::Connecting => {
+                if let Ok(info) = TcpInfo::of(&attempt.socket) {
+                    if info.standing() != Standing::Connecting {
+                        self.waiting.remove(slot);
+                        self.connecting(slot, &info);
+                    }
+                }
+            }
+            Phase::Open { pausing: true, .. } => {
+                // Nothing was asked for: only an end of the connection matters.
+                self.receive(slot);
+                self.end_if_over(slot);
+            }
+            Phase::Open { progress, .. } => {
+                let script = &self.streams[attempt.part].part.script;
+                let sending = matches!(script.want(progress), Want::Send(..));
+                if sending || self.receive(slot) {
+                    self.drive(slot);
+                }
+            }
+        }
+    }
+
+    /// Ends an attempt whose script is over although it was pausing.
+    fn end_if_over(&mut self, slot: Slot) {
+        let Some(attempt) = self.slots.get(slot) else { return };
+        let Phase::Open { progress, .. } = &attempt.phase else { return };
+        if self.streams[attempt.part].part.script.want(progress) == Want::Nothing {
+            self.end(slot, Ending::Done, 0);
+        }
+    }
+
+    /// Ends the waits whose time is over.
+    pub(super) fn end_waits(&mut self, now: u64) {
+        while let Some(slot) = self.waiting.pop_due(now) {
+            let Some(attempt) = self.slots.get(slot) else { continue };
+            match &mut attempt.phase {
+                Phase::Connecting => match TcpInfo::of(&attempt.socket) {
+                    // The event that tells so is not read yet.
+                    Ok(info) if info.standing() != Standing::Connecting => {
+                        self.connecting(slot, &info);
+                    }
+                    info => {
+                        self.connect_failed(slot, Outcome::Timeout, 0, info.ok().as_ref());
+                    }
+                },
+                Phase::Open { pausing: pausing @ true, progress, intended, issued } => {
+                    *pausing = false;
+                    *issued = now.max(*intended);
+                    self.streams[attempt.part].part.script.resumed(progress);
+                    self.drive(slot);
+                }
+                Phase::Open { .. } => self.end(slot, Ending::Timeout, 0),
+            }
+            if self.records.len() + ROOM > RECORDS {
+                return;
+            }
+        }
+    }
+
+    fn broke(&mut self, slot: Slot, error: &io::Error) {
+        let number = errno::number(error);
+        self.end(slot, errno::ending(number), number);
+    }
+
+    /// An established connection came to its end.
+    fn end(&mut self, slot: Slot, ending: Ending, errno: i32) {
+        let at = self.now();
+        if let Some(attempt) = self.slots.get(slot) {
+            let (part, number) = (attempt.part, attempt.number);
+            let load = self.streams[part].part.load;
+            let event = Event::End { ending, errno };
+            self.records.push(Record { load, attempt: number, at, event });
+        }
+        self.release(slot, at);
+    }
+
+    /// Closes the socket, or keeps it for the next attempt, and frees the place.
+    fn release(&mut self, slot: Slot, at: u64) {
+        self.waiting.remove(slot);
+        let Some(attempt) = self.slots.take(slot) else { return };
+        let stream = &mut self.streams[attempt.part];
+        if stream.part.lifecycle == Lifecycle::Recycle {
+            let known = !attempt.registered
+                || self
+                    .poll
+                    .registry()
+                    .deregister(&mut SourceFd(&attempt.socket.as_raw_fd()))
+                    .is_ok();
+            if known && disconnect(&attempt.socket).is_ok() {
+                stream.spare.push(attempt.socket);
+            }
+        }
+        stream.pacing.ended(at);
+    }
+
+    fn register(&mut self, slot: Slot) {
+        let token = self.slots.token(slot);
+        let Some(attempt) = self.slots.get(slot) else { return };
+        if attempt.registered {
+            return;
+        }
+        let descriptor = attempt.socket.as_raw_fd();
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        // Without it the attempt ends by its timeout, which is the truth for this client.
+        attempt.registered =
+            self.poll.registry().register(&mut SourceFd(&descriptor), token, interest).is_ok();
+    }
+
+    pub(super) fn cut(&mut self, slot: Slot) {
+        let Some(attempt) = self.slots.get(slot) else { return };
+        if matches!(attempt.phase, Phase::Open { .. }) {
+            return self.end(slot, Ending::Cut, 0);
+        }
+        match TcpInfo::of(&attempt.socket) {
+            Ok(info) if info.standing() == Standing::Established => {
+                self.record_connect(slot, success(&info), 0, Some(&info));
+                self.end(slot, Ending::Cut, 0);
+            }
+            info => self.connect_failed(slot, Outcome::Cut, 0, info.ok().as_ref()),
+        }
+    }
+}

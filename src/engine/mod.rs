@@ -1,0 +1,128 @@
+//! Load workers: pacing, the hot loop, and what they hand over.
+
+mod attempt;
+mod pacing;
+mod slots;
+mod waiting;
+mod worker;
+
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+
+use crate::clients::Script;
+use crate::load::Schedule;
+use crate::measure::Record;
+use crate::scenario::plan::Lifecycle;
+use crate::sys::socket::Dialer;
+
+pub use worker::MioEngine;
+
+/// A way of driving clients. Each worker thread runs one engine on its share of a cell's loads.
+pub trait Engine: Send + Sync {
+    /// The name in results.
+    fn name(&self) -> &'static str;
+
+    /// Drives the share until nothing is left to do, or until it is told to stop.
+    ///
+    /// # Errors
+    /// Of the engine's own system calls (EMFILE and ENOMEM when it is set up). What happens to an
+    /// attempt is no error but an outcome.
+    fn run(&self, share: Share, handover: Handover) -> io::Result<WorkerReport>;
+}
+
+/// What one worker is to do.
+#[derive(Debug)]
+pub struct Share {
+    /// Start of the cell's schedule, CLOCK_MONOTONIC in nanoseconds.
+    pub epoch: u64,
+    /// Identity of the run, for greetings.
+    pub run: u64,
+    /// The parts of the loads.
+    pub parts: Vec<Part>,
+    /// Most attempts that may be in progress at once.
+    pub slots: usize,
+    /// How often records are handed over, in nanoseconds.
+    pub interval: u64,
+}
+
+/// A worker's part of one load.
+#[derive(Debug)]
+pub struct Part {
+    /// Index of the load in its cell.
+    pub load: u16,
+    /// What a connection does.
+    pub script: Script,
+    /// How a connection is made.
+    pub dialer: Dialer,
+    /// When attempts are wanted.
+    pub schedule: Schedule,
+    /// Seed of its arrivals.
+    pub seed: u64,
+    /// The load's start, in nanoseconds since the cell's start.
+    pub start: u64,
+    /// Longest wait for a connection, and for each whole reply, in nanoseconds.
+    pub timeout: u64,
+    /// Whether each attempt has a socket of its own.
+    pub lifecycle: Lifecycle,
+    /// This worker among those of the load.
+    pub index: u64,
+    /// The load's workers.
+    pub workers: u64,
+}
+
+/// How a worker hands its records over: whole buffers, once an interval.
+#[derive(Debug)]
+pub struct Handover {
+    /// Index of the worker.
+    pub worker: usize,
+    /// Takes filled buffers.
+    pub filled: mpsc::Sender<Batch>,
+    /// Gives emptied ones back.
+    pub emptied: mpsc::Receiver<Vec<Record>>,
+}
+
+/// Records that a worker hands over.
+#[derive(Debug)]
+pub struct Batch {
+    /// Index of the worker.
+    pub worker: usize,
+    /// Everything that happened before this instant is handed over, in nanoseconds since the
+    /// cell's start; `u64::MAX` with a worker's last batch.
+    pub upto: u64,
+    /// The records, in the order of their instants.
+    pub records: Vec<Record>,
+    /// Attempts in progress, held connections included.
+    pub in_progress: u32,
+}
+
+/// What a worker says when it is done.
+#[derive(Debug, Clone, Default)]
+pub struct WorkerReport {
+    /// For each part: the load's index, and the attempts that its schedule wanted and the worker
+    /// did not get to.
+    pub unissued: Vec<(u16, u64)>,
+    /// Time that the thread was ready to run and had no CPU, in seconds; 0 where unknown.
+    pub run_delay_s: f64,
+}
+
+/// Tells workers to stop before their schedule ends.
+#[derive(Debug, Default)]
+pub struct Stop(AtomicBool);
+
+impl Stop {
+    /// A wish that nobody has yet.
+    pub const fn new() -> Self {
+        Self(AtomicBool::new(false))
+    }
+
+    /// Workers notice within an interval.
+    pub fn request(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether somebody wished so.
+    pub fn requested(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,207 @@
+//! Which attempt of a load is wanted next, and when: permits derive from the schedule alone.
+
+use std::collections::VecDeque;
+use std::iter::Peekable;
+
+use crate::load::{Arrival, Arrivals, Schedule};
+
+/// The share of one worker in one load's schedule. All instants are nanoseconds since the start
+/// of the cell's schedule.
+#[derive(Debug)]
+pub enum Pacing {
+    /// Open loop: the arrivals decide.
+    Open {
+        /// What is left of them.
+        arrivals: Peekable<Arrivals>,
+        /// The load's start.
+        start: u64,
+        /// From this instant on nothing more is issued.
+        end: u64,
+    },
+    /// Closed loop: the ends of earlier attempts decide.
+    Closed(Closed),
+}
+
+/// Clients that take turns.
+#[derive(Debug)]
+pub struct Closed {
+    /// Intended instants of the clients that are idle, in order.
+    ready: VecDeque<u64>,
+    think: u64,
+    end: u64,
+    /// Number of the next attempt, and the step to the one after it.
+    next: u64,
+    stride: u64,
+    attempts: u64,
+}
+
+/// How long after its window an open loop still issues what it could not issue before.
+const GRACE: u64 = 1_000_000_000;
+
+impl Pacing {
+    /// The share of worker `index` of `workers`; the load starts at `start`.
+    pub fn new(schedule: &Schedule, seed: u64, start: u64, index: u64, workers: u64) -> Self {
+        let window = schedule.window();
+        match schedule {
+            Schedule::Open { shape, attempts, .. } => Self::Open {
+                arrivals: Arrivals::new(shape, window, *attempts, seed)
+                    .share(index, workers)
+                    .peekable(),
+                start,
+                end: start + window.nanos() + GRACE,
+            },
+            Schedule::Closed { clients, think, attempts, .. } => {
+                let clients = u64::from(*clients);
+                let share = clients / workers + u64::from(index < clients % workers);
+                Self::Closed(Closed {
+                    ready: std::iter::repeat_n(start, share as usize).collect(),
+                    think: think.nanos(),
+                    end: start + window.nanos(),
+                    next: index,
+                    stride: workers,
+                    attempts: attempts.unwrap_or(u64::MAX),
+                })
+            }
+        }
+    }
+
+    /// When the next attempt is wanted; `None` when none is known of, or none will be issued.
+    pub fn next(&mut self, now: u64) -> Option<u64> {
+        if self.is_over(now) {
+            return None;
+        }
+        match self {
+            Self::Open { arrivals, start, .. } => {
+                arrivals.peek().map(|arrival| *start + arrival.offset)
+            }
+            Self::Closed(closed) => closed.ready.front().copied(),
+        }
+    }
+
+    /// Takes the next attempt, if it is due: its number and its intended instant.
+    pub fn take(&mut self, now: u64) -> Option<Arrival> {
+        match self {
+            Self::Open { arrivals, start, end } => {
+                if now >= *end {
+                    return None;
+                }
+                let arrival = arrivals.next_if(|arrival| *start + arrival.offset <= now)?;
+                Some(Arrival { number: arrival.number, offset: *start + arrival.offset })
+            }
+            Self::Closed(closed) => closed.take(now),
+        }
+    }
+
+    /// An attempt ended: the client of a closed loop is free again.
+    pub fn ended(&mut self, now: u64) {
+        if let Self::Closed(closed) = self {
+            let intended = now + closed.think;
+            if intended < closed.end {
+                closed.ready.push_back(intended);
+            }
+        }
+    }
+
+    /// Whether nothing will be issued any more, although attempts may be wanted.
+    pub fn is_over(&mut self, now: u64) -> bool {
+        match self {
+            Self::Open { arrivals, end, .. } => now >= *end || arrivals.peek().is_none(),
+            Self::Closed(closed) => {
+                now >= closed.end || closed.next >= closed.attempts || closed.ready.is_empty()
+            }
+        }
+    }
+
+    /// Ends the schedule; the number of attempts that were wanted before `now` and not issued.
+    pub fn unissued(self, now: u64) -> u64 {
+        match self {
+            Self::Open { arrivals, start, .. } => {
+                arrivals.take_while(|arrival| start + arrival.offset < now).count() as u64
+            }
+            Self::Closed(_) => 0,
+        }
+    }
+}
+
+impl Closed {
+    fn take(&mut self, now: u64) -> Option<Arrival> {
+        if now >= self.end || self.next >= self.attempts {
+            return None;
+        }
+        let offset = *self.ready.front().filter(|intended| **intended <= now)?;
+        self.ready.pop_front();
+        let number = self.next;
+        self.next += self.stride;
+        Some(Arrival { number, offset })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::Shape;
+    use crate::units::{Rate, Span};
+
+    fn open(per_second: f64) -> Schedule {
+        let rate = Rate::new(per_second).expect("a rate");
+        let window = Span::from_millis(1000);
+        Schedule::Open { shape: Shape::Constant { rate }, window, attempts: None }
+    }
+
+    #[test]
+    fn nothing_is_taken_before_its_time() {
+        let mut pacing = Pacing::new(&open(10.0), 1, 500, 0, 1);
+        assert_eq!(pacing.take(499), None);
+        assert_eq!(pacing.take(500), Some(Arrival { number: 0, offset: 500 }));
+        assert_eq!(pacing.take(600), None);
+        assert_eq!(pacing.next(600), Some(100_000_500));
+        assert_eq!(pacing.take(100_000_500).map(|a| a.number), Some(1));
+    }
+
+    #[test]
+    fn what_could_not_be_issued_is_counted() {
+        let mut pacing = Pacing::new(&open(10.0), 1, 0, 0, 1);
+        pacing.take(0);
+        let late = 2_000_000_000;
+        assert!(pacing.is_over(late));
+        assert_eq!(pacing.take(late), None);
+        assert_eq!(pacing.unissued(late), 9);
+        // Interrupted after the third was wanted.
+        assert_eq!(Pacing::new(&open(10.0), 1, 0, 0, 1).unissued(250_000_000), 3);
+    }
+
+    #[test]
+    fn closed_clients_wait_for_their_own_end() {
+        let schedule = Schedule::Closed {
+            clients: 2,
+            think: Span::from_millis(10),
+            window: Span::from_millis(100),
+            attempts: None,
+        };
+        let mut pacing = Pacing::new(&schedule, 1, 0, 0, 1);
+        assert_eq!(pacing.take(0).map(|a| a.number), Some(0));
+        assert_eq!(pacing.take(0).map(|a| a.number), Some(1));
+        assert_eq!(pacing.take(50_000_000), None);
+        pacing.ended(50_000_000);
+        assert_eq!(pacing.take(60_000_000).map(|a| a.offset), Some(60_000_000));
+        pacing.ended(95_000_000);
+        assert!(pacing.is_over(95_000_000));
+    }
+
+    #[test]
+    fn closed_clients_are_shared_between_workers() {
+        let schedule = Schedule::Closed {
+            clients: 5,
+            think: Span::default(),
+            window: Span::from_millis(100),
+            attempts: Some(4),
+        };
+        let taken: Vec<u64> = (0..2)
+            .flat_map(|index| {
+                let mut pacing = Pacing::new(&schedule, 1, 0, index, 2);
+                std::iter::from_fn(move || pacing.take(0)).map(|a| a.number).collect::<Vec<_>>()
+            })
+            .collect();
+        assert_eq!(taken, [0, 2, 1, 3]);
+    }
+}

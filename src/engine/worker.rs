@@ -1,0 +1,245 @@
+//! The hot loop over epoll (mio): no allocation, no lock and no formatting for an attempt.
+//!
+//! A pass issues what is due (at most [`BURST`] attempts), ends what has waited too long, hands
+//! records over once an interval, and sleeps until the next of these or an event.
+
+use std::io;
+use std::os::fd::AsRawFd;
+
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token};
+use socket2::Socket;
+
+use super::pacing::Pacing;
+use super::slots::{Attempt, Phase, Slots};
+use super::waiting::Waiting;
+use super::{Batch, Engine, Handover, Part, Share, Stop, WorkerReport};
+use crate::measure::{Event, Record};
+use crate::observe::cpu;
+use crate::scenario::plan::Lifecycle;
+use crate::sys::clock::{self, Alarm};
+use crate::sys::errno;
+use crate::sys::tcp_info::TcpInfo;
+
+/// Connects in one pass; more of them would queue behind each other unseen.
+const BURST: usize = 8;
+/// Records in one buffer.
+pub(super) const RECORDS: usize = 8192;
+/// Records that one pass may add beyond those of its events, generously.
+pub(super) const ROOM: usize = 1024;
+const EVENTS: usize = 256;
+const READ_BUFFER: usize = 64 * 1024;
+const ALARM: Token = Token(usize::MAX);
+
+/// Readiness by epoll, deadlines by timerfd.
+#[derive(Debug)]
+pub struct MioEngine<'a> {
+    /// Ends it early.
+    pub stop: &'a Stop,
+}
+
+impl Engine for MioEngine<'_> {
+    fn name(&self) -> &'static str {
+        "mio"
+    }
+
+    fn run(&self, share: Share, handover: Handover) -> io::Result<WorkerReport> {
+        clock::tighten_timer_slack();
+        let mut worker = Worker::new(share, handover)?;
+        worker.run(self.stop)?;
+        Ok(worker.finish())
+    }
+}
+
+/// One part of a load, with what changes while it runs.
+pub(super) struct Stream {
+    pub(super) part: Part,
+    pub(super) pacing: Pacing,
+    /// Sockets that wait to connect again (`lifecycle = "recycle"`).
+    pub(super) spare: Vec<Socket>,
+}
+
+pub(super) struct Worker {
+    pub(super) poll: Poll,
+    alarm: Alarm,
+    pub(super) epoch: u64,
+    pub(super) run: u64,
+    interval: u64,
+    pub(super) streams: Vec<Stream>,
+    pub(super) slots: Slots,
+    pub(super) waiting: Waiting,
+    pub(super) records: Vec<Record>,
+    handover: Handover,
+    next_handover: u64,
+    pub(super) buffer: Box<[u8]>,
+}
+
+impl Worker {
+    fn new(share: Share, handover: Handover) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let alarm = Alarm::new()?;
+        poll.registry().register(&mut SourceFd(&alarm.as_raw_fd()), ALARM, Interest::READABLE)?;
+        let slots = share.slots;
+        let lines = share.parts.len() * 2;
+        let stream = |part: Part| Stream {
+            pacing: Pacing::new(&part.schedule, part.seed, part.start, part.index, part.workers),
+            spare: Vec::with_capacity(match part.lifecycle {
+                Lifecycle::Fresh => 0,
+                Lifecycle::Recycle => slots,
+            }),
+            part,
+        };
+        Ok(Self {
+            poll,
+            alarm,
+            epoch: share.epoch,
+            run: share.run,
+            interval: share.interval,
+            streams: share.parts.into_iter().map(stream).collect(),
+            slots: Slots::new(slots),
+            waiting: Waiting::new(slots, lines),
+            records: Vec::with_capacity(RECORDS),
+            handover,
+            next_handover: share.interval,
+            buffer: vec![0; READ_BUFFER].into_boxed_slice(),
+        })
+    }
+
+    fn run(&mut self, stop: &Stop) -> io::Result<()> {
+        let mut events = Events::with_capacity(EVENTS);
+        loop {
+            self.issue_due();
+            let now = self.now();
+            self.end_waits(now);
+            if now >= self.next_handover || self.records.len() + ROOM > RECORDS {
+                self.hand_over(now);
+                self.next_handover = (now / self.interval + 1) * self.interval;
+                if stop.requested() {
+                    return Ok(());
+                }
+            }
+            if self.is_finished(now) {
+                return Ok(());
+            }
+            self.wait(now, &mut events)?;
+            for event in &events {
+                match event.token() {
+                    ALARM => self.alarm.rang(),
+                    token => {
+                        if let Some(slot) = self.slots.by_token(token) {
+                            self.ready(slot);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Nanoseconds since the cell's start; 0 before it.
+    pub(super) fn now(&self) -> u64 {
+        clock::monotonic().saturating_sub(self.epoch)
+    }
+
+    fn is_finished(&mut self, now: u64) -> bool {
+        self.slots.in_use() == 0 && self.streams.iter_mut().all(|s| s.pacing.is_over(now))
+    }
+
+    /// Sleeps until something is due, or only looks where something is due already.
+    fn wait(&mut self, now: u64, events: &mut Events) -> io::Result<()> {
+        let mut next = self.next_handover.min(self.waiting.earliest().unwrap_or(u64::MAX));
+        for stream in &mut self.streams {
+            next = next.min(stream.pacing.next(now).unwrap_or(u64::MAX));
+        }
+        let patience = if next <= now {
+            Some(std::time::Duration::ZERO)
+        } else {
+            self.alarm.set(self.epoch + next)?;
+            None
+        };
+        match self.poll.poll(events, patience) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
+            done => done,
+        }
+    }
+
+    /// Issues attempts whose instant has come, the most overdue load first.
+    fn issue_due(&mut self) {
+        for _ in 0..BURST {
+            let now = self.now();
+            let due = self
+                .streams
+                .iter_mut()
+                .enumerate()
+                .filter_map(|(index, stream)| Some((stream.pacing.next(now)?, index)))
+                .min();
+            let Some((_, index)) = due.filter(|(intended, _)| *intended <= now) else { return };
+            let Some(arrival) = self.streams[index].pacing.take(now) else { return };
+            self.issue(index, arrival.number, arrival.offset);
+        }
+    }
+
+    fn issue(&mut self, index: usize, number: u64, intended: u64) {
+        let stream = &mut self.streams[index];
+        let dialer = &stream.part.dialer;
+        let made = match stream.spare.pop() {
+            Some(socket) => Ok(socket),
+            None => dialer.socket(number),
+        };
+        let issued = clock::monotonic() - self.epoch;
+        let connected = made.and_then(|socket| {
+            dialer.connect(&socket)?;
+            let info = TcpInfo::of(&socket)?;
+            Ok((socket, info))
+        });
+        let (socket, info) = match connected {
+            Ok(connected) => connected,
+            Err(error) => return self.fail(index, number, intended, issued, errno::number(&error)),
+        };
+        let phase = Phase::Connecting;
+        let part = index;
+        let attempt = Attempt { part, number, intended, issued, socket, registered: false, phase };
+        match self.slots.insert(attempt) {
+            Ok(slot) => self.connecting(slot, &info),
+            // As many attempts as descriptors are in progress.
+            Err(_) => self.fail(index, number, intended, issued, libc::EMFILE),
+        }
+    }
+
+    /// The attempt failed before it had a place.
+    fn fail(&mut self, index: usize, number: u64, intended: u64, issued: u64, errno: i32) {
+        let at = self.now();
+        let outcome = errno::outcome(errno);
+        let event =
+            Event::Connect { intended, issued, kernel_rtt_us: 0, retransmits: 0, outcome, errno };
+        let load = self.streams[index].part.load;
+        self.records.push(Record { load, attempt: number, at, event });
+        self.streams[index].pacing.ended(at);
+    }
+
+    fn hand_over(&mut self, now: u64) {
+        let empty = self.handover.emptied.try_recv();
+        let empty = empty.unwrap_or_else(|_| Vec::with_capacity(RECORDS));
+        let records = std::mem::replace(&mut self.records, empty);
+        let in_progress = self.slots.in_use() as u32;
+        let batch = Batch { worker: self.handover.worker, upto: now, records, in_progress };
+        // Nobody receives any more only when the runner itself is ending.
+        let _ = self.handover.filled.send(batch);
+    }
+
+    /// Ends what is still in progress, and hands the last records over.
+    fn finish(mut self) -> WorkerReport {
+        for slot in self.slots.occupied() {
+            self.cut(slot);
+        }
+        let now = self.now();
+        self.hand_over(u64::MAX);
+        WorkerReport {
+            unissued: self
+                .streams
+                .into_iter()
+                .map(|stream| (stream.part.load, stream.pacing.unissued(now)))
+                .collect(),
+            run_delay_s: cpu::thread_run_delay().unwrap_or_default(),
+        }
+    }
+}

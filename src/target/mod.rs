@@ -1,0 +1,10 @@
+//! The server under test: a listener whose accept queue is the lever, and what it counts.
+
+mod acceptor;
+mod connection;
+mod pace;
+pub mod protocol;
+mod server;
+mod service;
+
+pub use server::{Bound, Occasion, Server, Tally, Totals};

@@ -1,0 +1,116 @@
+//! What runner and target say to each other: JSON lines over the target's standard input and
+//! output. There is no control port to open and none to guard.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::measure::TargetOutcome;
+use crate::measure::result::{CounterResult, SamplerResult, TargetInterval};
+use crate::scenario::plan::Serve;
+
+/// Longest line that either side reads, in bytes.
+pub const LONGEST_LINE: usize = 4 << 20;
+
+/// From the runner.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ToTarget {
+    /// Listen so.
+    Plan(Box<TargetPlan>),
+    /// The schedule starts at this instant.
+    Start {
+        /// CLOCK_MONOTONIC of the runner, in nanoseconds.
+        monotonic: u64,
+        /// CLOCK_REALTIME at the same instant, for a target on another host.
+        realtime: u64,
+    },
+    /// The last attempt is over: count what is left, report, and exit.
+    Stop,
+}
+
+/// What the target is to be.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TargetPlan {
+    /// Address to listen on; port 0 lets the kernel choose.
+    pub address: SocketAddr,
+    /// How to serve.
+    pub serve: Serve,
+    /// Length of a timeline interval, in nanoseconds.
+    pub interval: u64,
+    /// Seed of the service times.
+    pub seed: u64,
+    /// Identity of the run, as greetings carry it.
+    pub run: u64,
+    /// Identity of the runner's host and boot.
+    pub boot: String,
+}
+
+/// From the target.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FromTarget {
+    /// It listens.
+    Listening(Listening),
+    /// An interval of the timeline is over.
+    Interval(Box<Interval>),
+    /// It cannot go on.
+    Failed {
+        /// The call, the error's name and its text.
+        what: String,
+        /// What the user can do.
+        remedy: String,
+    },
+    /// The last word.
+    Finished(Box<Finished>),
+}
+
+/// A target that listens.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listening {
+    /// Version of the target's program.
+    pub version: String,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// The accept queue's limit as the kernel granted it; `None` where it does not tell.
+    pub effective: Option<u32>,
+    /// Whether runner and target share a clock.
+    pub one_clock: bool,
+}
+
+/// An interval at the target.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Interval {
+    /// Its number, from 0 at the schedule's start.
+    pub index: usize,
+    /// Queue and counters.
+    pub seen: TargetInterval,
+    /// `queue_wait` of the connections accepted in it: a histogram, encoded; empty for none.
+    pub queue_wait: String,
+    /// `service` of the replies sent in it, likewise.
+    pub service: String,
+}
+
+/// What the target has counted.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Finished {
+    /// Every class of the target's ledger.
+    pub outcomes: BTreeMap<TargetOutcome, u64>,
+    /// Connections that each acceptor took.
+    pub accepted_by: Vec<u64>,
+    /// Errors of `accept()`, by name.
+    pub accept_errors: BTreeMap<String, u64>,
+    /// What clients did that a server must survive, by name.
+    pub client_faults: BTreeMap<String, u64>,
+    /// CPU seconds (user, system).
+    pub cpu_s: (f64, f64),
+    /// The queue's sampler.
+    pub sampler: SamplerResult,
+    /// Counters of the target's namespace.
+    pub counters: Vec<CounterResult>,
+    /// Half-open connections to the listener when the last attempt was over.
+    pub syn_recv_at_end: Option<u64>,
+    /// What could not be observed, and why.
+    pub notices: Vec<String>,
+}

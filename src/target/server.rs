@@ -1,0 +1,185 @@
+//! The whole server: a bound listener, its acceptors, and what they counted.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use mio::Waker;
+use socket2::Socket;
+
+use super::acceptor::{Acceptor, Counts, Duty};
+use super::connection::Manners;
+use super::pace::Pace;
+use super::service::Service;
+use crate::measure::{Metric, TargetOutcome, encode};
+use crate::scenario::plan::Serve;
+use crate::sys::errno;
+use crate::sys::socket;
+use crate::sys::tcp_info::{Standing, TcpInfo};
+
+/// A listener that nobody accepts from yet.
+#[derive(Debug)]
+pub struct Bound {
+    listener: Arc<Socket>,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// The accept queue's limit as the kernel granted it; `None` where it does not tell.
+    pub effective: Option<u32>,
+}
+
+impl Bound {
+    /// Listens on `address` with exactly the backlog asked for.
+    ///
+    /// # Errors
+    /// EADDRINUSE, EADDRNOTAVAIL, EACCES and what else `bind` and `listen` say.
+    pub fn new(address: SocketAddr, backlog: i32) -> io::Result<Self> {
+        let listener = socket::listen(address, backlog)?;
+        let bound = listener.local_addr()?.as_socket().unwrap_or(address);
+        let effective = TcpInfo::of(&listener).ok().map(|info| info.accept_limit());
+        Ok(Self { listener: Arc::new(listener), address: bound, effective })
+    }
+
+    /// The listener itself, to be sampled.
+    pub fn listener(&self) -> Arc<Socket> {
+        Arc::clone(&self.listener)
+    }
+}
+
+/// When and for whom a server serves.
+#[derive(Debug, Clone, Copy)]
+pub struct Occasion {
+    /// Start of the cell's schedule, CLOCK_MONOTONIC in nanoseconds.
+    pub epoch: u64,
+    /// Identity of the run.
+    pub run: u64,
+    /// Seed of the service times.
+    pub seed: u64,
+    /// Whether the clients' monotonic clock is ours.
+    pub one_clock: bool,
+}
+
+/// A server with its acceptors at work.
+#[derive(Debug)]
+pub struct Server {
+    listener: Arc<Socket>,
+    stop: Arc<AtomicBool>,
+    acceptors: Vec<(Arc<Mutex<Counts>>, Waker, JoinHandle<io::Result<()>>)>,
+}
+
+/// What the acceptors did in an interval.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Tally {
+    /// Connections accepted since the start.
+    pub accepted: u64,
+    /// `queue_wait` of the interval, encoded; empty for none.
+    pub queue_wait: String,
+    /// `service` of the interval, likewise.
+    pub service: String,
+}
+
+/// What a server counted over its life.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Totals {
+    /// Every class.
+    pub outcomes: BTreeMap<TargetOutcome, u64>,
+    /// Connections that each acceptor took.
+    pub accepted_by: Vec<u64>,
+    /// Errors of `accept()`, by name.
+    pub accept_errors: BTreeMap<String, u64>,
+    /// What clients did, by name.
+    pub client_faults: BTreeMap<String, u64>,
+}
+
+impl Server {
+    /// Starts the acceptors.
+    ///
+    /// # Errors
+    /// Of `epoll_create`, `timerfd_create` and thread creation.
+    pub fn start(bound: &Bound, serve: &Serve, occasion: Occasion) -> io::Result<Self> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let mut acceptors = Vec::new();
+        for index in 0..serve.acceptors {
+            let counts = Arc::new(Mutex::new(Counts::default()));
+            let duty = Duty {
+                listener: bound.listener(),
+                pace: Pace::new(serve.accept, &serve.stalls, serve.acceptors),
+                service: Service::new(serve.service, occasion.seed.wrapping_add(u64::from(index))),
+                manners: Manners { reply: serve.reply, close: serve.close },
+                serial: serve.serial,
+                epoch: occasion.epoch,
+                run: occasion.run,
+                one_clock: occasion.one_clock,
+            };
+            let (mut acceptor, waker) = Acceptor::new(duty, Arc::clone(&counts))?;
+            let stopping = Arc::clone(&stop);
+            let thread = std::thread::Builder::new()
+                .name(format!("acceptor-{index}"))
+                .spawn(move || acceptor.run(&stopping))?;
+            acceptors.push((counts, waker, thread));
+        }
+        Ok(Self { listener: bound.listener(), stop, acceptors })
+    }
+
+    /// Ends the acceptors' present interval.
+    pub fn tally(&self) -> Tally {
+        let mut tally = Tally::default();
+        let mut merged: BTreeMap<Metric, hdrhistogram::Histogram<u64>> = BTreeMap::new();
+        for (counts, ..) in &self.acceptors {
+            let mut counts = counts.lock().unwrap_or_else(PoisonError::into_inner);
+            tally.accepted += counts.accepted();
+            for (metric, recorder) in &mut counts.metrics {
+                let merged = merged.entry(*metric).or_insert_with(crate::measure::empty);
+                merged.add(&recorder.interval).expect("all histograms have one shape");
+                recorder.finish_interval();
+            }
+        }
+        let text = |metric| merged.get(&metric).filter(|h| !h.is_empty()).map(encode);
+        tally.queue_wait = text(Metric::QueueWait).unwrap_or_default();
+        tally.service = text(Metric::Service).unwrap_or_default();
+        tally
+    }
+
+    /// Stops accepting, closes every connection, and empties the queue to count what is left.
+    ///
+    /// # Errors
+    /// Of an acceptor's own system calls.
+    pub fn stop(self) -> io::Result<Totals> {
+        self.stop.store(true, Ordering::Relaxed);
+        let mut totals = Totals {
+            outcomes: TargetOutcome::ALL.iter().map(|outcome| (*outcome, 0)).collect(),
+            ..Totals::default()
+        };
+        for (counts, waker, thread) in self.acceptors {
+            waker.wake()?;
+            thread.join().unwrap_or_else(|_| Err(io::Error::other("an acceptor panicked")))?;
+            let counts = counts.lock().unwrap_or_else(PoisonError::into_inner);
+            totals.accepted_by.push(counts.accepted());
+            for (outcome, count) in &counts.outcomes {
+                *totals.outcomes.entry(*outcome).or_default() += count;
+            }
+            for (error, count) in &counts.errors {
+                *totals.accept_errors.entry(errno::name(*error)).or_default() += count;
+            }
+            for (fault, count) in &counts.faults {
+                *totals.client_faults.entry(fault.clone()).or_default() += count;
+            }
+        }
+        empty_queue(&self.listener, &mut totals.outcomes);
+        Ok(totals)
+    }
+}
+
+/// Takes out what is left in the queue. The queue is closed first: each place that an accept
+/// frees would otherwise let the next retransmitted SYN or ACK in.
+fn empty_queue(listener: &Socket, outcomes: &mut BTreeMap<TargetOutcome, u64>) {
+    // A listener that cannot be resized is still worth counting.
+    let _ = listener.listen(0);
+    while let Ok(connection) = socket::accept(listener) {
+        let closed = TcpInfo::of(&connection).is_ok_and(|i| i.standing() == Standing::Closed);
+        let outcome = if closed { TargetOutcome::ResetInQueue } else { TargetOutcome::QueuedAtEnd };
+        *outcomes.entry(outcome).or_default() += 1;
+    }
+}
