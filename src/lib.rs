@@ -18,7 +18,12 @@
 //! | [`scenario`] | what a user writes, and the plan that it resolves to (pure) |
 //! | [`units`] | values with a unit |
 
+#![deny(unsafe_code)]
+
+pub mod lab;
 pub mod load;
 pub mod measure;
+pub mod observe;
 pub mod scenario;
+pub mod sys;
 pub mod units;
