@@ -145,7 +145,10 @@ fn shown(limit: Option<u64>) -> String {
 mod tests {
     use super::*;
 
-    fn remedy(errno: i32, settings: &[(&str, &str)]) -> String {
+    /// Names of files and what they hold.
+    type Settings<'a> = &'a [(&'a str, &'a str)];
+
+    fn remedy(errno: i32, settings: Settings) -> String {
         let host = Host::read(|path| {
             settings.iter().find(|(name, _)| path.ends_with(name)).map(|(_, v)| format!("{v}\n"))
         });
@@ -154,7 +157,7 @@ mod tests {
 
     #[test]
     fn the_remedy_follows_from_what_the_host_says() {
-        let cases: &[(i32, &[(&str, &str)], &str)] = &[
+        let cases: &[(i32, Settings, &str)] = &[
             (libc::EPERM, &[("unprivileged_userns_clone", "0")], "unprivileged_userns_clone=1"),
             (
                 libc::EACCES,

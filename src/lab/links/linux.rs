@@ -19,7 +19,7 @@ const LOOPBACK: u32 = 1;
 /// Name of the interface on either side.
 const NAME: &str = "lab";
 /// Longest wait until a link that is up can be used.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Brings loopback up, and gives it those IPv6 sources that it does not have by itself.
 pub fn loopback(place: &Namespace, addresses: &Addresses) -> Result<(), LabError> {
@@ -35,14 +35,21 @@ pub fn loopback(place: &Namespace, addresses: &Addresses) -> Result<(), LabError
 
 /// Lays a virtual Ethernet pair between two namespaces.
 pub fn veth(client: &Namespace, target: &Namespace, addresses: &Addresses) -> Result<(), LabError> {
+    target.run(skip_detection).map_err(|error| link_error("entering the namespace", &error))?;
     let prefix = if addresses.target.is_ipv4() { 15 } else { 48 };
     let client_link = inside(client, async |net| {
+        skip_detection();
         up(&net, LOOPBACK).await?;
         pair(&net, target).await?;
         let link = index(&net).await?;
         up(&net, link).await?;
-        for ip in &addresses.clients {
-            add(&net, link, *ip, prefix).await?;
+        // Further sources live on loopback: there they need no multicast group each, which would
+        // take seconds, and the target reaches them by way of the first.
+        for (n, ip) in addresses.clients.iter().enumerate() {
+            match n {
+                0 => add(&net, link, *ip, prefix).await?,
+                _ => add(&net, LOOPBACK, *ip, if ip.is_ipv4() { 32 } else { 128 }).await?,
+            }
         }
         Ok(link)
     })?;
@@ -78,6 +85,13 @@ fn inside<T: Send>(
             })
         })
         .map_err(|error| link_error("entering the namespace", &error))?
+}
+
+/// Makes link-local addresses of interfaces to come usable at once, without the second that
+/// duplicate address detection takes (RFC 4862): a neighbour may be asked for from them. Where the
+/// setting cannot be written, [`usable`] waits that second.
+fn skip_detection() {
+    let _ = std::fs::write("/proc/sys/net/ipv6/conf/default/accept_dad", "0");
 }
 
 /// Creates the pair, its other end at once in the target's namespace.
@@ -130,7 +144,7 @@ async fn back(net: &Handle, addresses: &Addresses) -> Result<(), LabError> {
     net.route().add(route).execute().await.map_err(|e| failed("adding the route to the clients", e))
 }
 
-/// Waits until an interface carries packets and none of its global addresses is tentative.
+/// Waits until an interface carries packets and none of its addresses is tentative.
 async fn usable(net: &Handle, link: u32) -> Result<(), LabError> {
     let deadline = Instant::now() + PATIENCE;
     while !(operational(net, link).await? && settled(net, link).await?) {
@@ -158,11 +172,7 @@ async fn settled(net: &Handle, link: u32) -> Result<bool, LabError> {
     let mut all = std::pin::pin!(net.address().get().set_link_index_filter(link).execute());
     let mut settled = true;
     while let Some(message) = all.try_next().await.map_err(|e| failed("reading addresses", e))? {
-        let link_local = message.attributes.iter().any(|attribute| {
-            matches!(attribute, AddressAttribute::Address(IpAddr::V6(ip)) if ip.is_unicast_link_local())
-        });
-        let tentative = message.header.flags.contains(AddressHeaderFlags::Tentative);
-        settled &= link_local || !tentative;
+        settled &= !message.header.flags.contains(AddressHeaderFlags::Tentative);
     }
     Ok(settled)
 }
