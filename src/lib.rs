@@ -22,6 +22,7 @@
 
 pub mod clients;
 pub mod engine;
+pub mod lab;
 pub mod load;
 pub mod measure;
 pub mod observe;

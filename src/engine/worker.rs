@@ -239,7 +239,7 @@ impl Worker {
                 .into_iter()
                 .map(|stream| (stream.part.load, stream.pacing.unissued(now)))
                 .collect(),
-            run_delay_s: cpu::thread_run_delay().unwrap_or_default(),
+            run_delay_s: cpu::run_delay().unwrap_or_default().as_secs_f64(),
         }
     }
 }

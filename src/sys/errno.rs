@@ -12,6 +12,11 @@ pub fn name(errno: i32) -> String {
     }
 }
 
+/// The name of an error that the system returned; the text of any other.
+pub fn error_name(error: &io::Error) -> String {
+    error.raw_os_error().map_or_else(|| error.to_string(), name)
+}
+
 /// The name and the system's text of an error: `EMFILE: Too many open files`.
 pub fn describe(error: &io::Error) -> String {
     match error.raw_os_error() {

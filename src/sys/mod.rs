@@ -1,8 +1,15 @@
-//! Every system call that needs unsafe or nix; the only place, with the lab, that knows which
-//! operating system it runs on.
+//! Every system call that needs `unsafe` or nix, behind small safe functions.
+//!
+//! What depends on the operating system is chosen here and in [`crate::lab`], nowhere else.
 
 pub mod clock;
 pub mod errno;
+pub mod limits;
+pub mod namespace;
+#[cfg(target_os = "linux")]
+pub mod netlink;
 pub mod permit;
 pub mod socket;
 pub mod tcp_info;
+
+pub use errno::error_name;

@@ -1,0 +1,98 @@
+//! Which addresses a lab has (pure).
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use crate::scenario::plan::{Family, Lab, Link};
+
+/// The addresses of one lab.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Addresses {
+    /// Source addresses of the clients; at least one.
+    pub clients: Vec<IpAddr>,
+    /// The target's.
+    pub target: IpAddr,
+}
+
+impl Addresses {
+    /// Those that a plan wants. Over loopback 127.0.0.1 and ::1, with further sources from
+    /// 127.0.0.2 and 2001:2::1:1; over veth from the ranges for benchmarks (RFC 2544, RFC 5180).
+    pub fn of(plan: &Lab) -> Self {
+        let sources = u32::from(plan.sources.max(1));
+        let v4 =
+            |first: Ipv4Addr| (0..sources).map(move |n| Ipv4Addr::from_bits(first.to_bits() + n));
+        let v6 = (1..=sources).map(|n| {
+            Ipv6Addr::from_bits(
+                Ipv6Addr::new(0x2001, 2, 0, 0, 0, 0, 1, 0).to_bits() + u128::from(n),
+            )
+        });
+        let (clients, target): (Vec<IpAddr>, IpAddr) = match (plan.link, plan.family) {
+            (Link::Loopback, Family::Ipv4) if sources == 1 => {
+                (vec![Ipv4Addr::LOCALHOST.into()], Ipv4Addr::LOCALHOST.into())
+            }
+            (Link::Loopback, Family::Ipv6) if sources == 1 => {
+                (vec![Ipv6Addr::LOCALHOST.into()], Ipv6Addr::LOCALHOST.into())
+            }
+            (Link::Loopback, Family::Ipv4) => (
+                v4(Ipv4Addr::new(127, 0, 0, 2)).map(IpAddr::V4).collect(),
+                Ipv4Addr::LOCALHOST.into(),
+            ),
+            (Link::Loopback, Family::Ipv6) => {
+                (v6.map(IpAddr::V6).collect(), Ipv6Addr::LOCALHOST.into())
+            }
+            (Link::Veth, Family::Ipv4) => (
+                v4(Ipv4Addr::new(198, 18, 0, 1)).map(IpAddr::V4).collect(),
+                Ipv4Addr::new(198, 19, 0, 1).into(),
+            ),
+            (Link::Veth, Family::Ipv6) => {
+                (v6.map(IpAddr::V6).collect(), Ipv6Addr::new(0x2001, 2, 0, 0, 0, 0, 2, 1).into())
+            }
+        };
+        Self { clients, target }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(link: Link, family: Family, sources: u16) -> Addresses {
+        Addresses::of(&Lab { link, family, sources, sysctl: vec![] })
+    }
+
+    #[test]
+    fn there_are_as_many_distinct_sources_as_wanted_and_none_is_the_target() {
+        for link in [Link::Loopback, Link::Veth] {
+            for family in [Family::Ipv4, Family::Ipv6] {
+                for sources in [2, 254, 4096] {
+                    let got = of(link, family, sources);
+                    let distinct: std::collections::HashSet<_> = got.clients.iter().collect();
+                    assert_eq!(distinct.len(), usize::from(sources));
+                    assert!(!got.clients.contains(&got.target));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_ranges_are_those_of_the_design() {
+        let text = |lab: Addresses| {
+            (
+                lab.clients.last().map(ToString::to_string).unwrap_or_default(),
+                lab.target.to_string(),
+            )
+        };
+        let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+        let cases = [
+            (Link::Loopback, Family::Ipv4, 1, pair("127.0.0.1", "127.0.0.1")),
+            (Link::Loopback, Family::Ipv4, 2, pair("127.0.0.3", "127.0.0.1")),
+            (Link::Loopback, Family::Ipv6, 1, pair("::1", "::1")),
+            (Link::Loopback, Family::Ipv6, 2, pair("2001:2::1:2", "::1")),
+            (Link::Veth, Family::Ipv4, 1, pair("198.18.0.1", "198.19.0.1")),
+            (Link::Veth, Family::Ipv4, 4096, pair("198.18.16.0", "198.19.0.1")),
+            (Link::Veth, Family::Ipv6, 4096, pair("2001:2::1:1000", "2001:2::2:1")),
+        ];
+        for (link, family, sources, wanted) in cases {
+            assert_eq!(text(of(link, family, sources)), wanted);
+        }
+    }
+}

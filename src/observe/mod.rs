@@ -1,0 +1,8 @@
+//! What the kernel says: counters, listen queues, CPU time, the environment of a run. Parsing is
+//! pure, reading is at the edge.
+
+pub mod counters;
+pub mod cpu;
+pub mod environment;
+#[cfg(target_os = "linux")]
+pub mod listen;

@@ -1,0 +1,164 @@
+//! Where load may go: the one place that decides, on the resolved address.
+//!
+//! A [`PermittedAddr`] can only be had from [`Policy::permit`], and clients take nothing else.
+//! Loopback is always permitted, a lab's addresses within that lab, private and link-local ranges
+//! where `--allow` covers them, and a public address only where the runner has confirmed that a
+//! `loadgen serve` of its own listens there. Everything else is refused.
+
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+
+mod cidr;
+mod class;
+
+pub use cidr::{Cidr, CidrError};
+pub use class::{Class, canonical};
+
+/// The longest `host:port` that is looked up: a DNS name (RFC 1035, 253 octets) and a port.
+const LONGEST: usize = 300;
+
+/// An address that load may go to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct PermittedAddr(SocketAddr);
+
+impl PermittedAddr {
+    /// The address, in canonical form: IPv4-mapped IPv6 has become IPv4.
+    pub fn get(self) -> SocketAddr {
+        self.0
+    }
+}
+
+impl fmt::Display for PermittedAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Proof that a `loadgen serve` which the runner itself started listens at an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OwnTarget(SocketAddr);
+
+impl OwnTarget {
+    /// To be called by the code that started the target through `target.command`, and only after
+    /// that very process has confirmed, over its standard output, that it accepted the runner's
+    /// first connection to `address`. Its mere claim to listen there proves nothing: the command
+    /// may have run anywhere.
+    pub fn confirmed_at(address: SocketAddr) -> Self {
+        Self(canonical(address))
+    }
+}
+
+/// What one run may reach.
+#[derive(Debug, Clone, Default)]
+pub struct Policy {
+    allow: Vec<Cidr>,
+    lab: Vec<IpAddr>,
+    own: Option<OwnTarget>,
+}
+
+/// Why load may not go somewhere; the text names the remedy.
+#[derive(Debug, thiserror::Error)]
+pub enum PermitError {
+    /// The address is of a class that is not permitted.
+    #[error("load may not go to {address}: {class}. {}", .class.remedy(*.address))]
+    Refused {
+        /// The address, in canonical form.
+        address: SocketAddr,
+        /// Its class.
+        class: Class,
+    },
+    /// Port 0 is no port to connect to.
+    #[error("load may not go to {0}: port 0 is reserved. Give the port that the target listens on")]
+    NoPort(SocketAddr),
+    /// The name has no address.
+    #[error("{name:?} cannot be resolved: {error}. Write it as host:port, with [] around IPv6")]
+    Unresolved {
+        /// What was looked up.
+        name: String,
+        /// What the resolver said.
+        error: io::Error,
+    },
+}
+
+impl Policy {
+    /// Loopback, and what `allow` covers of the private and link-local ranges.
+    pub fn new(allow: Vec<Cidr>) -> Self {
+        Self { allow, ..Self::default() }
+    }
+
+    /// Permits the addresses of a lab as well; those outside the lab's ranges have no effect.
+    pub(crate) fn with_lab(mut self, addresses: impl IntoIterator<Item = IpAddr>) -> Self {
+        self.lab.extend(addresses);
+        self
+    }
+
+    /// Permits the one address of a target that the runner itself has started, if it is public.
+    pub fn with_own_target(mut self, target: OwnTarget) -> Self {
+        self.own = Some(target);
+        self
+    }
+
+    /// Checks one address. The result is canonical: IPv4-mapped IPv6 has become IPv4.
+    ///
+    /// # Errors
+    /// Names the address, its class and the remedy.
+    pub fn permit(&self, address: SocketAddr) -> Result<PermittedAddr, PermitError> {
+        let address = canonical(address);
+        let ip = address.ip();
+        let class = Class::of(ip);
+        let permitted = match class {
+            Class::Loopback => true,
+            Class::Lab => self.lab.contains(&ip),
+            Class::Private | Class::LinkLocal => self.allow.iter().any(|range| range.contains(ip)),
+            Class::Public => self.own == Some(OwnTarget(address)),
+            _ => false,
+        };
+        match (permitted, address.port()) {
+            (false, _) => Err(PermitError::Refused { address, class }),
+            (true, 0) => Err(PermitError::NoPort(address)),
+            (true, _) => Ok(PermittedAddr(address)),
+        }
+    }
+
+    /// Resolves `host:port` and checks the first address, which is the one that is used. A name
+    /// whose first address is refused is refused, whatever else it resolves to.
+    ///
+    /// # Errors
+    /// As [`Policy::permit`], and where the name has no address.
+    pub fn resolve_and_permit(&self, host_port: &str) -> Result<PermittedAddr, PermitError> {
+        let unresolved = |error| PermitError::Unresolved { name: host_port.into(), error };
+        let addresses = resolve(host_port).map_err(unresolved)?;
+        match addresses.first() {
+            Some(first) => self.permit(*first),
+            None => Err(unresolved(io::Error::other("the name has no address"))),
+        }
+    }
+}
+
+/// Looks `host:port` up with the system's resolver, in the calling thread's network namespace.
+/// IPv6 stands in brackets and may carry a zone: `[fe80::1%eth0]:80`. May block for seconds.
+///
+/// # Errors
+/// What the resolver says; `InvalidInput` where it is not of that form.
+pub fn resolve(host_port: &str) -> io::Result<Vec<SocketAddr>> {
+    let bad = |why| io::Error::new(io::ErrorKind::InvalidInput, why);
+    if host_port.len() > LONGEST {
+        return Err(bad("it is longer than any name"));
+    }
+    if let Ok(address) = host_port.parse::<SocketAddr>() {
+        return Ok(vec![address]);
+    }
+    let (host, port) = host_port.rsplit_once(':').ok_or_else(|| bad("there is no port"))?;
+    let port = port.parse::<u16>().map_err(|_| bad("the port is not a number up to 65535"))?;
+    let host = match host.strip_prefix('[') {
+        Some(rest) => rest.strip_suffix(']').ok_or_else(|| bad("a ] is missing"))?,
+        None if host.contains(':') => return Err(bad("IPv6 needs brackets")),
+        None if host.is_empty() => return Err(bad("there is no host")),
+        None => host,
+    };
+    Ok((host, port).to_socket_addrs()?.collect())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,18 @@
+//! Labs, each in a child process of its own: a namespace is entered once, before any thread.
+//!
+//! Without a harness, because its threads would forbid user namespaces. A case that the machine
+//! cannot run is printed as skipped, with the reason, and counted in the closing line.
+
+#[cfg(target_os = "linux")]
+#[path = "lab/linux.rs"]
+mod linux;
+
+#[cfg(target_os = "linux")]
+fn main() -> std::process::ExitCode {
+    linux::main()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn main() {
+    println!("skipped: all of tests/lab.rs: labs need Linux");
+}
