@@ -30,3 +30,4 @@ pub mod scenario;
 pub mod sys;
 pub mod target;
 pub mod units;
+pub mod verdict;

@@ -6,3 +6,4 @@ pub mod cpu;
 pub mod environment;
 #[cfg(target_os = "linux")]
 pub mod listen;
+pub mod sampler;

@@ -90,3 +90,15 @@ impl AsFd for Alarm {
         self.timer.as_fd()
     }
 }
+
+/// Names the time line of [`monotonic`]: the boot of this host, and the time namespace. Processes
+/// with the same name share the clock; an empty name is shared with nobody.
+pub fn time_line() -> String {
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
+    let namespace = std::fs::read_link("/proc/self/ns/time");
+    match (boot, namespace) {
+        (Ok(boot), Ok(namespace)) => format!("{} {}", boot.trim(), namespace.display()),
+        (Ok(boot), Err(_)) => boot.trim().to_owned(),
+        (Err(_), _) => String::new(),
+    }
+}

@@ -6,5 +6,6 @@ mod pace;
 pub mod protocol;
 mod server;
 mod service;
+pub mod stdio;
 
 pub use server::{Bound, Occasion, Server, Tally, Totals};

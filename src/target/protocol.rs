@@ -2,9 +2,12 @@
 //! output. There is no control port to open and none to guard.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::net::SocketAddr;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::measure::TargetOutcome;
 use crate::measure::result::{CounterResult, SamplerResult, TargetInterval};
@@ -43,8 +46,8 @@ pub struct TargetPlan {
     pub seed: u64,
     /// Identity of the run, as greetings carry it.
     pub run: u64,
-    /// Identity of the runner's host and boot.
-    pub boot: String,
+    /// The runner's monotonic clock, by `sys::clock::time_line`.
+    pub time_line: String,
 }
 
 /// From the target.
@@ -113,4 +116,66 @@ pub struct Finished {
     pub syn_recv_at_end: Option<u64>,
     /// What could not be observed, and why.
     pub notices: Vec<String>,
+}
+
+/// Reads one message; `None` at the end of the stream. Cancelling it may lose a part of a line.
+///
+/// # Errors
+/// `InvalidData` for what is no message of ours, or longer than [`LONGEST_LINE`].
+pub async fn read_message<T: DeserializeOwned>(
+    from: &mut (impl AsyncBufRead + Unpin),
+) -> io::Result<Option<T>> {
+    let mut line = Vec::new();
+    let read = from.take(LONGEST_LINE as u64 + 1).read_until(b'\n', &mut line).await?;
+    if read == 0 {
+        return Ok(None);
+    }
+    let invalid = |why: String| io::Error::new(io::ErrorKind::InvalidData, why);
+    if read > LONGEST_LINE {
+        return Err(invalid(format!("a line longer than {LONGEST_LINE} bytes")));
+    }
+    serde_json::from_slice(&line).map(Some).map_err(|error| {
+        let start: String = String::from_utf8_lossy(&line).chars().take(60).collect();
+        invalid(format!("not a message of loadgen ({error}): {start:?}"))
+    })
+}
+
+/// Writes one message as one line.
+///
+/// # Errors
+/// Of writing.
+pub async fn write_message<T: Serialize>(
+    to: &mut (impl AsyncWrite + Unpin),
+    message: &T,
+) -> io::Result<()> {
+    let mut line = serde_json::to_vec(message)?;
+    line.push(b'\n');
+    to.write_all(&line).await?;
+    to.flush().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn messages_survive_the_pipe_and_rubbish_does_not() {
+        let mut pipe = Vec::new();
+        let start = ToTarget::Start { monotonic: 5, realtime: 6 };
+        write_message(&mut pipe, &start).await.expect("memory");
+        write_message(&mut pipe, &ToTarget::Stop).await.expect("memory");
+        pipe.extend_from_slice(b"hello\n");
+        let mut from = &pipe[..];
+        assert_eq!(read_message(&mut from).await.expect("a message"), Some(start));
+        assert_eq!(read_message(&mut from).await.expect("a message"), Some(ToTarget::Stop));
+        let error = read_message::<ToTarget>(&mut from).await.expect_err("rubbish").to_string();
+        assert!(error.contains("hello"), "{error}");
+        assert_eq!(read_message::<ToTarget>(&mut from).await.expect("the end"), None);
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn an_endless_line_is_refused() {
+        let endless = vec![b' '; LONGEST_LINE + 10];
+        assert!(read_message::<ToTarget>(&mut &endless[..]).await.is_err());
+    }
 }

@@ -1,0 +1,220 @@
+//! The target as the runner starts it: plan in over standard input, results out over standard
+//! output. It ends when its input ends, so that it never outlives its runner.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+use tokio::io::{BufReader, Stdout};
+use tokio::sync::mpsc;
+
+use super::protocol::{
+    Finished, FromTarget, Interval, Listening, TargetPlan, ToTarget, read_message, write_message,
+};
+use super::server::{Bound, Occasion, Server};
+use crate::measure::result::SamplerResult;
+use crate::observe::counters::{self, Counters};
+use crate::observe::cpu::process_cpu;
+use crate::observe::listen::Diag;
+use crate::observe::sampler::{self, Queue, Sampling};
+use crate::sys::{clock, errno};
+
+/// Serves one plan and returns; `Ok` as well when the runner went away.
+///
+/// # Errors
+/// What the runner has been told already, as far as it could be told.
+pub async fn serve() -> io::Result<()> {
+    let mut talk = Talk::new();
+    let plan = match talk.next().await? {
+        Some(ToTarget::Plan(plan)) => *plan,
+        _ => return Ok(()),
+    };
+    match attend(&plan, &mut talk).await {
+        Err(Trouble { call, error }) => {
+            let what = format!("{call}: {}", errno::describe(&error));
+            let remedy = remedy(&error).to_owned();
+            talk.say(&FromTarget::Failed { what, remedy }).await?;
+            Err(error)
+        }
+        Ok(()) => Ok(()),
+    }
+}
+
+/// A call that failed.
+struct Trouble {
+    call: String,
+    error: io::Error,
+}
+
+fn at(call: impl Into<String>) -> impl FnOnce(io::Error) -> Trouble {
+    let call = call.into();
+    move |error| Trouble { call, error }
+}
+
+fn remedy(error: &io::Error) -> &'static str {
+    match error.raw_os_error() {
+        Some(libc::EADDRINUSE) => {
+            "Something listens there already: choose another port, or port 0 for any free one"
+        }
+        Some(libc::EADDRNOTAVAIL) => "Choose an address that this host has",
+        Some(libc::EACCES) => "Ports below 1024 need privileges: choose a higher one",
+        Some(libc::EMFILE | libc::ENFILE) => "Raise the limit of open descriptors (ulimit -n)",
+        _ => "See the error's text",
+    }
+}
+
+struct Talk {
+    input: mpsc::Receiver<io::Result<ToTarget>>,
+    output: Stdout,
+}
+
+impl Talk {
+    /// Reads in a task of its own, since a read that is given up may lose a part of a line.
+    fn new() -> Self {
+        let (sender, input) = mpsc::channel(4);
+        tokio::spawn(async move {
+            let mut stdin = BufReader::new(tokio::io::stdin());
+            while let Some(message) = read_message(&mut stdin).await.transpose() {
+                if sender.send(message).await.is_err() {
+                    return;
+                }
+            }
+        });
+        Self { input, output: tokio::io::stdout() }
+    }
+
+    /// The next message; `None` when the runner went away.
+    async fn next(&mut self) -> io::Result<Option<ToTarget>> {
+        self.input.recv().await.transpose()
+    }
+
+    async fn say(&mut self, message: &FromTarget) -> io::Result<()> {
+        write_message(&mut self.output, message).await
+    }
+}
+
+async fn attend(plan: &TargetPlan, talk: &mut Talk) -> Result<(), Trouble> {
+    let bound = Bound::new(plan.address, plan.serve.backlog.0)
+        .map_err(at(format!("listen on {}", plan.address)))?;
+    let before = Counters::read();
+    let time_line = clock::time_line();
+    let one_clock = !time_line.is_empty() && time_line == plan.time_line;
+    let listening = Listening {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        address: bound.address,
+        effective: bound.effective,
+        one_clock,
+    };
+    talk.say(&FromTarget::Listening(listening)).await.map_err(at("write"))?;
+    let (monotonic, realtime) = match talk.next().await.map_err(at("read"))? {
+        Some(ToTarget::Start { monotonic, realtime }) => (monotonic, realtime),
+        _ => return Ok(()),
+    };
+    let epoch = if one_clock { monotonic } else { local_epoch(realtime) };
+    let occasion = Occasion { epoch, run: plan.run, seed: plan.seed, one_clock };
+    let server = Server::start(&bound, &plan.serve, occasion).map_err(at("start acceptors"))?;
+    let mut work = Work::start(&bound, server, plan, epoch).map_err(at("start the sampler"))?;
+    loop {
+        tokio::select! {
+            Some(interval) = work.intervals.recv() => {
+                let message = FromTarget::Interval(Box::new(interval));
+                talk.say(&message).await.map_err(at("write"))?;
+            }
+            message = talk.next() => match message.map_err(at("read"))? {
+                Some(ToTarget::Stop) => break,
+                Some(_) => {}
+                None => return Ok(()),
+            },
+        }
+    }
+    let finished = work.finish(&bound, before, talk).await?;
+    talk.say(&FromTarget::Finished(Box::new(finished))).await.map_err(at("write"))
+}
+
+/// The runner's instant on our own monotonic clock.
+fn local_epoch(realtime: u64) -> u64 {
+    let (here, now) = (clock::monotonic(), clock::realtime());
+    (here + realtime).saturating_sub(now)
+}
+
+/// Server and sampler at work.
+struct Work {
+    server: Arc<Server>,
+    stop: Arc<AtomicBool>,
+    sampler: JoinHandle<SamplerResult>,
+    intervals: mpsc::UnboundedReceiver<Interval>,
+}
+
+impl Work {
+    fn start(bound: &Bound, server: Server, plan: &TargetPlan, epoch: u64) -> io::Result<Self> {
+        let server = Arc::new(server);
+        let stop = Arc::new(AtomicBool::new(false));
+        let (sender, intervals) = mpsc::unbounded_channel();
+        let when = Sampling {
+            epoch,
+            period: plan.serve.sample.nanos(),
+            interval: plan.interval,
+            port: bound.address.port(),
+        };
+        let (queue, stopping) = (Queue::Own(bound.listener()), Arc::clone(&stop));
+        let tallied = Arc::clone(&server);
+        let sample = move || {
+            let mut accepted = 0;
+            sampler::run(queue, when, &stopping, |index, mut seen| {
+                let tally = tallied.tally();
+                seen.accepted = Some(tally.accepted - accepted);
+                accepted = tally.accepted;
+                let (queue_wait, service) = (tally.queue_wait, tally.service);
+                // Nobody listens only when we are about to end.
+                let _ = sender.send(Interval { index, seen, queue_wait, service });
+            })
+        };
+        let sampler = std::thread::Builder::new().name("sampler".to_owned()).spawn(sample)?;
+        Ok(Self { server, stop, sampler, intervals })
+    }
+
+    async fn finish(
+        mut self,
+        bound: &Bound,
+        before: io::Result<Counters>,
+        talk: &mut Talk,
+    ) -> Result<Finished, Trouble> {
+        let syn_recv_at_end =
+            Diag::open().and_then(|mut diag| diag.syn_recv(bound.address.port())).ok();
+        let after = Counters::read();
+        self.stop.store(true, Ordering::Relaxed);
+        let sampler = self.sampler.join().unwrap_or_default();
+        while let Some(interval) = self.intervals.recv().await {
+            let message = FromTarget::Interval(Box::new(interval));
+            talk.say(&message).await.map_err(at("write"))?;
+        }
+        let mut notices = Vec::new();
+        let counters = match (before, after) {
+            (Ok(before), Ok(after)) => counters::results("target", &before, &after),
+            (Err(error), _) | (_, Err(error)) => {
+                notices.push(format!("no kernel counters: {}", errno::describe(&error)));
+                Vec::new()
+            }
+        };
+        if syn_recv_at_end.is_none() {
+            notices.push("half-open connections cannot be counted: no sock_diag".to_owned());
+        }
+        let server = Arc::into_inner(self.server)
+            .ok_or_else(|| io::Error::other("the sampler still runs"))
+            .map_err(at("stop"))?;
+        let totals = server.stop().map_err(at("stop acceptors"))?;
+        let cpu = process_cpu().unwrap_or_default();
+        Ok(Finished {
+            outcomes: totals.outcomes,
+            accepted_by: totals.accepted_by,
+            accept_errors: totals.accept_errors,
+            client_faults: totals.client_faults,
+            cpu_s: (cpu.0.as_secs_f64(), cpu.1.as_secs_f64()),
+            sampler,
+            counters,
+            syn_recv_at_end,
+            notices,
+        })
+    }
+}

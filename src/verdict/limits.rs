@@ -1,0 +1,157 @@
+//! Limits: each with the value that was measured.
+
+use super::validity::lag_explains;
+use crate::measure::result::{CellResult, LimitResult};
+use crate::measure::{Metric, decode, percentile};
+use crate::scenario::plan::{Bound, Limit, Statistic, Subject};
+use crate::units::human_nanos;
+
+/// A limit on one cell, judged; with why the cell is invalid where lag decides the outcome.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judged {
+    /// The limit and its measured value.
+    pub result: LimitResult,
+    /// Why the value cannot be trusted.
+    pub distrust: Option<String>,
+}
+
+/// Judges one limit on one cell; a limit on a metric gives one result for each load that has it.
+pub fn judge(limit: &Limit, cell: &CellResult) -> Vec<Judged> {
+    match &limit.subject {
+        Subject::Metric { load, metric, statistic } => {
+            by_metric(limit, cell, load.as_deref(), metric, *statistic)
+        }
+        Subject::Outcome { load, outcome } => {
+            vec![by_outcome(limit, cell, load.as_deref(), outcome)]
+        }
+        Subject::Counter(name) => {
+            let value = cell.counter(name).map(|grown| grown as f64);
+            vec![plain(limit, cell, None, format!("counters.{name}"), value, value)]
+        }
+    }
+}
+
+fn by_metric(
+    limit: &Limit,
+    cell: &CellResult,
+    load: Option<&str>,
+    metric: &str,
+    statistic: Statistic,
+) -> Vec<Judged> {
+    let subject = format!("{metric}.{}", name(statistic));
+    let measured = cell.metrics.iter().filter(|measured| {
+        measured.metric.name() == metric && load.is_none_or(|load| measured.load == load)
+    });
+    let judged: Vec<Judged> = measured
+        .filter_map(|measured| {
+            let value = value(&measured.histogram, statistic)?;
+            let mut judged =
+                plain(limit, cell, Some(measured.load.clone()), subject.clone(), Some(value), None);
+            if from_intended(measured.metric) {
+                judged.distrust = distrust(limit, cell, &measured.load, statistic, value);
+            }
+            Some(judged)
+        })
+        .collect();
+    if judged.is_empty() {
+        let load = load.map(str::to_owned);
+        return vec![plain(limit, cell, load, subject, None, None)];
+    }
+    judged
+}
+
+/// Whether a metric begins at the intended instant, so that lag is a part of it.
+fn from_intended(metric: Metric) -> bool {
+    matches!(metric, Metric::Connect | Metric::Request)
+}
+
+fn distrust(
+    limit: &Limit,
+    cell: &CellResult,
+    load: &str,
+    statistic: Statistic,
+    measured: f64,
+) -> Option<String> {
+    let lag = value(&cell.metric(load, Metric::Lag)?.histogram, statistic)?;
+    let Bound::Time(bound) = limit.bound else { return None };
+    lag_explains(lag, measured, bound.nanos() as f64).then(|| {
+        format!(
+            "schedule lag explains more than half of {}: {} of {} of load {load}; \
+             use a quieter machine or a lower rate",
+            name(statistic),
+            human_nanos(lag as u64),
+            human_nanos(measured as u64),
+        )
+    })
+}
+
+fn by_outcome(limit: &Limit, cell: &CellResult, load: Option<&str>, outcome: &str) -> Judged {
+    let mut count = 0;
+    let mut attempts = 0;
+    for result in cell.loads.iter().filter(|result| load.is_none_or(|load| result.name == load)) {
+        attempts += result.attempts;
+        let connects = result.outcomes.iter().filter(|(class, _)| class.name() == outcome);
+        let endings = result.endings.iter().filter(|(class, _)| class.name() == outcome);
+        count += connects.map(|(_, n)| n).chain(endings.map(|(_, n)| n)).sum::<u64>();
+    }
+    let share = (attempts > 0).then(|| count as f64 / attempts as f64);
+    let value = match limit.bound {
+        Bound::Share(_) => share,
+        _ => share.map(|_| count as f64),
+    };
+    let subject = format!("outcomes.{outcome}");
+    plain(limit, cell, load.map(str::to_owned), subject, value, Some(count as f64))
+}
+
+/// A limit with its value; `count` is told beside a share.
+fn plain(
+    limit: &Limit,
+    cell: &CellResult,
+    load: Option<String>,
+    subject: String,
+    value: Option<f64>,
+    count: Option<f64>,
+) -> Judged {
+    let (bound, condition) = match limit.bound {
+        Bound::Time(span) => (span.nanos() as f64, span.to_string()),
+        Bound::Count(count) => (count, count.to_string()),
+        Bound::Share(share) => (share, format!("{}%", share * 100.0)),
+    };
+    let measured = value.map(|value| match (limit.bound, count) {
+        (Bound::Time(_), _) => human_nanos(value as u64),
+        (Bound::Share(_), Some(count)) => format!("{:.3}% ({count})", value * 100.0),
+        _ => value.to_string(),
+    });
+    let holds = value.map(|value| limit.comparison.holds(value, bound));
+    let condition = format!("{} {condition}", limit.comparison);
+    let result = LimitResult { cell: cell.name.clone(), load, subject, condition, measured, holds };
+    Judged { result, distrust: None }
+}
+
+/// The statistic of an encoded histogram, in nanoseconds (a count for `count`); `None` without
+/// a value.
+fn value(histogram: &str, statistic: Statistic) -> Option<f64> {
+    let histogram = decode(histogram)?;
+    if histogram.is_empty() {
+        return None;
+    }
+    Some(match statistic {
+        Statistic::Count => histogram.len() as f64,
+        Statistic::Min => histogram.min() as f64,
+        Statistic::Mean => histogram.mean(),
+        Statistic::Stdev => histogram.stdev(),
+        Statistic::Max => histogram.max() as f64,
+        Statistic::Percentile(p) => percentile(&histogram, p) as f64,
+    })
+}
+
+fn name(statistic: Statistic) -> String {
+    match statistic {
+        Statistic::Count => "count".to_owned(),
+        Statistic::Min => "min".to_owned(),
+        Statistic::Mean => "mean".to_owned(),
+        Statistic::Stdev => "stdev".to_owned(),
+        Statistic::Max => "max".to_owned(),
+        Statistic::Percentile(p) => format!("p{p}"),
+    }
+}

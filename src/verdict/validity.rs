@@ -1,0 +1,88 @@
+//! Whether the tool's own error was small enough for a cell to be believed.
+
+/// Least share of the offered attempts that must be issued in time.
+const ACHIEVED: f64 = 0.98;
+/// Most of the queue's samples that may be lost.
+const LOST: f64 = 0.05;
+/// A value this close to its bound, as a share of it, must not be mostly lag.
+const NEAR: f64 = 0.5;
+
+/// What an open load offered, and what its generator got to.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Offer<'a> {
+    /// The load.
+    pub load: &'a str,
+    /// Attempts a second that the schedule wanted.
+    pub offered_rate: f64,
+    /// Attempts a second that were issued in time.
+    pub achieved_rate: f64,
+    /// The one divided by the other.
+    pub ratio: f64,
+}
+
+/// Why a cell is invalid if its schedule was not kept.
+///
+/// A slow target cannot slow an open loop: what was not issued in time is the generator's fault.
+pub fn generator_limited(offer: &Offer) -> Option<String> {
+    (offer.ratio < ACHIEVED).then(|| {
+        format!(
+            "the generator was the limit: it issued {:.0}/s of the {:.0}/s offered by load {} \
+             ({:.1} %, {:.0} % are needed); lower the rate, or give it more workers and cores",
+            offer.achieved_rate,
+            offer.offered_rate,
+            offer.load,
+            offer.ratio * 100.0,
+            ACHIEVED * 100.0,
+        )
+    })
+}
+
+/// Why a cell is invalid if its sampler missed too much.
+pub fn sampler_lossy(lost: f64) -> Option<String> {
+    (lost > LOST).then(|| {
+        format!(
+            "the queue's sampler lost {:.1} % of its ticks (at most {:.0} % may be lost); \
+             use a quieter machine or a longer target.sample",
+            lost * 100.0,
+            LOST * 100.0,
+        )
+    })
+}
+
+/// Whether a judged value is mostly lag, and near enough to its bound (or beyond it) for that to
+/// matter. A value far below its bound was quiet, whatever it consists of.
+pub fn lag_explains(lag: f64, value: f64, bound: f64) -> bool {
+    lag > value / 2.0 && value > bound * NEAR
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_schedule_that_was_not_kept_is_the_generators_fault() {
+        let offer =
+            |ratio| Offer { load: "a", offered_rate: 100.0, achieved_rate: 100.0 * ratio, ratio };
+        assert_eq!(generator_limited(&offer(0.99)), None);
+        let reason = generator_limited(&offer(0.1)).expect("a reason");
+        assert!(reason.contains("generator was the limit"), "{reason}");
+        assert!(reason.contains("10/s of the 100/s"), "{reason}");
+    }
+
+    #[test]
+    fn lost_ticks_are_tolerated_up_to_a_twentieth() {
+        assert_eq!(sampler_lossy(0.05), None);
+        assert!(sampler_lossy(0.051).is_some());
+    }
+
+    #[test]
+    fn lag_matters_only_near_the_bound() {
+        // 150 us, two thirds of it lag, against 5 ms: quiet.
+        assert!(!lag_explains(100.0, 150.0, 5000.0));
+        // 4 ms, three of them lag, against 5 ms or against 2 ms: cannot be judged.
+        assert!(lag_explains(3000.0, 4000.0, 5000.0));
+        assert!(lag_explains(3000.0, 4000.0, 2000.0));
+        // 1 s with 1 ms of lag: the target's doing.
+        assert!(!lag_explains(1000.0, 1_000_000.0, 5000.0));
+    }
+}
