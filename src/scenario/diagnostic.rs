@@ -217,8 +217,12 @@ impl Problems {
         }
     }
 
-    /// The problems with their places, sorted.
+    /// The problems with their places, sorted. Beside errors, notices are left out: they speak of
+    /// a run that will not be.
     pub fn located(mut self, sources: &Sources) -> Diagnostics {
+        if self.any_error() {
+            self.list.retain(|problem| problem.severity == Severity::Error);
+        }
         self.list.sort_by_key(|problem| (problem.span.start, problem.span.end));
         Diagnostics { items: self.list.into_iter().map(|problem| problem.at(sources)).collect() }
     }

@@ -1,6 +1,8 @@
 //! From text to the raw mirror: syntax errors first, then every key that is unknown and every
 //! value that does not fit, one after the other, until what is left can be read.
 
+use std::ops::Range;
+
 use serde::Deserialize;
 use serde_spanned::Spanned;
 use toml::de::DeTable;
@@ -12,6 +14,8 @@ use super::table;
 
 /// After this many wrong values the rest is left for the next time.
 const MOST_ROUNDS: usize = 100;
+/// Bytes of text, over all rounds, after which the same holds.
+const MOST_TEXT: usize = 16 << 20;
 
 /// Parses the file's text, which lies at offset 0 of `sources`.
 pub(super) fn parse<'a>(text: &'a str, sources: &Sources, problems: &mut Problems) -> DeTable<'a> {
@@ -38,7 +42,9 @@ pub(super) fn read(
     sources: &Sources,
     problems: &mut Problems,
 ) -> Option<Scenario> {
-    for _ in 0..MOST_ROUNDS {
+    let mut told: Vec<Range<usize>> = Vec::new();
+    let rounds = MOST_ROUNDS.min(MOST_TEXT / sources.len().max(1)).max(1);
+    for _ in 0..rounds {
         let whole = Spanned::new(0..0, table.clone());
         let error = match Scenario::deserialize(toml::Deserializer::from(whole)) {
             Ok(raw) => return Some(raw),
@@ -46,9 +52,12 @@ pub(super) fn read(
         };
         let span = error.span().unwrap_or(0..0);
         let (title, help, meant) = explained(error.message());
-        if !problems.is_lost_line(sources.line_key(span.start)) {
+        // What is missing from a table because it was wrong and left out is no second problem.
+        let echo = told.iter().any(|inner| span.start <= inner.start && inner.end <= span.end);
+        if !echo && !problems.is_lost_line(sources.line_key(span.start)) {
             problems.error(span.clone(), title, help);
         }
+        told.push(span.clone());
         problems.lose(&table::prune(&mut table, &span)?);
         if let Some(meant) = meant {
             problems.lose(&meant);

@@ -18,6 +18,9 @@ pub const LONGEST_TEXT: usize = 1 << 20;
 /// Most bytes of messages over all cells.
 const MOST_MESSAGE_BYTES: usize = 64 << 20;
 
+/// Bytes of text, over all cells, after which a wrong scenario is not searched for more problems.
+const WRONG_TEXT: usize = 2 << 20;
+
 /// A scenario that can be run.
 #[derive(Debug, Clone)]
 pub struct Resolved {
@@ -122,8 +125,10 @@ fn cells<'a>(
 ) -> Vec<Cell> {
     let mut cells = Vec::new();
     let mut message_bytes = 0;
-    for combination in sweep::combinations(root, axes) {
-        if problems.is_full() {
+    for (done, combination) in sweep::combinations(root, axes).enumerate() {
+        // Of a small file, the problems of all cells are told; a large one must not take minutes.
+        let long_enough = done * sources.len() > WRONG_TEXT;
+        if problems.is_full() || (long_enough && problems.any_error()) {
             break;
         }
         let Some(raw) = read::read(combination.table, sources, problems) else { continue };
@@ -165,7 +170,7 @@ fn check_axes(
             problems.error(
                 axis.span.clone(),
                 format!(
-                    "`{}` says nothing to a server of yours: all cells would be one",
+                    "`{}` is without effect on a server of yours: all cells would be one",
                     axis.path
                 ),
                 format!(

@@ -50,6 +50,11 @@ impl<'a> Sources<'a> {
         start
     }
 
+    /// Length of all texts, in bytes.
+    pub fn len(&self) -> usize {
+        self.parts.iter().map(|part| part.text.len()).sum()
+    }
+
     /// The text under `span`; empty where it points nowhere.
     pub fn slice(&self, span: Range<usize>) -> &'a str {
         let part = self.part(span.start);

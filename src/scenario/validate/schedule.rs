@@ -52,8 +52,10 @@ pub(super) fn schedule(
     schedule
 }
 
-/// Each key of the arrivals, the kinds that it belongs to, and where it was written.
-fn keys(raw: &raw::Load) -> [(&'static str, &'static [Arrivals], Option<Range<usize>>); 8] {
+/// A key, the arrivals that it belongs to, and where it was written.
+type KeyOfArrivals = (&'static str, &'static [Arrivals], Option<Range<usize>>);
+
+fn keys(raw: &raw::Load) -> [KeyOfArrivals; 8] {
     use Arrivals::{Burst, Closed, Constant, Poisson, Ramp, Step};
     [
         ("rate", &[Constant, Poisson], place(&raw.rate)),

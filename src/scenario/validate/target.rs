@@ -76,11 +76,8 @@ fn notice_ignored(address: &At<String>, table: &raw::Target, problems: &mut Prob
         let quoted: Vec<_> = ignored.iter().map(|key| format!("`{key}`")).collect();
         problems.notice(
             address.span(),
-            format!(
-                "this is a server of yours: {} of [target] say nothing to it",
-                quoted.join(", ")
-            ),
-            "its own settings decide",
+            format!("keys of [target] without effect on a server of yours: {}", quoted.join(", ")),
+            "how it listens and serves is its own affair",
         );
     }
 }
