@@ -1,3 +1,31 @@
 //! What a user writes (TOML), checked, and the immutable plan that it resolves to.
+//!
+//! The way of a scenario: text -> spanned table ([`read`]) <- overrides, then one table for each
+//! cell of the sweep -> raw mirror -> [`validate`] -> [`plan::Plan`]. Whatever is wrong on the
+//! way is collected with its place ([`Diagnostics`]), so that a user sees all of it at once.
+//! Pure: the text is passed in, and files of messages are read by the caller's function.
 
+mod at;
+mod cost;
+mod describe;
+mod diagnostic;
+mod overrides;
 pub mod plan;
+mod raw;
+mod read;
+mod resolve;
+mod schema;
+mod source;
+mod sweep;
+mod table;
+mod validate;
+
+pub use cost::{Cost, Means, Shortage, cost_of_cell, cost_of_plan, preflight};
+pub use describe::describe;
+pub use diagnostic::{Diagnostic, Diagnostics, Severity};
+pub use resolve::{LONGEST_TEXT, Resolved, resolve};
+pub use schema::schema;
+pub use validate::ReadFile;
+
+#[cfg(test)]
+mod tests;

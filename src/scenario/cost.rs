@@ -1,0 +1,280 @@
+//! What a plan will take: attempts, sockets, ports, time, memory; and whether there is enough.
+//!
+//! Two kinds of figures: what is *certain* if the target answers, and the *worst case* in which
+//! every attempt takes as long as its timeouts allow. Only a certain shortage is an error.
+
+use std::time::Duration;
+
+use super::plan::{AcceptPace, Cell, Client, Close, Closer, Lifecycle, Link, Load, Plan, Target};
+use super::validate::longest_attempt;
+use crate::load::{Schedule, Shape};
+
+/// Kernel memory of an idle TCP socket on Linux, in bytes (measured: 3.9 KB).
+pub const SOCKET_BYTES: u64 = 4096;
+/// How long a closed connection keeps its port (Linux: `TCP_TIMEWAIT_LEN`).
+const TIME_WAIT: Duration = Duration::from_secs(60);
+/// The same on loopback with `tcp_tw_reuse=2`.
+const TIME_WAIT_REUSED: Duration = Duration::from_secs(1);
+
+/// What a cell or plan takes.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Cost {
+    /// Attempts; `None` where a closed loop starts as many as the target lets through.
+    pub attempts: Option<u64>,
+    /// Sockets open at once at the clients if the target answers.
+    pub certain_sockets: u64,
+    /// Sockets open at once at the clients if every attempt takes as long as it may.
+    pub peak_sockets: u64,
+    /// Local ports taken at once (in use, or in TIME_WAIT for 60 s), over all source addresses,
+    /// if every attempt takes as long as it may.
+    pub source_ports: u64,
+    /// Longest time, in seconds, from the first attempt to the end of the last.
+    pub seconds: f64,
+    /// Kernel memory of the sockets in the worst case, in bytes; both ends on one host.
+    pub memory_bytes: u64,
+}
+
+/// What there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Means {
+    /// Descriptors that one process may open.
+    pub descriptors: u64,
+    /// First and last local port (`net.ipv4.ip_local_port_range`).
+    pub ephemeral_ports: (u16, u16),
+    /// Memory that can be had, in bytes.
+    pub memory_bytes: u64,
+    /// Whether TIME_WAIT ports towards loopback are reused after a second (`tcp_tw_reuse=2`).
+    pub tw_reuse_loopback: bool,
+}
+
+/// Something that there is not enough of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shortage {
+    /// Whether it falls short even if the target answers at once; otherwise only in the worst
+    /// case.
+    pub certain: bool,
+    /// What, with the arithmetic.
+    pub title: String,
+    /// What would help.
+    pub help: String,
+}
+
+/// What a cell takes. Ports are counted without reuse of TIME_WAIT.
+pub fn cost_of_cell(cell: &Cell) -> Cost {
+    let mut cost = Cost { attempts: Some(0), ..Cost::default() };
+    for load in &cell.loads {
+        let attempts = attempts(&load.schedule);
+        cost.attempts = cost.attempts.zip(attempts).map(|(a, b)| a.saturating_add(b));
+        let longest = longest_attempt(&load.client, load.timeout);
+        let peak = in_flight(&load.schedule, longest);
+        cost.peak_sockets = cost.peak_sockets.saturating_add(peak);
+        cost.certain_sockets =
+            cost.certain_sockets.saturating_add(in_flight(&load.schedule, held(&load.client)));
+        cost.source_ports =
+            cost.source_ports.saturating_add(peak).saturating_add(time_wait(cell, load, TIME_WAIT));
+        let end = load.start.get() + load.schedule.window().get() + longest;
+        cost.seconds = cost.seconds.max(end.as_secs_f64());
+    }
+    cost.memory_bytes = cost.peak_sockets.saturating_mul(SOCKET_BYTES * ends(cell));
+    cost
+}
+
+/// What a plan takes: cells run one after the other.
+pub fn cost_of_plan(plan: &Plan) -> Cost {
+    let mut total = Cost { attempts: Some(0), ..Cost::default() };
+    for cost in plan.cells.iter().map(cost_of_cell) {
+        total.attempts = total.attempts.zip(cost.attempts).map(|(a, b)| a.saturating_add(b));
+        total.certain_sockets = total.certain_sockets.max(cost.certain_sockets);
+        total.peak_sockets = total.peak_sockets.max(cost.peak_sockets);
+        total.source_ports = total.source_ports.max(cost.source_ports);
+        total.seconds += cost.seconds;
+        total.memory_bytes = total.memory_bytes.max(cost.memory_bytes);
+    }
+    total
+}
+
+/// Sockets on this host for each connection.
+fn ends(cell: &Cell) -> u64 {
+    match &cell.target {
+        Target::Own { command: Some(_), .. } => 1,
+        _ => 2,
+    }
+}
+
+/// How long a connection is kept for certain.
+fn held(client: &Client) -> Duration {
+    match client {
+        Client::Connect { hold, .. } => hold.get(),
+        Client::Request { exchanges, think, .. } => think.get().saturating_mul(exchanges - 1),
+    }
+}
+
+/// Attempts that the schedule wants.
+fn attempts(schedule: &Schedule) -> Option<u64> {
+    match schedule {
+        Schedule::Open { shape, window, attempts } => {
+            let of_shape = within(shape, window.get(), window.get());
+            Some(attempts.map_or(of_shape, |most| most.min(of_shape)))
+        }
+        Schedule::Closed { attempts, .. } => *attempts,
+    }
+}
+
+/// Most attempts under way at once if each takes `each`.
+fn in_flight(schedule: &Schedule, each: Duration) -> u64 {
+    match schedule {
+        Schedule::Open { shape, window, attempts } => {
+            let most = within(shape, window.get(), each.min(window.get()));
+            attempts.map_or(most, |all| most.min(all))
+        }
+        Schedule::Closed { clients, attempts, .. } => {
+            attempts.map_or(u64::from(*clients), |all| all.min(u64::from(*clients)))
+        }
+    }
+}
+
+/// Most arrivals in any `part` of the `window`.
+fn within(shape: &Shape, window: Duration, part: Duration) -> u64 {
+    let (whole, part_s) = (part >= window, part.as_secs_f64());
+    let arrivals = match shape {
+        Shape::Constant { rate } | Shape::Poisson { rate } => rate.per_second() * part_s,
+        Shape::Ramp { from, to } if whole => (from.per_second() + to.per_second()) / 2.0 * part_s,
+        Shape::Ramp { from, to } => from.per_second().max(to.per_second()) * part_s,
+        Shape::Step { stages } if whole => {
+            stages.iter().map(|s| s.rate.per_second() * s.span.get().as_secs_f64()).sum()
+        }
+        Shape::Step { stages } => {
+            stages.iter().map(|s| s.rate.per_second()).fold(0.0, f64::max) * part_s
+        }
+        Shape::Burst { size, every } => {
+            let bursts = (part_s / every.get().as_secs_f64()).ceil().max(1.0);
+            *size as f64 * bursts
+        }
+    };
+    arrivals.ceil() as u64
+}
+
+/// Ports that closed connections keep, at most, each for `each`.
+fn time_wait(cell: &Cell, load: &Load, each: Duration) -> u64 {
+    let closes_first = match &cell.target {
+        Target::Own { serve, .. } => serve.close == Closer::Client,
+        Target::External { .. } => true,
+    };
+    if !closes_first || load.close == Close::Rst || load.lifecycle == Lifecycle::Recycle {
+        return 0;
+    }
+    match &load.schedule {
+        Schedule::Closed { attempts, .. } => attempts.unwrap_or(0),
+        open => in_flight(open, each),
+    }
+}
+
+/// How many connections our own target takes in `each`, at most; `None` where that is unknown.
+fn accepted(cell: &Cell, each: Duration) -> Option<u64> {
+    match &cell.target {
+        Target::Own { serve, .. } if !serve.serial => match serve.accept {
+            AcceptPace::Asap => Some(u64::MAX),
+            AcceptPace::Rate(rate) => Some((rate.per_second() * each.as_secs_f64()).ceil() as u64),
+            AcceptPace::Never => Some(0),
+        },
+        _ => None,
+    }
+}
+
+/// What the cell would fall short of.
+pub fn preflight(cell: &Cell, means: &Means) -> Vec<Shortage> {
+    [descriptors(cell, means), ports(cell, means), memory(cell, means)]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+fn descriptors(cell: &Cell, means: &Means) -> Option<Shortage> {
+    // A few dozen are open for other things.
+    let usable = means.descriptors.saturating_sub(64);
+    let cost = cost_of_cell(cell);
+    let certain = cost.certain_sockets > usable;
+    (cost.peak_sockets > usable).then(|| Shortage {
+        certain,
+        title: match certain {
+            true => format!(
+                "{} connections are held at once, and a process may open {} descriptors",
+                cost.certain_sockets, means.descriptors
+            ),
+            false => format!(
+                "if every attempt runs into its timeout, {} are under way at once, and a process \
+                 may open {} descriptors",
+                cost.peak_sockets, means.descriptors
+            ),
+        },
+        help: "raise the limit (ulimit -n), or lower rate, hold or timeout".to_owned(),
+    })
+}
+
+fn ports(cell: &Cell, means: &Means) -> Option<Shortage> {
+    let (first, last) = means.ephemeral_ports;
+    let each = u64::from(last.saturating_sub(first)) + 1;
+    let usable = each * u64::from(cell.lab.sources);
+    let reused = means.tw_reuse_loopback && on_loopback(cell);
+    let kept = if reused { TIME_WAIT_REUSED } else { TIME_WAIT };
+    let waiting: u64 = cell.loads.iter().map(|load| time_wait(cell, load, kept)).sum();
+    let cost = cost_of_cell(cell);
+    let sure = match accepted(cell, kept) {
+        Some(most) => waiting.min(most).saturating_add(cost.certain_sockets),
+        None => 0,
+    };
+    let worst = waiting.saturating_add(cost.peak_sockets);
+    let (certain, needed) = if sure > usable { (true, sure) } else { (false, worst) };
+    (needed > usable).then(|| Shortage {
+        certain,
+        title: format!(
+            "{needed} local ports {} at once ({} in use, {} in TIME_WAIT for {} s), and {} source \
+             address(es) x {each} ports are {usable}",
+            if certain { "are needed" } else { "may be needed" },
+            if certain { cost.certain_sockets } else { cost.peak_sockets },
+            needed - if certain { cost.certain_sockets } else { cost.peak_sockets },
+            kept.as_secs(),
+            cell.lab.sources,
+        ),
+        help: format!(
+            "write sources = {} under [lab], or close = \"rst\" in the load, or lower rate or \
+             duration",
+            needed.div_ceil(each).min(4096)
+        ),
+    })
+}
+
+fn memory(cell: &Cell, means: &Means) -> Option<Shortage> {
+    let cost = cost_of_cell(cell);
+    let sure = cost.certain_sockets.saturating_mul(SOCKET_BYTES * ends(cell));
+    let certain = sure > means.memory_bytes;
+    let (sockets, bytes) = match certain {
+        true => (cost.certain_sockets, sure),
+        false => (cost.peak_sockets, cost.memory_bytes),
+    };
+    (bytes > means.memory_bytes).then(|| Shortage {
+        certain,
+        title: format!(
+            "{sockets} connections {} at once, x {} sockets on this host x 4 KiB are {} MiB of \
+             kernel memory, and {} MiB can be had",
+            if certain { "are held" } else { "may be open" },
+            ends(cell),
+            bytes >> 20,
+            means.memory_bytes >> 20
+        ),
+        help: "lower rate, hold or timeout, or free memory".to_owned(),
+    })
+}
+
+fn on_loopback(cell: &Cell) -> bool {
+    let local = |address: &str| {
+        let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+        host == "localhost" || host == "[::1]" || host.starts_with("127.")
+    };
+    match &cell.target {
+        Target::Own { address: None, .. } => cell.lab.link == Link::Loopback,
+        Target::Own { address: Some(address), .. } | Target::External { address, .. } => {
+            local(address)
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! A plan as text for people, within 80 columns.
+
+use std::fmt::Write as _;
+
+use super::cost::cost_of_cell;
+use super::plan::{
+    AcceptPace, Bound, Cell, Client, Close, Lifecycle, Limit, Load, Plan, Reply, ReplyEnd, Serve,
+    ServiceTime, Statistic, Subject, Target,
+};
+use crate::load::{Schedule, Shape};
+
+/// Columns of a terminal.
+const WIDTH: usize = 80;
+/// So many cells are described whole; of more, only the first.
+const MOST_WHOLE: usize = 3;
+
+/// The resolved plan: every effective option, defaults included.
+pub fn describe(plan: &Plan) -> String {
+    let mut lines = Lines::default();
+    lines.add("scenario", &plan.name);
+    if !plan.description.is_empty() {
+        lines.add("", &plan.description);
+    }
+    lines.add("seed", &format!("{}; timeline interval {}", plan.seed, plan.interval));
+    for axis in &plan.sweep {
+        lines.add("sweep", &format!("{}: {}", axis.path, axis.values.join(", ")));
+    }
+    for limit in &plan.limits {
+        lines.add("limit", &limit.to_string());
+    }
+    let whole = if plan.cells.len() <= MOST_WHOLE { plan.cells.len() } else { 1 };
+    for cell in plan.cells.iter().take(whole) {
+        describe_cell(cell, &mut lines);
+    }
+    if let Some(rest @ 1..) = plan.cells.len().checked_sub(whole) {
+        lines.add("", &format!("and {rest} more cells like it, with their values of the sweep"));
+    }
+    lines.text
+}
+
+fn describe_cell(cell: &Cell, lines: &mut Lines) {
+    lines.add("cell", &cell.name);
+    let lab = &cell.lab;
+    let sources = lab.sources;
+    lines.add("  lab", &format!("{}, {}, {sources} client address(es)", lab.link, lab.family));
+    for (key, value) in &lab.sysctl {
+        lines.add("", &format!("{key} = {value}"));
+    }
+    match &cell.target {
+        Target::External { address, sample } => {
+            lines.add("  target", &format!("yours, at {address}; queue sampled every {sample}"));
+        }
+        Target::Own { command, address, serve } => {
+            lines.add("  target", &serve_text(serve));
+            if let (Some(command), Some(address)) = (command, address) {
+                lines.add("", &format!("started by `{}`, at {address}", command.join(" ")));
+            }
+        }
+    }
+    for load in &cell.loads {
+        lines.add("  load", &load_text(load));
+    }
+    let cost = cost_of_cell(cell);
+    let attempts = cost.attempts.map_or("as many as get through".into(), |n| format!("about {n}"));
+    lines.add(
+        "  cost",
+        &format!(
+            "{attempts} attempts; at most {:.0} s, {} sockets at once, {} ports, {} MiB",
+            cost.seconds.ceil(),
+            cost.peak_sockets,
+            cost.source_ports,
+            cost.memory_bytes.div_ceil(1 << 20)
+        ),
+    );
+}
+
+fn serve_text(serve: &Serve) -> String {
+    let mut text =
+        format!("ours: listen({}), {} acceptor(s), accept ", serve.backlog, serve.acceptors);
+    match serve.accept {
+        AcceptPace::Asap => text.push_str("as soon as possible"),
+        AcceptPace::Rate(rate) => text.push_str(&format!("at most {rate}")),
+        AcceptPace::Never => text.push_str("never"),
+    }
+    for window in &serve.stalls {
+        text.push_str(&format!(", stalled from {} to {}", window.from, window.to));
+    }
+    text.push_str(&match serve.service {
+        ServiceTime::Constant { time } => format!("; service {time}"),
+        ServiceTime::Uniform { min, max } => format!("; service uniform {min} to {max}"),
+        ServiceTime::Exponential { mean } => format!("; service exponential, mean {mean}"),
+        ServiceTime::LogNormal { median, sigma } => {
+            format!("; service log-normal, median {median}, sigma {sigma}")
+        }
+    });
+    if serve.serial {
+        text.push_str(", one client at a time");
+    }
+    match serve.reply {
+        Reply::None => text.push_str("; no reply"),
+        Reply::Echo => text.push_str("; echo"),
+        Reply::Bytes(size) => text.push_str(&format!("; reply of {size}")),
+    }
+    text.push_str(match serve.close {
+        super::plan::Closer::Client => "; the client closes",
+        super::plan::Closer::Server => "; the target closes",
+    });
+    text.push_str(&format!("; queue sampled every {}", serve.sample));
+    text
+}
+
+fn load_text(load: &Load) -> String {
+    let mut text = format!("{}: {}", load.name, client_text(&load.client));
+    text.push_str(&format!("; {}", schedule_text(&load.schedule)));
+    if !load.start.is_zero() {
+        text.push_str(&format!(", from {} on", load.start));
+    }
+    text.push_str(&format!("; timeout {}", load.timeout));
+    text.push_str(match load.lifecycle {
+        Lifecycle::Fresh => "; fresh sockets",
+        Lifecycle::Recycle => "; recycled sockets",
+    });
+    text.push_str(match load.close {
+        Close::Fin => ", closed by FIN",
+        Close::Rst => ", closed by RST",
+    });
+    if let Some(workers) = load.workers {
+        text.push_str(&format!("; {workers} worker(s)"));
+    }
+    text
+}
+
+fn client_text(client: &Client) -> String {
+    let greeting = |greet: &bool| if *greet { ", greets" } else { "" };
+    match client {
+        Client::Connect { hold, greet } => {
+            format!("connect, hold {hold}{}", greeting(greet))
+        }
+        Client::Request { message, reply, exchanges, think, greet } => {
+            let end = match reply {
+                ReplyEnd::Length(bytes) => format!("{bytes} bytes"),
+                ReplyEnd::Delimiter(bytes) => format!("until \"{}\"", bytes.escape_ascii()),
+                ReplyEnd::Close => "until close".to_owned(),
+            };
+            format!(
+                "request, {exchanges} x {} bytes, reply {end}, think {think}{}",
+                message.len(),
+                greeting(greet)
+            )
+        }
+    }
+}
+
+fn schedule_text(schedule: &Schedule) -> String {
+    let (mut text, window, attempts) = match schedule {
+        Schedule::Open { shape, window, attempts } => (shape_text(shape), window, attempts),
+        Schedule::Closed { clients, think, window, attempts } => {
+            (format!("closed, {clients} clients, pause {think}"), window, attempts)
+        }
+    };
+    text.push_str(&format!(" for {window}"));
+    if let Some(attempts) = attempts {
+        text.push_str(&format!(", at most {attempts} attempts"));
+    }
+    text
+}
+
+fn shape_text(shape: &Shape) -> String {
+    match shape {
+        Shape::Constant { rate } => format!("constant {rate}"),
+        Shape::Poisson { rate } => format!("poisson {rate}"),
+        Shape::Ramp { from, to } => format!("ramp {from} to {to}"),
+        Shape::Step { stages } => {
+            let stages: Vec<_> =
+                stages.iter().map(|stage| format!("{} for {}", stage.rate, stage.span)).collect();
+            format!("step {}, in all", stages.join(", "))
+        }
+        Shape::Burst { size, every } => format!("burst of {size} every {every}"),
+    }
+}
+
+/// As it would be written: `connect.p99 <= 5ms`.
+impl std::fmt::Display for Limit {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        write!(f, "{} {} {}", self.subject, self.comparison, self.bound)
+    }
+}
+
+impl std::fmt::Display for Subject {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        let (Self::Metric { load, .. } | Self::Outcome { load, .. }) = self else {
+            let Self::Counter(name) = self else { return Ok(()) };
+            return write!(f, "counters.{name}");
+        };
+        if let Some(load) = load {
+            write!(f, "load.{load}.")?;
+        }
+        match self {
+            Self::Metric { metric, statistic, .. } => write!(f, "{metric}.{statistic}"),
+            Self::Outcome { outcome, .. } => write!(f, "outcomes.{outcome}"),
+            Self::Counter(_) => Ok(()),
+        }
+    }
+}
+
+impl std::fmt::Display for Statistic {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        match self {
+            Self::Count => f.write_str("count"),
+            Self::Min => f.write_str("min"),
+            Self::Mean => f.write_str("mean"),
+            Self::Stdev => f.write_str("stdev"),
+            Self::Max => f.write_str("max"),
+            Self::Percentile(p) => write!(f, "p{p}"),
+        }
+    }
+}
+
+impl std::fmt::Display for Bound {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        match self {
+            Self::Time(span) => span.fmt(f),
+            Self::Count(count) => write!(f, "{count}"),
+            Self::Share(share) => write!(f, "{}%", share * 100.0),
+        }
+    }
+}
+
+/// Lines with a label on the left, folded at [`WIDTH`].
+#[derive(Default)]
+struct Lines {
+    text: String,
+}
+
+impl Lines {
+    fn add(&mut self, label: &str, text: &str) {
+        const INDENT: usize = 10;
+        let mut line = format!("{label:<INDENT$}");
+        let mut empty = true;
+        for word in text.split_whitespace() {
+            if !empty && line.chars().count() + 1 + word.chars().count() > WIDTH {
+                let _ = writeln!(self.text, "{line}");
+                line = " ".repeat(INDENT);
+                empty = true;
+            }
+            if !empty {
+                line.push(' ');
+            }
+            line.extend(word.chars().filter(|c| !c.is_control()));
+            empty = false;
+        }
+        let _ = writeln!(self.text, "{line}");
+    }
+}

@@ -1,0 +1,241 @@
+//! `[[load]]`: one stream of clients.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer};
+
+use super::words::text_or_table;
+use crate::scenario::at::At;
+use crate::scenario::plan::{Close, Lifecycle};
+use crate::units::{Rate, Span};
+
+/// One stream of clients: what each attempt does, and when attempts are wanted.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "a table, [[load]]")]
+pub struct Load {
+    /// Name in results: letters, digits, `.`, `_` and `-`. Default: "load", "load-2", ...
+    pub name: Option<At<String>>,
+    /// What an attempt does: "connect" (connect, hold, close) or "request" (connect, exchange
+    /// messages, close). Default: "connect".
+    pub client: Option<At<Kind>>,
+    /// How attempts lie in time: "constant", "poisson", "ramp", "step" and "burst" have a
+    /// schedule of their own, whatever the target does; in "closed", clients take turns, and a
+    /// slow target slows them down. Default: "constant".
+    pub arrivals: Option<At<Arrivals>>,
+    /// constant, poisson: attempts a second, such as "500/s".
+    pub rate: Option<At<Rate>>,
+    /// ramp: attempts a second at the start.
+    pub from: Option<At<Rate>>,
+    /// ramp: attempts a second at the end.
+    pub to: Option<At<Rate>>,
+    /// step: the stages, such as [{ rate = "100/s", span = "5s" }, { rate = "1000/s", span =
+    /// "5s" }].
+    pub stages: Option<At<Vec<At<Stage>>>>,
+    /// burst: attempts at one instant.
+    pub size: Option<At<u64>>,
+    /// burst: time from one burst to the next. Default: a single burst.
+    pub every: Option<At<Span>>,
+    /// closed: number of clients that take turns.
+    pub clients: Option<At<u32>>,
+    /// closed: pause between the end of a client's attempt and its next one. Default: "0s".
+    pub pause: Option<At<Span>>,
+    /// How long attempts are started. Default: as long as `attempts` (or the stages, or a single
+    /// burst) take, else "10s".
+    pub duration: Option<At<Span>>,
+    /// Number of attempts. Default: what the arrivals yield in `duration`.
+    pub attempts: Option<At<u64>>,
+    /// When this load starts, from the start of the schedule. Default: "0s".
+    pub start: Option<At<Span>>,
+    /// Longest wait for a connection, and again for each whole reply. Below 3.1 s, attempts that
+    /// a second SYN retry would have saved count as failures. Default: "4s".
+    pub timeout: Option<At<Span>>,
+    /// "fresh": a socket for each attempt, as ordinary clients do. "recycle": sockets are reset
+    /// and connected again, which is faster and another load on the target. Default: "fresh".
+    pub lifecycle: Option<At<Lifecycle>>,
+    /// How clients close: "fin" or "rst". Default: "fin"; with lifecycle "recycle": "rst".
+    pub close: Option<At<Close>>,
+    /// Worker threads, 1 to 256. Default: chosen by the runner.
+    pub workers: Option<At<u16>>,
+    /// connect: how long an established connection is kept. Default: "0s".
+    pub hold: Option<At<Span>>,
+    /// Send identity and instant first, so that our own target can measure `queue_wait`.
+    /// Default: true for requests to our own target, else false.
+    pub greet: Option<At<bool>>,
+    /// request: what is sent: a text, or { text = "..." }, { hex = "0d0a" } or { file = "path" }
+    /// (relative to the scenario file). At most 64 KiB. Default: "ping\n".
+    pub message: Option<At<Message>>,
+    /// request: where a reply ends: { length = 5 }, { until = "\r\n" } or "close". Default: as
+    /// our own target replies; required for a server of yours.
+    pub reply: Option<At<ReplyEnd>>,
+    /// request: messages on one connection. Default: 1.
+    pub exchanges: Option<At<u32>>,
+    /// request: pause between a whole reply and the next message. Default: "0s".
+    pub think: Option<At<Span>>,
+}
+
+/// What an attempt does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// Connect, hold, close.
+    Connect,
+    /// Connect, exchange messages, close.
+    Request,
+}
+
+/// How attempts lie in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Arrivals {
+    /// Evenly.
+    Constant,
+    /// Independently of each other, with a mean rate.
+    Poisson,
+    /// At a rate that moves linearly.
+    Ramp,
+    /// At constant rates, one after the other.
+    Step,
+    /// Many at once.
+    Burst,
+    /// Clients take turns: a slow target slows them down.
+    Closed,
+}
+
+/// A stage of arrivals "step".
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "a table such as { rate = \"100/s\", span = \"5s\" }")]
+pub struct Stage {
+    /// Attempts a second. Required.
+    pub rate: Option<Rate>,
+    /// How long this rate holds. Required.
+    pub span: Option<Span>,
+}
+
+/// What a request sends.
+#[derive(Debug, Clone)]
+pub enum Message {
+    /// These bytes.
+    Bytes(Vec<u8>),
+    /// What this file holds.
+    File(PathBuf),
+}
+
+/// A message by its source; exactly one key.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct MessageTable {
+    /// A text.
+    text: Option<String>,
+    /// Bytes as hexadecimal digits; white space is ignored.
+    hex: Option<String>,
+    /// Path of a file, relative to the scenario file.
+    file: Option<PathBuf>,
+}
+
+impl MessageTable {
+    fn resolve(self) -> Result<Message, String> {
+        match (self.text, self.hex, self.file) {
+            (Some(text), None, None) => Ok(Message::Bytes(text.into_bytes())),
+            (None, Some(hex), None) => bytes_of(&hex).map(Message::Bytes).ok_or_else(|| {
+                "this is not hexadecimal: write two digits a byte, such as \"50 49 4e 47 0d 0a\""
+                    .to_owned()
+            }),
+            (None, None, Some(file)) => Ok(Message::File(file)),
+            _ => Err("a message has one source: write a text, { hex = \"0d0a\" } or \
+                      { file = \"request.http\" }"
+                .to_owned()),
+        }
+    }
+}
+
+/// The bytes that hexadecimal digits stand for.
+fn bytes_of(hex: &str) -> Option<Vec<u8>> {
+    let digits: Vec<u8> = hex
+        .chars()
+        .filter(|c| !c.is_whitespace())
+        .map(|c| c.to_digit(16).and_then(|digit| u8::try_from(digit).ok()))
+        .collect::<Option<_>>()?;
+    let (pairs, rest) = digits.as_chunks::<2>();
+    rest.is_empty().then(|| pairs.iter().map(|[high, low]| high << 4 | low).collect())
+}
+
+impl<'de> Deserialize<'de> for Message {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        text_or_table(
+            from,
+            "a text, or a table such as { hex = \"0d0a\" } or { file = \"request.http\" }",
+            |text| Ok(Self::Bytes(text.as_bytes().to_vec())),
+            MessageTable::resolve,
+        )
+    }
+}
+
+impl JsonSchema for Message {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Message".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let table = generator.subschema_for::<MessageTable>();
+        schemars::json_schema!({
+            "description": "What a request sends.",
+            "anyOf": [{ "type": "string" }, table],
+        })
+    }
+}
+
+/// Where a reply ends.
+#[derive(Debug, Clone)]
+pub enum ReplyEnd {
+    /// After this many bytes.
+    Length(u64),
+    /// With these bytes.
+    Until(Vec<u8>),
+    /// Where the target closes.
+    Close,
+}
+
+/// Where a reply ends; exactly one key.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct ReplyTable {
+    /// After this many bytes.
+    length: Option<u64>,
+    /// With this text, at most 64 bytes.
+    until: Option<String>,
+}
+
+const REPLY: &str = "{ length = 5 }, { until = \"\\r\\n\" } or \"close\"";
+
+impl<'de> Deserialize<'de> for ReplyEnd {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        text_or_table(
+            from,
+            "{ length = 5 }, { until = \"\\r\\n\" } or \"close\"",
+            |word| match word {
+                "close" => Ok(Self::Close),
+                other => Err(format!("\"{other}\" is no end of a reply: write {REPLY}")),
+            },
+            |table: ReplyTable| match (table.length, table.until) {
+                (Some(length), None) => Ok(Self::Length(length)),
+                (None, Some(until)) => Ok(Self::Until(until.into_bytes())),
+                _ => Err(format!("a reply has one end: write {REPLY}")),
+            },
+        )
+    }
+}
+
+impl JsonSchema for ReplyEnd {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "ReplyEnd".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let table = generator.subschema_for::<ReplyTable>();
+        schemars::json_schema!({
+            "description": "Where a reply ends.",
+            "anyOf": [{ "const": "close" }, table],
+        })
+    }
+}

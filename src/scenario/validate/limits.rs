@@ -1,0 +1,315 @@
+//! `[limits]`.
+
+use crate::measure::{Ending, Metric, Outcome};
+use crate::scenario::at::At;
+use crate::scenario::diagnostic::{Problems, nearest, suggest};
+use crate::scenario::plan::{Bound, Cell, Client, Comparison, Limit, Statistic, Subject, Target};
+use crate::scenario::raw;
+
+/// At most this many limits.
+const MOST: usize = 200;
+/// Statistics by name; percentiles are beside them.
+const STATISTICS: [&str; 10] =
+    ["count", "min", "mean", "stdev", "max", "p50", "p90", "p99", "p999", "p9999"];
+/// Counters that scenarios commonly judge: a name close to one of them is probably meant to be it.
+const COUNTERS: [&str; 10] = [
+    "ListenOverflows",
+    "ListenDrops",
+    "SyncookiesSent",
+    "SyncookiesRecv",
+    "SyncookiesFailed",
+    "TCPReqQFullDrop",
+    "TCPReqQFullDoCookies",
+    "TCPTimeouts",
+    "TCPSynRetrans",
+    "RetransSegs",
+];
+
+/// The limits, in the order written.
+pub(in crate::scenario) fn limits(
+    raw: Option<&raw::Limits>,
+    cells: &[Cell],
+    problems: &mut Problems,
+) -> Vec<Limit> {
+    let entries = raw.map_or(&[][..], |map| map.0.0.as_slice());
+    if let Some((key, _)) = entries.get(MOST) {
+        problems.error(key.span(), "too many limits", format!("at most {MOST}"));
+    }
+    entries
+        .iter()
+        .take(MOST)
+        .filter_map(|(key, value)| {
+            let subject = subject(key, cells, problems);
+            let condition = condition(value, problems);
+            let (subject, (comparison, bound)) = (subject?, condition?);
+            check_pair(&subject, bound, value, problems);
+            Some(Limit { subject, comparison, bound })
+        })
+        .collect()
+}
+
+fn subject(key: &At<String>, cells: &[Cell], problems: &mut Problems) -> Option<Subject> {
+    let path = key.get().as_str();
+    if let Some(name) = path.strip_prefix("counters.") {
+        return counter(key, name, problems);
+    }
+    let (load, rest) = match path.strip_prefix("load.") {
+        None => (None, path),
+        Some(rest) => {
+            let (load, rest) = named_load(key, rest, cells, problems)?;
+            (Some(load), rest)
+        }
+    };
+    match rest.split_once('.') {
+        Some(("outcomes", outcome)) => check_outcome(key, outcome, problems)
+            .then(|| Subject::Outcome { load, outcome: outcome.to_owned() }),
+        Some((metric, statistic)) => {
+            let found = metric_of(key, metric, load.as_deref(), cells, problems);
+            let statistic = statistic_of(key, statistic, problems);
+            Some(Subject::Metric { load, metric: found?.name().to_owned(), statistic: statistic? })
+        }
+        None => {
+            problems.error(
+                key.span(),
+                format!("`{path}` is not something that a limit can judge"),
+                "write a metric and its statistic (connect.p99), outcomes.timeout, \
+                 counters.ListenOverflows, or one of these after load.NAME.",
+            );
+            None
+        }
+    }
+}
+
+fn counter(key: &At<String>, name: &str, problems: &mut Problems) -> Option<Subject> {
+    let sound = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    if !sound {
+        let help = "write it as the kernel spells it, such as counters.ListenOverflows";
+        problems.error(key.span(), format!("`{name}` is not the name of a kernel counter"), help);
+        return None;
+    }
+    // Kernels differ in their counters, so that an unknown one is no error.
+    if !COUNTERS.contains(&name)
+        && let Some(close) = nearest(name, COUNTERS)
+        && strsim::normalized_damerau_levenshtein(&name.to_lowercase(), &close.to_lowercase()) > 0.8
+    {
+        let help = format!("did you mean `counters.{close}`? Kernel names are kept as they are");
+        problems.notice(key.span(), format!("`{name}` may be no counter of this kernel"), help);
+    }
+    Some(Subject::Counter(name.to_owned()))
+}
+
+/// The load whose name `rest` begins with, and what follows it.
+fn named_load<'k>(
+    key: &At<String>,
+    rest: &'k str,
+    cells: &[Cell],
+    problems: &mut Problems,
+) -> Option<(String, &'k str)> {
+    let names: Vec<&str> =
+        cells.iter().flat_map(|cell| &cell.loads).map(|load| load.name.as_str()).collect();
+    let found = names
+        .iter()
+        .filter_map(|name| Some((*name, rest.strip_prefix(name)?.strip_prefix('.')?)))
+        .max_by_key(|(name, _)| name.len());
+    if found.is_none() && !problems.lost("name") && !names.is_empty() {
+        let word = rest.split('.').next().unwrap_or_default();
+        let mut distinct = names.clone();
+        distinct.sort_unstable();
+        distinct.dedup();
+        problems.error(
+            key.span(),
+            format!("no load has the name `{word}`"),
+            suggest(word, &distinct).0,
+        );
+    }
+    found.map(|(name, rest)| (name.to_owned(), rest))
+}
+
+fn check_outcome(key: &At<String>, outcome: &str, problems: &mut Problems) -> bool {
+    let mut names: Vec<&str> = Outcome::ALL.iter().map(|class| class.name()).collect();
+    names.extend(
+        Ending::ALL.iter().map(|class| class.name()).filter(|n| *n == "done" || *n == "closed"),
+    );
+    let known = names.contains(&outcome);
+    if !known {
+        let help = suggest(outcome, &names).0;
+        problems.error(key.span(), format!("there is no outcome `{outcome}`"), help);
+    }
+    known
+}
+
+fn metric_of(
+    key: &At<String>,
+    name: &str,
+    load: Option<&str>,
+    cells: &[Cell],
+    problems: &mut Problems,
+) -> Option<Metric> {
+    let Some(metric) = Metric::from_name(name) else {
+        let mut names: Vec<&str> = Metric::ALL.iter().map(|metric| metric.name()).collect();
+        names.extend(["outcomes", "counters"]);
+        let help = suggest(name, &names).0;
+        problems.error(key.span(), format!("there is no metric `{name}`"), help);
+        return None;
+    };
+    let at_target = matches!(metric, Metric::QueueWait | Metric::Service);
+    if at_target && load.is_some() {
+        problems.error(
+            key.span(),
+            format!("`{metric}` is measured by the target, over all loads"),
+            format!("write `{metric}.p99`, without a load"),
+        );
+    } else if !cells.is_empty() && !cells.iter().any(|cell| measures(cell, metric, load)) {
+        let help = match metric {
+            Metric::QueueWait => "our own target measures it where a load has greet = true",
+            Metric::Service => "only our own target measures it",
+            _ => "it is measured where a load has client = \"request\"",
+        };
+        problems.error(key.span(), format!("nothing here measures `{metric}`"), help);
+    }
+    Some(metric)
+}
+
+/// Whether the metric exists in the cell at all.
+fn measures(cell: &Cell, metric: Metric, load: Option<&str>) -> bool {
+    let own = matches!(cell.target, Target::Own { .. });
+    let mut loads = cell.loads.iter().filter(|l| load.is_none_or(|name| l.name == name));
+    match metric {
+        Metric::Service => own,
+        Metric::QueueWait => {
+            own && loads.any(|load| match load.client {
+                Client::Connect { greet, .. } | Client::Request { greet, .. } => greet,
+            })
+        }
+        Metric::Request | Metric::RequestService => {
+            loads.any(|load| matches!(load.client, Client::Request { .. }))
+        }
+        _ => true,
+    }
+}
+
+fn statistic_of(key: &At<String>, name: &str, problems: &mut Problems) -> Option<Statistic> {
+    let found = match name {
+        "count" => Some(Statistic::Count),
+        "min" => Some(Statistic::Min),
+        "mean" => Some(Statistic::Mean),
+        "stdev" => Some(Statistic::Stdev),
+        "max" => Some(Statistic::Max),
+        _ => name.strip_prefix('p').and_then(percentile).map(Statistic::Percentile),
+    };
+    if found.is_none() {
+        let help = format!("{}; any percentile such as `p99.5`", suggest(name, &STATISTICS).0);
+        problems.error(key.span(), format!("there is no statistic `{name}`"), help);
+    }
+    found
+}
+
+/// `99`, `99.9`, and `999` for 99.9 as in `summary.csv`.
+fn percentile(digits: &str) -> Option<f64> {
+    let plain = digits.chars().all(|c| c.is_ascii_digit() || c == '.') && digits.len() <= 12;
+    let value: f64 = match digits {
+        "100" => 100.0,
+        _ if plain && digits.len() > 2 && !digits.contains('.') => {
+            format!("{}.{}", &digits[..2], &digits[2..]).parse().ok()?
+        }
+        _ if plain => digits.parse().ok()?,
+        _ => return None,
+    };
+    (value > 0.0 && value <= 100.0).then_some(value)
+}
+
+const EXAMPLE: &str = "write a comparison and a bound, such as \"<= 5ms\", \"== 0\" or \"<= 0.1%\"";
+
+fn condition(value: &At<String>, problems: &mut Problems) -> Option<(Comparison, Bound)> {
+    const COMPARISONS: [(&str, Comparison); 6] = [
+        ("<=", Comparison::AtMost),
+        (">=", Comparison::AtLeast),
+        ("==", Comparison::Equal),
+        ("!=", Comparison::Unequal),
+        ("<", Comparison::Below),
+        (">", Comparison::Above),
+    ];
+    let text = value.get().trim();
+    let found = COMPARISONS
+        .iter()
+        .find_map(|(sign, comparison)| Some((text.strip_prefix(sign)?, *comparison)));
+    let Some((rest, comparison)) = found else {
+        problems.error(value.span(), format!("\"{text}\" compares with nothing"), EXAMPLE);
+        return None;
+    };
+    let bound = bound(rest.trim());
+    if bound.is_none() {
+        let help = EXAMPLE;
+        problems.error(value.span(), format!("\"{}\" is not a bound", rest.trim()), help);
+    }
+    bound.map(|bound| (comparison, bound))
+}
+
+fn bound(text: &str) -> Option<Bound> {
+    let number = |text: &str| {
+        text.trim().parse::<f64>().ok().filter(|number| number.is_finite() && *number >= 0.0)
+    };
+    if let Some(percent) = text.strip_suffix('%') {
+        return number(percent).filter(|n| *n <= 100.0).map(|n| Bound::Share(n / 100.0));
+    }
+    match number(text) {
+        Some(count) => Some(Bound::Count(count)),
+        None => text.parse().ok().map(Bound::Time),
+    }
+}
+
+/// Times are compared with times, counts with counts, and outcomes also with a share.
+fn check_pair(subject: &Subject, bound: Bound, value: &At<String>, problems: &mut Problems) {
+    let (title, help) = match (subject, bound) {
+        (Subject::Metric { statistic: Statistic::Count, .. }, Bound::Count(_))
+        | (Subject::Counter(_), Bound::Count(_))
+        | (Subject::Outcome { .. }, Bound::Count(_) | Bound::Share(_)) => return,
+        (Subject::Metric { statistic: Statistic::Count, .. } | Subject::Counter(_), _) => {
+            ("a number of events is compared with a number", "write one, such as \"== 0\"")
+        }
+        (Subject::Outcome { .. }, Bound::Time(_)) => (
+            "a number of attempts is not compared with a time",
+            "write a number or a share of the attempts, such as \"== 0\" or \"<= 0.1%\"",
+        ),
+        (Subject::Metric { .. }, Bound::Time(_)) => return,
+        (Subject::Metric { .. }, _) => {
+            ("a latency is compared with a time", "write it with its unit, such as \"<= 5ms\"")
+        }
+    };
+    problems.error(value.span(), title, help);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_are_read_as_reports_spell_them() {
+        for (text, expected) in [
+            ("50", Some(50.0)),
+            ("99.9", Some(99.9)),
+            ("999", Some(99.9)),
+            ("9999", Some(99.99)),
+            ("100", Some(100.0)),
+            ("5", Some(5.0)),
+            ("0", None),
+            ("", None),
+            ("-1", None),
+            ("1e9", None),
+            ("101.5", None),
+            (".", None),
+        ] {
+            assert_eq!(percentile(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn bounds_keep_their_unit() {
+        assert_eq!(bound("5ms"), Some(Bound::Time(crate::units::Span::from_millis(5))));
+        assert_eq!(bound("0"), Some(Bound::Count(0.0)));
+        assert_eq!(bound("0.1%"), Some(Bound::Share(0.001)));
+        for wrong in ["", "%", "101%", "-1", "inf", "nan", "5 parsecs"] {
+            assert_eq!(bound(wrong), None, "{wrong}");
+        }
+    }
+}
