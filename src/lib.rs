@@ -20,5 +20,6 @@
 
 pub mod load;
 pub mod measure;
+pub mod report;
 pub mod scenario;
 pub mod units;
