@@ -62,7 +62,7 @@ fn body(page: &Page, cells: &[CellResult]) -> Drawn {
         let at = (frame.left, top - 36);
         page.text(at, Align::Left, &name, (LABEL + 6, true), INK)?;
         let panel = Panel::new(page, frame, x, y);
-        let mut ticks = y.latency_ticks();
+        let mut ticks = y.latency_ticks(true);
         panel.columns(&x.count_ticks(if cells.len() > 2 { 5 } else { 10 }), true)?;
         if index > 0 {
             ticks.iter_mut().for_each(|tick| tick.label.clear());
@@ -129,9 +129,9 @@ fn paint(
 ) -> Drawn {
     for ((interval, row), count) in places {
         let from = panel.x(f64::from(*interval) * step);
-        let to = (panel.x((f64::from(*interval) + 1.0) * step) - 1).max(from + 1);
+        let to = panel.x((f64::from(*interval) + 1.0) * step).max(from + 2);
         let bottom = panel.y(begin(heat, *row));
-        let top = (panel.y(begin(heat, row.saturating_add(1))) + 1).min(bottom - 1);
+        let top = panel.y(begin(heat, row.saturating_add(1))).min(bottom - 2);
         page.fill((from, top), (to, bottom), shade(*count, most), 1.0)?;
     }
     Ok(())
@@ -143,7 +143,7 @@ fn colour_bar(page: &Page, frame: Frame, most: u64) -> Drawn {
     for y in frame.top..frame.bottom {
         let share = f64::from(frame.bottom - y) / height;
         let colour = palette::sequential(share);
-        page.fill((frame.left, y), (frame.right, y), colour, 1.0)?;
+        page.fill((frame.left, y), (frame.right, y + 1), colour, 1.0)?;
     }
     let heading = (frame.left, frame.top - 36);
     page.text(heading, Align::Left, "attempts", (LABEL, true), INK)?;

@@ -92,7 +92,7 @@ fn body(page: &Page, result: &RunResult, lines: &[Line]) -> Drawn {
     let low = if resolution > 0 { low.min(resolution as f64 * 0.5) } else { low };
     let panel = Panel::new(page, frame, Scale::linear(0.0, NINES), Scale::decades(low, high));
     band(page, &panel, resolution)?;
-    panel.rows(&Scale::decades(low, high).latency_ticks())?;
+    panel.rows(&Scale::decades(low, high).latency_ticks(true))?;
     panel.columns(&nines(), true)?;
     panel.floor()?;
     page.text((frame.left, BODY + 10), Align::Left, "connect latency", (LABEL, true), INK)?;
@@ -131,7 +131,7 @@ fn band(page: &Page, panel: &Panel, resolution: u64) -> Drawn {
     }
     let text = format!("not resolved by this run: below {}", human_nanos(resolution));
     let y = if height > 50 { bottom - 30 } else { top - 30 };
-    page.text((right - 16, y), Align::Right, &text, (LABEL, false), FAINT)
+    page.label((right - 16, y), Align::Right, &text, false, FAINT)
 }
 
 /// Names each line at its end; names that would collide move apart.

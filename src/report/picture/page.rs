@@ -7,7 +7,7 @@ use plotters::coord::Shift;
 use plotters::drawing::{DrawingArea, IntoDrawingArea};
 use plotters::element::{Circle, PathElement, Rectangle, Text};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
-use plotters::style::{Color, FontDesc, FontFamily, FontStyle, RGBAColor, RGBColor, TextStyle};
+use plotters::style::{Color, FontDesc, FontFamily, FontStyle, RGBColor, TextStyle};
 use plotters::style::{WHITE, register_font};
 
 /// Why a picture could not be made.
@@ -149,7 +149,7 @@ pub fn fitted(text: &str, size: u32, bold: bool, room: i32) -> String {
 }
 
 impl Page<'_> {
-    /// A filled rectangle; `opacity` from 0 to 1.
+    /// A filled rectangle up to, and without, the pixel `to`; `opacity` from 0 to 1.
     pub fn fill(&self, from: (i32, i32), to: (i32, i32), colour: RGBColor, opacity: f64) -> Drawn {
         let style = colour.mix(opacity).filled();
         self.area.draw(&Rectangle::new([self.on(from), self.on(to)], style)).map_err(wrong)
@@ -163,38 +163,50 @@ impl Page<'_> {
     /// A line through points.
     pub fn path(&self, points: &[(i32, i32)], stroke: Stroke) -> Drawn {
         let points: Vec<_> = points.iter().map(|point| self.on(*point)).collect();
+        let mut phase = 0.0;
         for pair in points.windows(2) {
-            self.segment(pair[0], pair[1], stroke)?;
+            if stroke.dashed {
+                phase = self.dashes(pair[0], pair[1], stroke, phase)?;
+            } else {
+                self.segment(pair[0], pair[1], stroke)?;
+            }
         }
         Ok(())
     }
 
     fn segment(&self, from: (i32, i32), to: (i32, i32), stroke: Stroke) -> Drawn {
-        let colour: RGBAColor = stroke.colour.to_rgba();
-        let style = colour.stroke_width(stroke.width);
-        let draw = |a, b| self.area.draw(&PathElement::new([a, b], style)).map_err(wrong);
-        if !stroke.dashed {
-            draw(from, to)?;
-            // Rounds the joint between two segments.
-            return if stroke.width > 2 {
-                self.disc(to, stroke.width / 2, stroke.colour)
-            } else {
-                Ok(())
-            };
-        }
+        let style = stroke.colour.stroke_width(stroke.width);
+        self.area.draw(&PathElement::new([from, to], style)).map_err(wrong)?;
+        // Rounds the joint between two segments.
+        if stroke.width > 2 { self.disc(to, stroke.width / 2, stroke.colour) } else { Ok(()) }
+    }
+
+    /// A broken segment that begins `phase` pixels into the pattern; the phase at its end.
+    fn dashes(
+        &self,
+        from: (i32, i32),
+        to: (i32, i32),
+        stroke: Stroke,
+        phase: f64,
+    ) -> Result<f64, PictureError> {
+        const ON: f64 = 16.0;
+        const PERIOD: f64 = 28.0;
         let (dx, dy) = (f64::from(to.0 - from.0), f64::from(to.1 - from.1));
         let length = dx.hypot(dy);
-        let (on, period) = (14.0, 26.0);
         let at = |along: f64| {
-            let share = (along / length).min(1.0);
+            let share = (along / length).clamp(0.0, 1.0);
             (from.0 + (dx * share).round() as i32, from.1 + (dy * share).round() as i32)
         };
-        let mut along = 0.0;
-        while along < length {
-            draw(at(along), at(along + on))?;
-            along += period;
+        let style = stroke.colour.stroke_width(stroke.width);
+        let mut begin = -phase;
+        while begin < length {
+            if begin + ON > 0.0 {
+                let dash = PathElement::new([at(begin), at(begin + ON)], style);
+                self.area.draw(&dash).map_err(wrong)?;
+            }
+            begin += PERIOD;
         }
-        Ok(())
+        Ok((phase + length) % PERIOD)
     }
 
     /// A filled circle.
@@ -222,6 +234,21 @@ impl Page<'_> {
         let style =
             TextStyle::from(font(size, bold)).color(&colour).pos(Pos::new(HPos::Left, VPos::Top));
         self.area.draw(&Text::new(text.to_owned(), (x, y), style)).map_err(wrong)
+    }
+
+    /// As [`Page::text`] in label size, on a white ground, so that it is legible over lines.
+    pub fn label(
+        &self,
+        at: (i32, i32),
+        align: Align,
+        text: &str,
+        bold: bool,
+        colour: RGBColor,
+    ) -> Drawn {
+        let width = text_width(text, LABEL, bold);
+        let left = if align == Align::Right { at.0 - width } else { at.0 };
+        self.fill((left - 4, at.1 - 18), (left + width + 4, at.1 + 20), WHITE, 0.8)?;
+        self.text((left, at.1), Align::Left, text, (LABEL, bold), colour)
     }
 
     /// Sentences in the middle of a rectangle: why there is nothing to be seen.

@@ -107,7 +107,7 @@ impl<'p, 'b> Panel<'p, 'b> {
         for (index, value) in values.iter().enumerate() {
             let Some(value) = value.filter(|v| *v > 0.0) else { continue };
             let from = self.x(index as f64 * width);
-            let to = (self.x((index + 1) as f64 * width) - 1).max(from + 1);
+            let to = self.x((index + 1) as f64 * width).max(from + 1);
             let top = self.y(value).min(self.frame.bottom - 3);
             self.page.fill((from, top), (to, self.frame.bottom), colour, opacity)?;
         }

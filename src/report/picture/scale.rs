@@ -95,17 +95,19 @@ impl Scale {
             Kind::Log => self.decade_values(false, wanted),
             Kind::LogCount => {
                 let mut ticks = vec![0.0];
-                ticks.extend(Self { low: 1.0, ..*self }.decade_values(false, wanted));
+                let decades = Self { low: 1.0, ..*self }.decade_values(false, wanted);
+                // Close to 0, a mark would cover that of 0.
+                ticks.extend(decades.into_iter().filter(|at| self.share(*at) > 0.2));
                 ticks
             }
         };
         ticks.into_iter().map(|at| Tick { at, label: number(at) }).collect()
     }
 
-    /// Marks of a logarithmic latency axis in nanoseconds: decades, and 3 of each where they are
-    /// few.
-    pub fn latency_ticks(&self) -> Vec<Tick> {
-        let halves = (self.high / self.low).log10() < 5.5;
+    /// Marks of a logarithmic latency axis in nanoseconds: decades, and where wanted (and they
+    /// are not many) 3 of each.
+    pub fn latency_ticks(&self, halves: bool) -> Vec<Tick> {
+        let halves = halves && (self.high / self.low).log10() < 7.5;
         let values = self.decade_values(halves, 20);
         values.into_iter().map(|at| Tick { at, label: latency(at) }).collect()
     }
@@ -168,7 +170,7 @@ fn latency(nanos: f64) -> String {
         ..999_500_000.0 => (nanos / 1e6, "ms"),
         _ => (nanos / 1e9, "s"),
     };
-    format!("{} {unit}", decimal(scaled))
+    format!("{}{unit}", decimal(scaled))
 }
 
 #[cfg(test)]
@@ -188,16 +190,10 @@ mod tests {
             ["0", "2", "4", "6", "8", "10"]
         );
         assert_eq!(
-            labels(Scale::decades(2e5, 4e9).latency_ticks()),
-            [
-                "100 us", "300 us", "1 ms", "3 ms", "10 ms", "30 ms", "100 ms", "300 ms", "1 s",
-                "3 s", "10 s"
-            ]
+            labels(Scale::decades(2e5, 4e9).latency_ticks(true)),
+            ["100us", "300us", "1ms", "3ms", "10ms", "30ms", "100ms", "300ms", "1s", "3s", "10s"]
         );
-        assert_eq!(
-            labels(Scale::counts(1025.0, 6.0).count_ticks(6)),
-            ["0", "1", "10", "100", "1,000"]
-        );
+        assert_eq!(labels(Scale::counts(1025.0, 6.0).count_ticks(6)), ["0", "10", "100", "1,000"]);
     }
 
     #[test]

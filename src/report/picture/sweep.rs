@@ -62,7 +62,8 @@ fn body(page: &Page, cells: &[CellResult], paths: &str) -> Drawn {
         let panel = Panel::new(page, frame, x, row.scale);
         let lines: Vec<_> = marks.iter().map(|at| Tick { at: *at, label: String::new() }).collect();
         panel.columns(&lines, false)?;
-        let ticks = if row.latency { row.scale.latency_ticks() } else { row.scale.count_ticks(4) };
+        let ticks =
+            if row.latency { row.scale.latency_ticks(false) } else { row.scale.count_ticks(6) };
         panel.rows(&thinned(ticks))?;
         panel.floor()?;
         draw_row(page, &panel, row, &marks)?;
@@ -168,15 +169,20 @@ fn values(page: &Page, panel: &Panel, row: &Row, cell: usize, mark: f64) -> Draw
         .collect();
     texts.sort_by_key(|(y, ..)| *y);
     let Frame { top, bottom, .. } = panel.frame;
-    let step = 40;
-    let mut lowest = bottom - 16;
+    let step = 42;
+    let mut lowest = bottom - 22;
     for text in texts.iter_mut().rev() {
-        text.0 = (text.0 - 14).clamp(top, lowest.max(top));
+        text.0 = (text.0 - 26).min(lowest);
         lowest = text.0 - step;
     }
+    let mut highest = top;
+    for text in &mut texts {
+        text.0 = text.0.max(highest);
+        highest = text.0 + step;
+    }
     for (y, value, colour) in texts {
-        let at = (panel.x(mark) + 22, y);
-        page.text(at, Align::Left, &(row.text)(value), (LABEL, true), colour)?;
+        let at = (panel.x(mark) + 24, y);
+        page.label(at, Align::Left, &(row.text)(value), true, colour)?;
     }
     Ok(())
 }

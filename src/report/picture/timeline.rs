@@ -16,7 +16,7 @@ const AXIS: i32 = 130;
 /// Height of a row's heading.
 const HEADING: i32 = 62;
 /// Height of a row's plots.
-const PLOT: i32 = 208;
+const PLOT: i32 = 200;
 const GAP: i32 = 22;
 
 type Values = Vec<Option<f64>>;
@@ -207,7 +207,7 @@ fn queue(page: &Page, c: &Column, panel: &Panel) -> Drawn {
             && queue >= limit
         {
             let from = panel.x(index as f64 * c.step);
-            let to = (panel.x((index + 1) as f64 * c.step) - 1).max(from);
+            let to = panel.x((index + 1) as f64 * c.step).max(from + 1);
             page.fill((from, top), (to, bottom), ORANGE, 0.22)?;
         }
     }
