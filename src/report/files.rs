@@ -128,16 +128,14 @@ impl Folder {
             None => fresh(base, scenario, started_at_utc)?,
         };
         let folder = Self { path };
-        folder.prepare().inspect_err(|_| {
+        let link = || if out.is_none() { folder.point_latest() } else { Ok(()) };
+        folder.prepare().and_then(|()| link()).inspect_err(|_| {
             // Only folders that are empty, and so ours, can be removed by this.
             let _ = fs::remove_dir(folder.path.join(HISTOGRAMS));
             if out.is_none() {
                 let _ = fs::remove_dir(&folder.path);
             }
         })?;
-        if out.is_none() {
-            folder.point_latest()?;
-        }
         Ok(folder)
     }
 
@@ -211,7 +209,7 @@ impl Folder {
 pub struct HistogramLog {
     path: PathBuf,
     start: f64,
-    open: Option<(LogWriter<File>, u64)>,
+    open: Option<LogWriter<File>>,
 }
 
 impl HistogramLog {
@@ -227,19 +225,27 @@ impl HistogramLog {
             return Ok(());
         }
         let failed = |e| FolderError::system(&self.path, "write", e);
-        if self.open.is_none() {
-            let file =
-                File::create(&self.path).map_err(|e| FolderError::system(&self.path, "open", e))?;
-            self.open = Some((LogWriter::new(file, self.start).map_err(failed)?, 0));
-        }
-        let Some((log, whole)) = &mut self.open else { return Ok(()) };
-        *whole = log.get_ref().metadata().map_err(failed)?.len();
+        let log = match &mut self.open {
+            Some(log) => log,
+            closed => {
+                let file = open_log(&self.path)?;
+                closed.insert(LogWriter::new(file, self.start).map_err(failed)?)
+            }
+        };
+        let whole = log.get_ref().metadata().map_err(failed)?.len();
         log.append(start_offset, length, values).map_err(|e| {
             // Half a line would make the whole log unreadable.
-            let _ = log.get_ref().set_len(*whole);
+            let _ = log.get_ref().set_len(whole);
             failed(e)
         })
     }
+}
+
+/// A new file that is written at its end, so that one cut short can be continued.
+fn open_log(path: &Path) -> Result<File, FolderError> {
+    let _ = fs::remove_file(path);
+    let opened = File::options().create_new(true).append(true).open(path);
+    opened.map_err(|e| FolderError::system(path, "open", e))
 }
 
 /// `out` itself, made if need be, and empty of results.

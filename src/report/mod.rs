@@ -7,6 +7,7 @@ pub mod files;
 pub mod hlog;
 pub mod json;
 pub mod picture;
+pub mod terminal;
 
 #[cfg(test)]
 pub(crate) mod sample;
@@ -55,16 +56,49 @@ pub fn write_pictures(folder: &Folder, result: &RunResult) -> Result<(), Picture
 }
 
 #[cfg(test)]
-mod dump {
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    const FILES: [&str; 9] = [
+        "run.json",
+        "summary.csv",
+        "outcomes.csv",
+        "counters.csv",
+        "timeline.csv",
+        "latency.png",
+        "timeline.png",
+        "heatmap.png",
+        "sweep.png",
+    ];
+
     #[test]
-    fn dump() {
-        for (tag, r) in [
-            ("a", super::sample::backlog()),
-            ("b", super::sample::sweep(&(0..12).map(|n| 1 << n).collect::<Vec<_>>())),
-        ] {
-            for (n, p) in super::picture::pictures(&r) {
-                std::fs::write(format!("/tmp/pic-{tag}-{n}"), p.unwrap()).unwrap();
-            }
+    fn a_run_s_folder_holds_what_the_contract_names() {
+        let base = tempfile::tempdir().expect("a temporary folder");
+        let at = "2026-11-22T16:46:05Z";
+        let folder = Folder::create(base.path(), "s", at, None, false).expect("writable");
+        let result = sample::backlog();
+        write_results(&folder, &result).expect("written");
+        write_results(&folder, &result).expect("written again");
+        write_pictures(&folder, &result).expect("drawn");
+        for name in FILES {
+            assert!(base.path().join("s/latest").join(name).is_file(), "{name}");
+        }
+        let entries = std::fs::read_dir(folder.path()).expect("a folder").count();
+        assert_eq!(entries, FILES.len() + 1, "nothing else but histograms");
+    }
+
+    #[test]
+    fn the_guide_explains_every_file_and_column() {
+        let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("reports/README.md");
+        let guide = std::fs::read_to_string(guide).expect("the guide");
+        for name in FILES {
+            assert!(guide.contains(&format!("`{name}`")), "{name}");
+        }
+        let table = csv::timeline(&sample::empty());
+        let header = String::from_utf8(table).expect("text");
+        for column in header.trim().split(',') {
+            assert!(guide.contains(&format!("`{column}`")), "{column}");
         }
     }
 }

@@ -78,11 +78,6 @@ impl Scale {
         if share.is_finite() { share.clamp(0.0, 1.0) } else { 0.0 }
     }
 
-    /// The lower end.
-    pub fn low(&self) -> f64 {
-        self.low
-    }
-
     /// The upper end.
     pub fn high(&self) -> f64 {
         self.high
@@ -199,8 +194,8 @@ mod tests {
     #[test]
     fn the_ends_are_the_ends() {
         for scale in [Scale::from_zero(7.0), Scale::decades(40.0, 7e9), Scale::counts(1e6, 1.0)] {
-            assert_eq!(scale.share(scale.low()), 0.0);
-            assert!((scale.share(scale.high()) - 1.0).abs() < 1e-9);
+            assert_eq!(scale.share(scale.low), 0.0);
+            assert!((scale.share(scale.high) - 1.0).abs() < 1e-9);
         }
     }
 
