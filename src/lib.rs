@@ -26,6 +26,7 @@ pub mod lab;
 pub mod load;
 pub mod measure;
 pub mod observe;
+pub mod report;
 pub mod scenario;
 pub mod sys;
 pub mod target;

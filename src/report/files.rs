@@ -1,0 +1,365 @@
+//! A run's folder: the one place of `report` that touches the file system.
+//!
+//! Every file is replaced as a whole (a temporary file beside it, then a rename), so that a reader
+//! never sees half a file and a full disk leaves the previous one.
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Write};
+use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+
+use super::hlog::{self, LogWriter};
+use crate::measure::Metric;
+
+/// Files that loadgen writes at the top of a run's folder; `--force` removes these and the
+/// histogram logs, and nothing else.
+const OWN_FILES: [&str; 11] = [
+    "run.json",
+    "summary.csv",
+    "outcomes.csv",
+    "counters.csv",
+    "timeline.csv",
+    "latency.png",
+    "timeline.png",
+    "heatmap.png",
+    "sweep.png",
+    "udp_loss.png",
+    "report.html",
+];
+const HISTOGRAMS: &str = "histograms";
+/// What the probe writes; a full disk refuses a whole block where it may take a single byte.
+const PROBE: [u8; 4096] = [0; 4096];
+
+/// Why a run's folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum FolderError {
+    /// The user asked for something that cannot be: exit status 2.
+    #[error("{}: {why}: {remedy}", path.display())]
+    Input {
+        /// What was asked for.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: &'static str,
+        /// What would be right.
+        remedy: &'static str,
+    },
+    /// The operating system refused: exit status 3.
+    #[error("{}: {call} failed with {errno} ({source}): {remedy}", path.display())]
+    Environment {
+        /// The file or folder.
+        path: PathBuf,
+        /// What was tried, by the name of the system call.
+        call: &'static str,
+        /// The error's name, such as `ENOSPC`.
+        errno: String,
+        /// What would help.
+        remedy: &'static str,
+        /// The error itself.
+        source: io::Error,
+    },
+}
+
+impl FolderError {
+    /// Whether the user's input is at fault, and not the environment.
+    pub fn is_bad_input(&self) -> bool {
+        matches!(self, Self::Input { .. })
+    }
+
+    fn input(path: &Path, why: &'static str, remedy: &'static str) -> Self {
+        Self::Input { path: path.to_owned(), why, remedy }
+    }
+
+    fn system(path: &Path, call: &'static str, source: io::Error) -> Self {
+        let (errno, remedy) = explain(&source);
+        Self::Environment { path: path.to_owned(), call, errno, remedy, source }
+    }
+}
+
+/// The name of an error and what would help.
+fn explain(error: &io::Error) -> (String, &'static str) {
+    const OTHER: &str = "choose another folder with --out";
+    let (name, remedy) = match error.kind() {
+        ErrorKind::StorageFull => ("ENOSPC", "free space or choose another folder with --out"),
+        ErrorKind::QuotaExceeded => ("EDQUOT", "free space or choose another folder with --out"),
+        ErrorKind::ReadOnlyFilesystem => {
+            ("EROFS", "choose a folder on a writable file system with --out")
+        }
+        ErrorKind::PermissionDenied => {
+            let name = if error.raw_os_error() == Some(1) { "EPERM" } else { "EACCES" };
+            (name, "make it writable or choose another folder with --out")
+        }
+        ErrorKind::NotFound => ("ENOENT", "the folder was removed: choose another with --out"),
+        ErrorKind::NotADirectory => ("ENOTDIR", OTHER),
+        ErrorKind::IsADirectory => ("EISDIR", OTHER),
+        ErrorKind::AlreadyExists => ("EEXIST", OTHER),
+        ErrorKind::FileTooLarge => ("EFBIG", "raise the file size limit (ulimit -f)"),
+        ErrorKind::InvalidFilename => ("ENAMETOOLONG", "choose a shorter path with --out"),
+        _ => match error.raw_os_error() {
+            Some(number) => return (format!("errno {number}"), OTHER),
+            None => ("an error", OTHER),
+        },
+    };
+    (name.to_owned(), remedy)
+}
+
+/// A folder that exists and can be written to.
+#[derive(Debug)]
+pub struct Folder {
+    path: PathBuf,
+}
+
+impl Folder {
+    /// Makes the folder of one run and proves that it can be written to, before anything starts.
+    ///
+    /// Without `out`: `base/<scenario>/<UTC time>/`, and `base/<scenario>/latest` points at it.
+    /// With `out`: exactly there; a folder that is not empty is refused, unless `force` removes
+    /// what loadgen itself wrote there. `started_at_utc` is RFC 3339.
+    pub fn create(
+        base: &Path,
+        scenario: &str,
+        started_at_utc: &str,
+        out: Option<&Path>,
+        force: bool,
+    ) -> Result<Self, FolderError> {
+        let path = match out {
+            Some(out) => exact(out, force)?,
+            None => fresh(base, scenario, started_at_utc)?,
+        };
+        let folder = Self { path };
+        let link = || if out.is_none() { folder.point_latest() } else { Ok(()) };
+        folder.prepare().and_then(|()| link()).inspect_err(|_| {
+            // Only folders that are empty, and so ours, can be removed by this.
+            let _ = fs::remove_dir(folder.path.join(HISTOGRAMS));
+            if out.is_none() {
+                let _ = fs::remove_dir(&folder.path);
+            }
+        })?;
+        Ok(folder)
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Replaces the file `name` (relative, such as `run.json`) as a whole.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), FolderError> {
+        let path = self.path.join(name);
+        let temporary = beside(&path);
+        let written = write_new(&temporary, bytes).and_then(|()| {
+            fs::rename(&temporary, &path).map_err(|e| FolderError::system(&path, "rename", e))
+        });
+        if written.is_err() {
+            // The first error is the one to report.
+            let _ = fs::remove_file(&temporary);
+        }
+        written
+    }
+
+    /// A histogram log that is made when its first values come. `start` is the instant of
+    /// offset 0, in seconds since the Unix epoch.
+    pub fn histogram_log(
+        &self,
+        cell: &str,
+        load: &str,
+        metric: Metric,
+        start: f64,
+    ) -> HistogramLog {
+        let path = self.path.join(hlog::file_name(cell, load, metric));
+        HistogramLog { path, start, open: None }
+    }
+
+    fn prepare(&self) -> Result<(), FolderError> {
+        let histograms = self.path.join(HISTOGRAMS);
+        make(&histograms)?;
+        for folder in [&self.path, &histograms] {
+            let probe = folder.join(".loadgen-probe");
+            let written = write_new(&probe, &PROBE);
+            let removed =
+                fs::remove_file(&probe).map_err(|e| FolderError::system(&probe, "unlink", e));
+            written.and(removed)?;
+        }
+        Ok(())
+    }
+
+    /// Replaces the relative link `latest` beside the folder in one step.
+    fn point_latest(&self) -> Result<(), FolderError> {
+        let (Some(parent), Some(name)) = (self.path.parent(), self.path.file_name()) else {
+            return Ok(());
+        };
+        let latest = parent.join("latest");
+        if fs::symlink_metadata(&latest).is_ok_and(|found| !found.is_symlink()) {
+            let why = "is in the way of the link to the latest run";
+            return Err(FolderError::input(&latest, why, "rename it, or use --out"));
+        }
+        let temporary = parent.join(format!(".latest.{}", std::process::id()));
+        let _ = fs::remove_file(&temporary);
+        std::os::unix::fs::symlink(name, &temporary)
+            .map_err(|e| FolderError::system(&latest, "symlink", e))?;
+        fs::rename(&temporary, &latest).map_err(|e| {
+            let _ = fs::remove_file(&temporary);
+            FolderError::system(&latest, "rename", e)
+        })
+    }
+}
+
+/// One metric of one load of one cell, appended interval by interval.
+pub struct HistogramLog {
+    path: PathBuf,
+    start: f64,
+    open: Option<LogWriter<File>>,
+}
+
+impl HistogramLog {
+    /// Appends one interval; one without values writes nothing. After an error the log ends with
+    /// the last whole interval.
+    pub fn append(
+        &mut self,
+        start_offset: Duration,
+        length: Duration,
+        values: &Histogram<u64>,
+    ) -> Result<(), FolderError> {
+        if values.is_empty() {
+            return Ok(());
+        }
+        let failed = |e| FolderError::system(&self.path, "write", e);
+        let log = match &mut self.open {
+            Some(log) => log,
+            closed => {
+                let file = open_log(&self.path)?;
+                closed.insert(LogWriter::new(file, self.start).map_err(failed)?)
+            }
+        };
+        let whole = log.get_ref().metadata().map_err(failed)?.len();
+        log.append(start_offset, length, values).map_err(|e| {
+            // Half a line would make the whole log unreadable.
+            let _ = log.get_ref().set_len(whole);
+            failed(e)
+        })
+    }
+}
+
+/// A new file that is written at its end, so that one cut short can be continued.
+fn open_log(path: &Path) -> Result<File, FolderError> {
+    let _ = fs::remove_file(path);
+    let opened = File::options().create_new(true).append(true).open(path);
+    opened.map_err(|e| FolderError::system(path, "open", e))
+}
+
+/// `out` itself, made if need be, and empty of results.
+fn exact(out: &Path, force: bool) -> Result<PathBuf, FolderError> {
+    if out.exists() && !out.is_dir() {
+        return Err(FolderError::input(out, "is not a folder", "name a folder with --out"));
+    }
+    make(out)?;
+    let listing = |e| FolderError::system(out, "readdir", e);
+    if fs::read_dir(out).map_err(listing)?.next().is_some() {
+        if !force {
+            return Err(FolderError::input(
+                out,
+                "the folder is not empty",
+                "choose another with --out, or replace loadgen's own files in it with --force",
+            ));
+        }
+        remove_own(out)?;
+    }
+    Ok(out.to_owned())
+}
+
+/// Removes what an earlier run left in `out`, by its name.
+fn remove_own(out: &Path) -> Result<(), FolderError> {
+    for name in OWN_FILES {
+        let path = out.join(name);
+        remove_file(&path)?;
+        remove_file(&beside(&path))?;
+    }
+    let histograms = out.join(HISTOGRAMS);
+    // A link that stands in for the folder leads to what is not ours.
+    if !fs::symlink_metadata(&histograms).is_ok_and(|found| found.is_dir()) {
+        return Ok(());
+    }
+    let listing = |e| FolderError::system(&histograms, "readdir", e);
+    for entry in fs::read_dir(&histograms).map_err(listing)? {
+        let entry = entry.map_err(listing)?;
+        if entry.file_name().to_str().is_some_and(is_own_log) {
+            remove_file(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether a file's name is `<cell>.<load>.<metric>.hlog`.
+fn is_own_log(name: &str) -> bool {
+    let mut parts = name.rsplitn(4, '.');
+    parts.next() == Some("hlog")
+        && parts.next().is_some_and(|metric| Metric::from_name(metric).is_some())
+        && parts.next().is_some()
+        && parts.next().is_some()
+}
+
+/// Removes a file or link; a folder of that name is not ours and stays.
+fn remove_file(path: &Path) -> Result<(), FolderError> {
+    match fs::symlink_metadata(path) {
+        Ok(found) if !found.is_dir() => {
+            fs::remove_file(path).map_err(|e| FolderError::system(path, "unlink", e))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A folder of its own for this run: `base/<scenario>/<UTC time>`, `-2` added where it exists.
+fn fresh(base: &Path, scenario: &str, started_at_utc: &str) -> Result<PathBuf, FolderError> {
+    let mut components = Path::new(scenario).components();
+    if !matches!((components.next(), components.next()), (Some(Component::Normal(_)), None)) {
+        let why = "the scenario's name is no name of a folder";
+        return Err(FolderError::input(Path::new(scenario), why, "rename it, or use --out"));
+    }
+    let parent = base.join(scenario);
+    make(&parent)?;
+    let stamp = folder_name(started_at_utc);
+    let mut number = 1u32;
+    loop {
+        let name = if number == 1 { stamp.clone() } else { format!("{stamp}-{number}") };
+        let path = parent.join(name);
+        match fs::create_dir(&path) {
+            Ok(()) => return Ok(path),
+            Err(e) if e.kind() == ErrorKind::AlreadyExists => number += 1,
+            Err(e) => return Err(FolderError::system(&path, "mkdir", e)),
+        }
+    }
+}
+
+/// `2026-11-22T16:46:05.123Z` as `2026-11-22T16-46-05Z`: colons are not portable in paths.
+fn folder_name(started_at_utc: &str) -> String {
+    let seconds = started_at_utc.split(['.', 'Z']).next().unwrap_or_default();
+    let safe = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
+    seconds.chars().map(safe).chain(['Z']).collect()
+}
+
+fn make(path: &Path) -> Result<(), FolderError> {
+    fs::create_dir_all(path).map_err(|e| match e.kind() {
+        ErrorKind::NotADirectory | ErrorKind::AlreadyExists => {
+            FolderError::input(path, "a part of the path is not a folder", "choose another path")
+        }
+        _ => FolderError::system(path, "mkdir", e),
+    })
+}
+
+/// The temporary file for `path`, in the same folder.
+fn beside(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.tmp"))
+}
+
+/// Writes a file that does not exist; one left over from a killed run is replaced.
+fn write_new(path: &Path, bytes: &[u8]) -> Result<(), FolderError> {
+    let _ = fs::remove_file(path);
+    let mut file = File::create_new(path).map_err(|e| FolderError::system(path, "open", e))?;
+    file.write_all(bytes).map_err(|e| FolderError::system(path, "write", e))
+}
+
+#[cfg(test)]
+#[path = "files_tests.rs"]
+mod tests;

@@ -1,0 +1,98 @@
+use super::palette::{BLUE, GREEN, VERMILLION};
+use super::*;
+use crate::measure::result::{Heat, LoadInterval, TargetInterval};
+use crate::report::sample;
+
+fn decoded(picture: &Picture) -> image::RgbImage {
+    let bytes = picture.as_ref().expect("drawn");
+    image::load_from_memory(bytes).expect("a PNG").to_rgb8()
+}
+
+fn pixels(image: &image::RgbImage, colour: plotters::style::RGBColor) -> usize {
+    image.pixels().filter(|p| p.0 == [colour.0, colour.1, colour.2]).count()
+}
+
+/// Draws everything, and looks at what holds of every picture.
+fn check(result: &RunResult) -> Vec<(&'static str, image::RgbImage)> {
+    let drawn = pictures(result);
+    let images: Vec<_> = drawn.iter().map(|(name, p)| (*name, decoded(p))).collect();
+    for (name, image) in &images {
+        assert_eq!(image.dimensions(), (WIDTH, HEIGHT), "{name}");
+        assert!(pixels(image, INK) > 500, "{name} has a title");
+        let margin = (0..HEIGHT).all(|y| image.get_pixel(WIDTH - 5, y).0 == [255; 3]);
+        assert!(margin, "{name} has a right margin");
+    }
+    images
+}
+
+fn names(images: &[(&'static str, image::RgbImage)]) -> Vec<&'static str> {
+    images.iter().map(|(name, _)| *name).collect()
+}
+
+#[test]
+fn a_sweep_has_all_pictures_with_their_series() {
+    let images = check(&sample::backlog());
+    assert_eq!(names(&images), ["latency.png", "timeline.png", "heatmap.png", "sweep.png"]);
+    for colour in [BLUE, VERMILLION, GREEN] {
+        assert!(pixels(&images[0].1, colour) > 2000, "a line a cell: {colour:?}");
+    }
+    assert!(pixels(&images[1].1, GREEN) > 2000, "ok");
+    assert!(pixels(&images[1].1, VERMILLION) > 500, "limit");
+    let (few, many) = (palette::sequential(0.0), palette::sequential(1.0));
+    assert!(pixels(&images[2].1, few) > 1000 && pixels(&images[2].1, many) > 100);
+    assert!(pixels(&images[3].1, BLUE) > 2000 && pixels(&images[3].1, VERMILLION) > 2000);
+}
+
+#[test]
+fn one_cell_and_many_cells_are_drawn() {
+    let mut one = sample::sweep(&[128]);
+    one.scenario.sweep.clear();
+    assert_eq!(names(&check(&one)), ["latency.png", "timeline.png", "heatmap.png"]);
+    let backlogs: Vec<_> = (0..12).map(|n| 1 << n).collect();
+    check(&sample::sweep(&backlogs));
+}
+
+#[test]
+fn nothing_measured_is_said_in_words() {
+    let mut nothing = sample::empty();
+    nothing.scenario.sweep = sample::backlog().scenario.sweep;
+    check(&nothing);
+    let mut silent = sample::backlog();
+    for cell in &mut silent.cells {
+        cell.metrics.clear();
+        cell.timeline = Default::default();
+        cell.counters.clear();
+        cell.loads[0].outcomes.clear();
+    }
+    let images = check(&silent);
+    assert_eq!(pixels(&images[0].1, BLUE), 0, "no line");
+    let blank = images[0].1.pixels().filter(|p| p.0 != [255; 3]).count();
+    assert!(blank > 5000, "words instead");
+}
+
+#[test]
+fn extreme_values_and_names_are_drawn() {
+    let mut result = sample::backlog();
+    result.scenario.name = "a very long name ".repeat(60);
+    let cell = &mut result.cells[0];
+    cell.name = "=".repeat(3000);
+    cell.axes[0].value = "x".repeat(3000);
+    cell.timeline.heat = Heat { rows_per_decade: 1, places: vec![(u32::MAX, u32::MAX, u64::MAX)] };
+    let interval = LoadInterval { attempts: u64::MAX, ok: u64::MAX, ..Default::default() };
+    cell.timeline.loads[0].intervals = vec![interval; 5000];
+    let target = TargetInterval {
+        accept_queue: Some(u32::MAX),
+        accept_limit: Some(0),
+        listen_overflows: Some(u64::MAX),
+        ..Default::default()
+    };
+    cell.timeline.target = vec![target; 5000];
+    cell.counters[0].after = u64::MAX;
+    cell.validity.resolution = u64::MAX;
+    result.cells[1].timeline.interval_s = f64::NAN;
+    result.cells[1].timeline.heat.rows_per_decade = 0;
+    result.cells[1].metrics[0].histogram = "rubbish".to_owned();
+    result.cells[2].timeline.interval_s = f64::INFINITY;
+    result.cells[2].axes.clear();
+    check(&result);
+}

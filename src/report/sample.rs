@@ -1,0 +1,310 @@
+//! Made-up but plausible results for the tests of this module.
+
+use std::collections::BTreeMap;
+
+use crate::load::{Schedule, Shape};
+use crate::measure::result::*;
+use crate::measure::{Ending, Metric, Outcome, Summary, TargetOutcome, empty as histogram};
+use crate::measure::{encode, record};
+use crate::scenario::plan::*;
+use crate::units::{Backlog, Rate, Span};
+
+const RATE: u64 = 400;
+const SECONDS: u64 = 8;
+const PER_INTERVAL: u64 = RATE / 10;
+const ROWS: u32 = 20;
+
+/// A run without any cell.
+pub fn empty() -> RunResult {
+    RunResult {
+        schema_version: SCHEMA_VERSION,
+        loadgen_version: "0.1.0".to_owned(),
+        scenario: Plan {
+            name: "backlog".to_owned(),
+            description: "An acceptor that falls behind".to_owned(),
+            seed: 1,
+            interval: Span::from_millis(100),
+            sweep: vec![],
+            cells: vec![],
+            limits: vec![],
+        },
+        environment: Environment::default(),
+        cells: vec![],
+        limits: vec![],
+        verdict: Verdict::Pass,
+        status: Status::Complete,
+    }
+}
+
+/// Three cells: an acceptor that takes 300/s of 400/s offered and stalls for 1.5 s.
+pub fn backlog() -> RunResult {
+    sweep(&[5, 128, 1024])
+}
+
+/// One cell for each backlog.
+pub fn sweep(backlogs: &[u32]) -> RunResult {
+    let mut result = empty();
+    result.cells = backlogs.iter().map(|backlog| cell(*backlog)).collect();
+    result.scenario.cells = backlogs.iter().map(|backlog| plan_cell(*backlog)).collect();
+    result.scenario.sweep = vec![Axis {
+        path: "target.backlog".to_owned(),
+        values: backlogs.iter().map(u32::to_string).collect(),
+    }];
+    result.limits = vec![LimitResult {
+        cell: "backlog=5".to_owned(),
+        load: Some("clients".to_owned()),
+        subject: "connect.p99".to_owned(),
+        condition: "<= 5ms".to_owned(),
+        measured: Some("3.01s".to_owned()),
+        holds: Some(false),
+    }];
+    result.verdict = Verdict::Fail;
+    result
+}
+
+fn axes(backlog: u32) -> Vec<AxisValue> {
+    vec![AxisValue { path: "target.backlog".to_owned(), value: backlog.to_string() }]
+}
+
+fn plan_cell(backlog: u32) -> Cell {
+    let serve = Serve {
+        backlog: Backlog(backlog as i32),
+        acceptors: 1,
+        accept: AcceptPace::Rate(Rate::new(300.0).expect("a rate")),
+        stalls: vec![Window { from: Span::from_millis(3000), to: Span::from_millis(4500) }],
+        service: ServiceTime::Constant { time: Span::default() },
+        serial: false,
+        reply: Reply::None,
+        close: Closer::Client,
+        sample: Span::from_millis(5),
+    };
+    let shape = Shape::Constant { rate: Rate::new(RATE as f64).expect("a rate") };
+    let window = Span::from_millis(SECONDS * 1000);
+    Cell {
+        name: format!("backlog={backlog}"),
+        axes: axes(backlog),
+        lab: Lab { link: Link::Loopback, family: Family::Ipv4, sources: 1, sysctl: vec![] },
+        target: Target::Own { command: None, address: None, serve },
+        loads: vec![Load {
+            name: "clients".to_owned(),
+            client: Client::Connect { hold: Span::default(), greet: true },
+            schedule: Schedule::Open { shape, window, attempts: None },
+            start: Span::default(),
+            timeout: Span::from_millis(4000),
+            lifecycle: Lifecycle::Fresh,
+            close: Close::Rst,
+            workers: None,
+        }],
+    }
+}
+
+/// What the model of one cell has counted so far.
+#[derive(Default)]
+struct Model {
+    queue: u64,
+    highest: u64,
+    overflows: u64,
+    ok: u64,
+    retried: u64,
+    timeout: u64,
+    intervals: Vec<LoadInterval>,
+    target: Vec<TargetInterval>,
+    places: BTreeMap<(u32, u32), u64>,
+}
+
+impl Model {
+    /// Attempts whose SYN is sent again at a later interval, by that interval.
+    fn run(backlog: u32, connect: &mut hdrhistogram::Histogram<u64>) -> Self {
+        let mut model = Self::default();
+        let ticks = SECONDS * 10 + 31;
+        let mut retries = vec![Vec::new(); ticks as usize + 40];
+        for tick in 0..ticks {
+            let stalled = (30..45).contains(&tick);
+            model.queue = model.queue.saturating_sub(if stalled { 0 } else { 30 });
+            let fresh = if tick < SECONDS * 10 { PER_INTERVAL } else { 0 };
+            let mut interval =
+                LoadInterval { attempts: fresh, lag_p99: 41_000, ..Default::default() };
+            let due = std::mem::take(&mut retries[tick as usize]);
+            let mut refused = 0;
+            for (born, tries) in due.into_iter().chain((0..fresh).map(|_| (tick, 0u32))) {
+                if model.queue <= u64::from(backlog) {
+                    model.queue += 1;
+                    model.establish(born, tries, connect, &mut interval);
+                } else if tries >= 2 {
+                    model.timeout += 1;
+                    interval.errors += 1;
+                } else {
+                    refused += 1;
+                    retries[(tick + 10 * (1 << tries)) as usize].push((born, tries + 1));
+                }
+            }
+            model.finish(tick, backlog, refused, interval);
+        }
+        model
+    }
+
+    fn establish(
+        &mut self,
+        born: u64,
+        tries: u32,
+        connect: &mut hdrhistogram::Histogram<u64>,
+        interval: &mut LoadInterval,
+    ) {
+        let n = self.ok + self.retried;
+        let jitter =
+            40_000 + (n * 7919) % 61 * 900 + if n.is_multiple_of(97) { 400_000 } else { 0 };
+        let nanos = jitter + [0, 1_000_000_000, 3_000_000_000][tries as usize];
+        record(connect, nanos);
+        if tries == 0 {
+            self.ok += 1
+        } else {
+            self.retried += 1
+        }
+        if tries == 0 {
+            interval.ok += 1
+        } else {
+            interval.ok_retried += 1
+        }
+        interval.connect_p50 = jitter;
+        interval.connect_max = interval.connect_max.max(nanos);
+        interval.connect_p99 = interval.connect_max;
+        let row = ((nanos as f64).log10() * f64::from(ROWS)).floor() as u32;
+        *self.places.entry((born as u32, row)).or_default() += 1;
+    }
+
+    fn finish(&mut self, tick: u64, backlog: u32, refused: u64, interval: LoadInterval) {
+        self.overflows += refused;
+        self.highest = self.highest.max(self.queue);
+        self.intervals.push(interval);
+        self.target.push(TargetInterval {
+            accept_queue: Some(self.queue as u32),
+            accept_queue_mean: Some(self.queue as f64 * 0.9),
+            accept_limit: Some(backlog),
+            syn_recv: (tick >= 10).then_some(refused / 4),
+            accepted: Some(30),
+            listen_overflows: Some(refused),
+            listen_drops: Some(refused),
+            syncookies_sent: Some(0),
+            req_q_full_drop: Some(0),
+        });
+    }
+}
+
+fn metric(metric: Metric, values: &hdrhistogram::Histogram<u64>) -> MetricResult {
+    MetricResult {
+        load: "clients".to_owned(),
+        metric,
+        summary: Summary::of(values),
+        histogram: encode(values),
+        two_clocks: false,
+    }
+}
+
+fn cell(backlog: u32) -> CellResult {
+    let mut connect = histogram();
+    let model = Model::run(backlog, &mut connect);
+    let mut lag = histogram();
+    (0..1000u64).for_each(|n| record(&mut lag, 12_000 + n * 31));
+    let established = model.ok + model.retried;
+    let attempts = established + model.timeout;
+    let count = |name: &str, delta: u64| CounterResult {
+        namespace: "target".to_owned(),
+        counter: name.to_owned(),
+        before: 7,
+        after: 7 + delta,
+    };
+    CellResult {
+        name: format!("backlog={backlog}"),
+        axes: axes(backlog),
+        duration_s: 11.1,
+        status: Status::Complete,
+        place: Place::Lab { link: "loopback".to_owned(), sysctl: vec![] },
+        loads: vec![load(&model, attempts)],
+        target: target(backlog, established),
+        metrics: vec![
+            metric(Metric::Connect, &connect),
+            metric(Metric::ConnectService, &connect),
+            metric(Metric::Lag, &lag),
+        ],
+        ledger: Ledger {
+            attempts,
+            classified: attempts,
+            established,
+            target: TargetOutcome::ALL
+                .iter()
+                .map(|c| (*c, if *c == TargetOutcome::Accepted { established } else { 0 }))
+                .collect(),
+            target_source: "own".to_owned(),
+            steps: vec![],
+            unexplained: Some(0),
+        },
+        counters: vec![
+            count("ListenOverflows", model.overflows),
+            count("ListenDrops", model.overflows),
+            count("SyncookiesSent", 0),
+        ],
+        timeline: Timeline {
+            interval_s: 0.1,
+            loads: vec![LoadSeries { load: "clients".to_owned(), intervals: model.intervals }],
+            target: model.target,
+            heat: Heat {
+                rows_per_decade: ROWS,
+                places: model.places.into_iter().map(|((t, r), n)| (t, r, n)).collect(),
+            },
+        },
+        validity: Validity {
+            lag_p99: 43_000,
+            observer_error_p99: 15_000,
+            resolution: 58_000,
+            achieved_ratio: 1.0,
+            ..Default::default()
+        },
+        findings: vec![],
+    }
+}
+
+fn load(model: &Model, attempts: u64) -> LoadResult {
+    let mut outcomes: BTreeMap<_, _> = Outcome::ALL.iter().map(|c| (*c, 0)).collect();
+    outcomes.insert(Outcome::Ok, model.ok);
+    outcomes.insert(Outcome::OkRetried, model.retried);
+    outcomes.insert(Outcome::Timeout, model.timeout);
+    let mut endings: BTreeMap<_, _> = Ending::ALL.iter().map(|c| (*c, 0)).collect();
+    endings.insert(Ending::Done, model.ok + model.retried);
+    LoadResult {
+        name: "clients".to_owned(),
+        client: "connect".to_owned(),
+        lifecycle: "fresh".to_owned(),
+        engine: "mio".to_owned(),
+        arrivals: "open".to_owned(),
+        workers: 1,
+        offered: attempts,
+        attempts,
+        unissued: 0,
+        offered_rate: RATE as f64,
+        achieved_rate: RATE as f64,
+        achieved_ratio: 1.0,
+        outcomes,
+        endings,
+        errors: BTreeMap::new(),
+        replies: 0,
+        order: None,
+        syn_retransmits: model.overflows,
+        retransmitted_established: model.retried,
+    }
+}
+
+fn target(backlog: u32, accepted: u64) -> TargetResult {
+    TargetResult {
+        kind: "own".to_owned(),
+        address: "198.18.0.1:8080".to_owned(),
+        backlog_asked: Some(backlog as i32),
+        backlog_effective: Some(backlog),
+        clamped: false,
+        accepted_by: vec![accepted],
+        accept_errors: BTreeMap::new(),
+        client_faults: BTreeMap::new(),
+        cpu_s: Some((0.02, 0.1)),
+        sampler: Some(SamplerResult::default()),
+        notices: vec![],
+    }
+}

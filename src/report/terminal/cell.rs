@@ -1,0 +1,193 @@
+//! The table of one cell.
+
+use super::{Sheet, Tone, resolved};
+use crate::measure::Metric;
+use crate::measure::result::{CellResult, LoadResult, MetricResult, Place, Status};
+use crate::report::text::{shorten, thousands};
+use crate::units::human_nanos;
+
+/// Metrics that a reader at a terminal needs; all are in `summary.csv`.
+const SHOWN: [Metric; 7] = [
+    Metric::Connect,
+    Metric::ConnectService,
+    Metric::Lag,
+    Metric::QueueWait,
+    Metric::Service,
+    Metric::Request,
+    Metric::RequestService,
+];
+/// Where the values of a line begin.
+const FIRST: usize = 10;
+
+/// Writes everything of one cell.
+pub fn table(sheet: &mut Sheet, cell: &CellResult) {
+    let place = match &cell.place {
+        Place::Lab { link, .. } => format!("lab, {link}"),
+        Place::Host { reason } => format!("host's network: {reason}"),
+    };
+    let heading = format!("{} ({place}, {:.1}s)", cell.name, cell.duration_s);
+    sheet.say(Tone::Heading, "", &heading);
+    if let Status::Partial { reason } = &cell.status {
+        say(sheet, Tone::Doubtful, "partial", reason);
+    }
+    cell.loads.iter().for_each(|load| load_lines(sheet, load));
+    metrics(sheet, cell);
+    queue(sheet, cell);
+    counters(sheet, cell);
+    ledger(sheet, cell);
+    trust(sheet, cell);
+    for notice in &cell.target.notices {
+        say(sheet, Tone::Doubtful, "notice", notice);
+    }
+    for finding in &cell.findings {
+        say(sheet, Tone::Plain, "finding", &format!("{} ({})", finding.text, finding.evidence));
+    }
+}
+
+/// A line with a word in front.
+fn say(sheet: &mut Sheet, tone: Tone, word: &str, text: &str) {
+    sheet.say(tone, &format!("  {word:FIRST$}"), text);
+}
+
+/// `count name` of what is not zero.
+fn counts<'a>(counts: impl Iterator<Item = (&'a str, u64)>) -> String {
+    let some: Vec<_> = counts
+        .filter(|(_, count)| *count > 0)
+        .map(|(name, count)| format!("{} {name}", thousands(count)))
+        .collect();
+    if some.is_empty() { "none".to_owned() } else { some.join(", ") }
+}
+
+fn load_lines(sheet: &mut Sheet, load: &LoadResult) {
+    let mut text = format!(
+        "{} ({}, {}): attempts {} of {} offered",
+        load.name,
+        load.client,
+        load.lifecycle,
+        thousands(load.attempts),
+        thousands(load.offered)
+    );
+    if load.unissued > 0 {
+        text.push_str(&format!(", not issued {}", thousands(load.unissued)));
+    }
+    say(sheet, Tone::Plain, "load", &text);
+    let outcomes = counts(load.outcomes.iter().map(|(class, n)| (class.name(), *n)));
+    say(sheet, Tone::Plain, "outcomes", &outcomes);
+    let endings = counts(load.endings.iter().map(|(class, n)| (class.name(), *n)));
+    if load.endings.values().any(|count| *count > 0) {
+        say(sheet, Tone::Plain, "sessions", &endings);
+    }
+    if !load.errors.is_empty() {
+        let errors = counts(load.errors.iter().map(|(name, n)| (name.as_str(), *n)));
+        say(sheet, Tone::Plain, "errors", &errors);
+    }
+    if let Some(order) = load.order {
+        let (served, overtakes) = (thousands(order.served), thousands(order.overtakes));
+        let text = format!("{served} served, {overtakes} before one that was there earlier");
+        say(sheet, Tone::Plain, "order", &text);
+    }
+}
+
+fn metrics(sheet: &mut Sheet, cell: &CellResult) {
+    let shown: Vec<_> = SHOWN
+        .iter()
+        .flat_map(|wanted| cell.metrics.iter().filter(move |m| m.metric == *wanted))
+        .filter(|m| m.summary.count > 0)
+        .collect();
+    if shown.is_empty() {
+        return say(sheet, Tone::Doubtful, "latency", "nothing was measured");
+    }
+    let head = ["p50", "p90", "p99", "max"];
+    sheet.row(Tone::Heading, &metric_row("latency", head.map(str::to_owned), "count"));
+    let mut unresolved = false;
+    for metric in shown {
+        let values = values(metric, cell.validity.resolution);
+        unresolved |= values.iter().any(|value| value.starts_with('<'));
+        let name = match cell.loads.len() {
+            0 | 1 => metric.metric.name().to_owned(),
+            _ => format!("{} {}", metric.metric, metric.load),
+        };
+        sheet.row(Tone::Plain, &metric_row(&name, values, &thousands(metric.summary.count)));
+        if metric.two_clocks {
+            say(sheet, Tone::Doubtful, "", "depends on how well two hosts' clocks agree");
+        }
+    }
+    if unresolved {
+        let limit = human_nanos(cell.validity.resolution);
+        say(sheet, Tone::Plain, "", &format!("<{limit}: not resolved by this run"));
+    }
+}
+
+fn metric_row(name: &str, values: [String; 4], count: &str) -> String {
+    let [p50, p90, p99, max] = values;
+    let name = shorten(name, 24);
+    format!("  {name:<24}{p50:>9}{p90:>9}{p99:>9}{max:>9}  {:>12}", shorten(count, 12))
+}
+
+/// The four values; those that the tool's own error touches are held against the resolution.
+fn values(metric: &MetricResult, resolution: u64) -> [String; 4] {
+    let own = matches!(
+        metric.metric,
+        Metric::Lag | Metric::KernelRtt | Metric::ObserverError | Metric::Service
+    );
+    let s = &metric.summary;
+    [s.p50, s.p90, s.p99, s.max].map(|v| resolved(v, if own { 0 } else { resolution }))
+}
+
+fn queue(sheet: &mut Sheet, cell: &CellResult) {
+    let target = &cell.target;
+    let longest = cell.timeline.target.iter().filter_map(|t| t.accept_queue).max();
+    let (Some(longest), Some(limit)) = (longest, target.backlog_effective) else {
+        return say(sheet, Tone::Doubtful, "queue", "the accept queue was not observed");
+    };
+    let mut text = format!("longest {} of {}", thousands(longest), thousands(limit));
+    if let Some(asked) = target.backlog_asked {
+        text.push_str(&format!(" (backlog asked {}", thousands(asked)));
+        let clamped = if target.clamped { ": CLAMPED" } else { "" };
+        text.push_str(&format!(", effective {}{clamped})", thousands(limit)));
+    }
+    let tone = if target.clamped { Tone::Doubtful } else { Tone::Plain };
+    say(sheet, tone, "queue", &text);
+}
+
+fn counters(sheet: &mut Sheet, cell: &CellResult) {
+    let known: Vec<_> = ["ListenOverflows", "ListenDrops", "SyncookiesSent"]
+        .into_iter()
+        .filter_map(|name| Some(format!("{name} {}", thousands(cell.counter(name)?))))
+        .collect();
+    let text = if known.is_empty() { "not observed".to_owned() } else { known.join(", ") };
+    say(sheet, Tone::Plain, "counters", &text);
+}
+
+fn ledger(sheet: &mut Sheet, cell: &CellResult) {
+    let ledger = &cell.ledger;
+    let established = thousands(ledger.established);
+    let Some(unexplained) = ledger.unexplained else {
+        let text = format!("{established} established; the target's side cannot be seen");
+        return say(sheet, Tone::Doubtful, "ledger", &text);
+    };
+    let mut text = format!("{established} established");
+    for step in ledger.steps.iter().filter(|step| step.count != 0) {
+        let sign = if step.count < 0 { '-' } else { '+' };
+        let count = thousands(step.count.unsigned_abs());
+        text.push_str(&format!(" {sign} {count} ({})", step.why));
+    }
+    let classes = ledger.target.iter();
+    let classes: Vec<_> = classes.map(|(class, n)| format!("{} {class}", thousands(*n))).collect();
+    text.push_str(&format!(" = {}", classes.join(" + ")));
+    let tone = if unexplained == 0 { Tone::Plain } else { Tone::Bad };
+    text.push_str(&format!("; unexplained {}", thousands(unexplained)));
+    say(sheet, tone, "ledger", &text);
+}
+
+fn trust(sheet: &mut Sheet, cell: &CellResult) {
+    let validity = &cell.validity;
+    let resolution = human_nanos(validity.resolution);
+    if validity.is_valid() {
+        let kept = validity.achieved_ratio * 100.0;
+        let text = format!("resolution {resolution}, rate kept {kept:.1} %");
+        return say(sheet, Tone::Good, "valid", &text);
+    }
+    let why = format!("{} Resolution {resolution}.", validity.reasons.join(" "));
+    say(sheet, Tone::Bad, "INVALID", &why);
+}

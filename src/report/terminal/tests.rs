@@ -1,0 +1,122 @@
+use super::*;
+use crate::measure::Metric;
+use crate::measure::Outcome;
+use crate::measure::result::{Finding, LedgerStep, Place};
+use crate::report::sample;
+
+fn fits(text: &str) {
+    for line in text.lines() {
+        assert!(columns(line) <= WIDEST, "{} columns: {line}", columns(line));
+        assert!(!line.chars().any(char::is_control), "{line:?}");
+    }
+}
+
+#[test]
+fn a_sweep_is_summed_up() {
+    let text = summary(&sample::backlog(), 200, false);
+    fits(&text);
+    for part in [
+        "backlog=5 (lab, loopback, 11.1s)",
+        "connect_service",
+        "longest 6 of 5 (backlog asked 5, effective 5)",
+        "ListenOverflows 6,160",
+        "unexplained 0",
+        "resolution 58.0us",
+        "all cells",
+        "broken  backlog=5 clients: connect.p99 <= 5ms, measured 3.01s",
+    ] {
+        assert!(text.contains(part), "{part} is missing in\n{text}");
+    }
+    assert_eq!(text.lines().last(), Some("verdict: fail: 1 of 1 limits broken"));
+}
+
+#[test]
+fn what_is_not_resolved_is_not_called_fast() {
+    let mut result = sample::sweep(&[1024]);
+    result.cells[0].validity.resolution = 80_000;
+    let text = summary(&result, 80, false);
+    let line = |name: &str| {
+        text.lines().find(|l| l.trim_start().starts_with(name)).expect(name).to_owned()
+    };
+    assert!(line("connect ").contains("<80.0us"), "{text}");
+    assert!(text.contains("<80.0us: not resolved by this run"), "{text}");
+    assert!(!line("lag").contains('<'), "lag is the tool's own error: {text}");
+}
+
+#[test]
+fn an_invalid_run_says_why() {
+    let mut result = sample::backlog();
+    let why = "The generator issued 61 % of the offered rate.".to_owned();
+    result.cells[1].validity.reasons = vec![why.clone()];
+    result.verdict = Verdict::Invalid { reasons: vec![why] };
+    result.status = Status::Partial { reason: "interrupted".to_owned() };
+    let text = summary(&result, 80, false);
+    fits(&text);
+    assert!(text.contains("INVALID   The generator issued 61 %"), "{text}");
+    assert!(text.contains(" !backlog=128"), "{text}");
+    assert!(text.contains("partial: interrupted"), "{text}");
+    assert!(text.lines().last().is_some_and(|l| l.starts_with("verdict: INVALID: The")), "{text}");
+}
+
+#[test]
+fn nothing_is_too_wide_and_nothing_steers_the_terminal() {
+    let nasty = "\x1b[2J宽".repeat(90);
+    let mut result = sample::backlog();
+    result.limits[0].cell = nasty.clone();
+    result.limits[0].subject = "x".repeat(300);
+    result.status = Status::Partial { reason: nasty.clone() };
+    result.verdict = Verdict::Inconclusive { reasons: vec![nasty.clone(); 3] };
+    for cell in &mut result.cells {
+        cell.name = nasty.clone();
+        cell.duration_s = f64::MAX;
+        cell.place = Place::Host { reason: nasty.clone() };
+        cell.target.notices = vec![nasty.clone()];
+        cell.target.backlog_asked = Some(i32::MIN);
+        cell.target.backlog_effective = Some(u32::MAX);
+        cell.target.clamped = true;
+        cell.timeline.target[0].accept_queue = Some(u32::MAX);
+        cell.findings = vec![Finding { text: nasty.clone(), evidence: "y".repeat(99) }];
+        cell.ledger.steps = vec![LedgerStep { why: nasty.clone(), count: i64::MIN }];
+        cell.ledger.unexplained = Some(i64::MIN);
+        cell.counters.iter_mut().for_each(|c| (c.before, c.after) = (0, u64::MAX));
+        cell.validity.resolution = u64::MAX;
+        for metric in &mut cell.metrics {
+            metric.summary.count = u64::MAX;
+            metric.summary.max = u64::MAX;
+            metric.two_clocks = true;
+        }
+        let mut second = cell.loads[0].clone();
+        second.name = nasty.clone();
+        second.outcomes.insert(Outcome::Other, u64::MAX);
+        second.errors.insert(nasty.clone(), u64::MAX);
+        cell.metrics[0].load = nasty.clone();
+        cell.loads.push(second);
+    }
+    for width in [0, 60, 79, 80, 10_000] {
+        fits(&summary(&result, width, false));
+    }
+}
+
+#[test]
+fn nothing_measured_is_said() {
+    let text = summary(&sample::empty(), 80, false);
+    assert_eq!(text, "verdict: pass\n");
+    let mut silent = sample::sweep(&[5]);
+    let cell = &mut silent.cells[0];
+    cell.metrics.clear();
+    cell.counters.clear();
+    cell.timeline.target.clear();
+    cell.ledger.unexplained = None;
+    let text = summary(&silent, 80, false);
+    assert!(text.contains("nothing was measured"), "{text}");
+    assert!(text.contains("the accept queue was not observed"), "{text}");
+    assert!(text.contains("the target's side cannot be seen"), "{text}");
+}
+
+#[test]
+fn colour_is_only_there_when_wanted() {
+    let result = sample::backlog();
+    assert!(summary(&result, 80, true).contains("\x1b[1m"));
+    assert!(!summary(&result, 80, false).contains('\x1b'));
+    assert!(result.cells[0].metric("clients", Metric::Connect).is_some());
+}
