@@ -4,5 +4,4 @@
 pub mod counters;
 pub mod cpu;
 pub mod environment;
-#[cfg(target_os = "linux")]
 pub mod listen;

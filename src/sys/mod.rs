@@ -8,7 +8,7 @@ use nix::errno::Errno;
 
 pub mod limits;
 pub mod namespace;
-#[cfg(target_os = "linux")]
+#[cfg_attr(not(target_os = "linux"), path = "netlink_elsewhere.rs")]
 pub mod netlink;
 pub mod permit;
 
