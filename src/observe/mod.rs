@@ -4,6 +4,5 @@
 pub mod counters;
 pub mod cpu;
 pub mod environment;
-#[cfg(target_os = "linux")]
 pub mod listen;
 pub mod sampler;

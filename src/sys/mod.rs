@@ -6,7 +6,7 @@ pub mod clock;
 pub mod errno;
 pub mod limits;
 pub mod namespace;
-#[cfg(target_os = "linux")]
+#[cfg_attr(not(target_os = "linux"), path = "netlink_elsewhere.rs")]
 pub mod netlink;
 pub mod permit;
 pub mod socket;

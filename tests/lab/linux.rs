@@ -241,17 +241,13 @@ fn thousands(privacy: Privacy) {
         let lab = Lab::create(&privacy, &wanted(link, family, 4096, &[])).unwrap();
         eprintln!("{link:?} {family:?}: 4096 sources made in {:?}", started.elapsed());
         let (listener, at) = listen(&lab, 4096);
-        let clients = lab
-            .client()
-            .run(|| {
-                lab.client_addresses()
-                    .iter()
-                    .map(|ip| connect_from(*ip, at))
-                    .collect::<Vec<_>>()
-                    .len()
-            })
-            .unwrap();
-        assert_eq!(clients, 4096);
+        // Closed at once: an ordinary user may not hold as many descriptors.
+        let connect_all = || {
+            for source in lab.client_addresses() {
+                drop(connect_from(*source, at));
+            }
+        };
+        lab.client().run(connect_all).unwrap();
         drop(listener);
     }
 }
