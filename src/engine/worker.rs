@@ -5,6 +5,7 @@
 
 use std::io;
 use std::os::fd::AsRawFd;
+use std::sync::Arc;
 
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
@@ -33,12 +34,12 @@ const ALARM: Token = Token(usize::MAX);
 
 /// Readiness by epoll, deadlines by timerfd.
 #[derive(Debug)]
-pub struct MioEngine<'a> {
+pub struct MioEngine {
     /// Ends it early.
-    pub stop: &'a Stop,
+    pub stop: Arc<Stop>,
 }
 
-impl Engine for MioEngine<'_> {
+impl Engine for MioEngine {
     fn name(&self) -> &'static str {
         "mio"
     }
@@ -46,7 +47,7 @@ impl Engine for MioEngine<'_> {
     fn run(&self, share: Share, handover: Handover) -> io::Result<WorkerReport> {
         clock::tighten_timer_slack();
         let mut worker = Worker::new(share, handover)?;
-        worker.run(self.stop)?;
+        worker.run(&self.stop)?;
         Ok(worker.finish())
     }
 }
