@@ -14,9 +14,9 @@ const STEPS: usize = 400;
 /// Room for the labels of a column's vertical axes.
 const AXIS: i32 = 130;
 /// Height of a row's heading.
-const HEADING: i32 = 62;
+const HEADING: i32 = 70;
 /// Height of a row's plots.
-const PLOT: i32 = 200;
+const PLOT: i32 = 194;
 const GAP: i32 = 22;
 
 type Values = Vec<Option<f64>>;
@@ -100,7 +100,7 @@ fn body(page: &Page, columns: &[Column]) -> Drawn {
     let ticks = x.count_ticks(if columns.len() > 2 { 5 } else { 10 });
     for (row, heading) in headings().iter().enumerate() {
         let top = BODY + 48 + row as i32 * (HEADING + PLOT + GAP);
-        words(page, (MARGIN, top + HEADING / 2), heading)?;
+        words(page, (MARGIN, top + 24), heading)?;
         for (index, column) in columns.iter().enumerate() {
             let left = MARGIN + index as i32 * width;
             let frame = Frame {
