@@ -148,7 +148,7 @@ impl Folder {
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), FolderError> {
         let path = self.path.join(name);
         let temporary = beside(&path);
-        let written = write_new(&temporary, bytes).and_then(|()| {
+        let written = write_new(&temporary, bytes, &path).and_then(|()| {
             fs::rename(&temporary, &path).map_err(|e| FolderError::system(&path, "rename", e))
         });
         if written.is_err() {
@@ -174,11 +174,10 @@ impl Folder {
     fn prepare(&self) -> Result<(), FolderError> {
         let histograms = self.path.join(HISTOGRAMS);
         make(&histograms)?;
-        for folder in [&self.path, &histograms] {
+        for folder in [self.path.as_path(), &histograms] {
             let probe = folder.join(".loadgen-probe");
-            let written = write_new(&probe, &PROBE);
-            let removed =
-                fs::remove_file(&probe).map_err(|e| FolderError::system(&probe, "unlink", e));
+            let written = write_new(&probe, &PROBE, folder);
+            let removed = remove_file(&probe);
             written.and(removed)?;
         }
         Ok(())
@@ -353,11 +352,12 @@ fn beside(path: &Path) -> PathBuf {
     path.with_file_name(format!(".{name}.tmp"))
 }
 
-/// Writes a file that does not exist; one left over from a killed run is replaced.
-fn write_new(path: &Path, bytes: &[u8]) -> Result<(), FolderError> {
+/// Writes a file that does not exist; one left over from a killed run is replaced. Errors name
+/// `shown`, which means more to a user than the temporary file.
+fn write_new(path: &Path, bytes: &[u8], shown: &Path) -> Result<(), FolderError> {
     let _ = fs::remove_file(path);
-    let mut file = File::create_new(path).map_err(|e| FolderError::system(path, "open", e))?;
-    file.write_all(bytes).map_err(|e| FolderError::system(path, "write", e))
+    let mut file = File::create_new(path).map_err(|e| FolderError::system(shown, "open", e))?;
+    file.write_all(bytes).map_err(|e| FolderError::system(shown, "write", e))
 }
 
 #[cfg(test)]

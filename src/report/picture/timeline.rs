@@ -14,9 +14,9 @@ const STEPS: usize = 400;
 /// Room for the labels of a column's vertical axes.
 const AXIS: i32 = 130;
 /// Height of a row's heading.
-const HEADING: i32 = 62;
+const HEADING: i32 = 70;
 /// Height of a row's plots.
-const PLOT: i32 = 200;
+const PLOT: i32 = 194;
 const GAP: i32 = 22;
 
 type Values = Vec<Option<f64>>;
@@ -51,11 +51,15 @@ impl Column {
             };
             (0..longest).step_by(group).map(|from| Some(sum(from) / step)).collect()
         };
-        let target = |value: fn(&TargetInterval) -> Option<f64>, join: fn(f64, f64) -> f64| {
-            let groups = timeline.target.chunks(group);
-            groups.map(|g| g.iter().filter_map(value).reduce(join)).collect()
+        let target =
+            |value: fn(&TargetInterval) -> Option<f64>, join: fn(f64, f64) -> f64| -> Values {
+                let groups = timeline.target.chunks(group);
+                groups.map(|g| g.iter().filter_map(value).reduce(join)).collect()
+            };
+        let growth = |value: fn(&TargetInterval) -> Option<f64>| -> Values {
+            let sums = target(value, |a, b| a + b);
+            sums.into_iter().map(|sum| sum.map(|sum| sum / step)).collect()
         };
-        let sum = |a: f64, b: f64| a + b;
         Self {
             name: cell.name.clone(),
             step,
@@ -66,8 +70,8 @@ impl Column {
             queue: target(|t| t.accept_queue.map(f64::from), f64::max),
             limit: target(|t| t.accept_limit.map(f64::from), f64::max),
             syn: target(|t| t.syn_recv.map(|v| v as f64), f64::max),
-            overflows: target(|t| t.listen_overflows.map(|v| v as f64), sum),
-            drops: target(|t| t.listen_drops.map(|v| v as f64), sum),
+            overflows: growth(|t| t.listen_overflows.map(|v| v as f64)),
+            drops: growth(|t| t.listen_drops.map(|v| v as f64)),
         }
     }
 
@@ -96,7 +100,7 @@ fn body(page: &Page, columns: &[Column]) -> Drawn {
     let ticks = x.count_ticks(if columns.len() > 2 { 5 } else { 10 });
     for (row, heading) in headings().iter().enumerate() {
         let top = BODY + 48 + row as i32 * (HEADING + PLOT + GAP);
-        words(page, (MARGIN, top + HEADING / 2), heading)?;
+        words(page, (MARGIN, top + 24), heading)?;
         for (index, column) in columns.iter().enumerate() {
             let left = MARGIN + index as i32 * width;
             let frame = Frame {
@@ -138,7 +142,7 @@ fn headings() -> [Vec<(&'static str, RGBColor)>; 4] {
         ],
         vec![("SYN queue:", INK), ("half-open connections (SYN_RECV)", PURPLE)],
         vec![
-            ("Kernel counters, per interval:", INK),
+            ("Kernel counters, growth per second:", INK),
             ("ListenOverflows (bars)", VERMILLION),
             ("ListenDrops (line)", BLACK),
         ],
