@@ -5,6 +5,7 @@
 //! | module | what lives there |
 //! | --- | --- |
 //! | [`cli`] | one file a subcommand; the control plane |
+//! | [`runner`] | carries a plan out, cell by cell, and keeps the result on disk |
 //! | [`engine`] | load workers: pacing and the hot loop |
 //! | [`clients`] | one file a client kind: a state machine |
 //! | [`target`] | `loadgen serve`: listener, accept pacing, service |
@@ -20,6 +21,7 @@
 
 #![deny(unsafe_code)]
 
+pub mod cli;
 pub mod clients;
 pub mod engine;
 pub mod lab;
@@ -27,6 +29,7 @@ pub mod load;
 pub mod measure;
 pub mod observe;
 pub mod report;
+pub mod runner;
 pub mod scenario;
 pub mod sys;
 pub mod target;

@@ -16,7 +16,7 @@ use crate::measure::Record;
 use crate::scenario::plan::Lifecycle;
 use crate::sys::socket::Dialer;
 
-pub use worker::MioEngine;
+pub use worker::{MioEngine, RECORDS};
 
 /// A way of driving clients. Each worker thread runs one engine on its share of a cell's loads.
 pub trait Engine: Send + Sync {

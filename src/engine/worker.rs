@@ -24,8 +24,8 @@ use crate::sys::tcp_info::TcpInfo;
 
 /// Connects in one pass; more of them would queue behind each other unseen.
 const BURST: usize = 8;
-/// Records in one buffer.
-pub(super) const RECORDS: usize = 8192;
+/// Records in one buffer that travels between a worker and its collector.
+pub const RECORDS: usize = 8192;
 /// Records that one pass may add beyond those of its events, generously.
 pub(super) const ROOM: usize = 1024;
 const EVENTS: usize = 256;

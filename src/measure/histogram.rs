@@ -248,7 +248,7 @@ mod tests {
             let (mut left, mut right, mut both) = (empty(), empty(), empty());
             for v in &a { record(&mut left, *v); record(&mut both, *v); }
             for v in &b { record(&mut right, *v); record(&mut both, *v); }
-            left.add(&decode(&encode(&right)).expect("ours")).unwrap();
+            left.add(decode(&encode(&right)).expect("ours")).unwrap();
             prop_assert_eq!(left, both);
         }
     }

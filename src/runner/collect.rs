@@ -131,8 +131,7 @@ impl Collector {
         logs: Logs,
         seen: Arc<Mutex<Seen>>,
     ) -> Self {
-        let worker =
-            |emptied| Worker { emptied, pending: Vec::new(), upto: 0, in_progress: 0 };
+        let worker = |emptied| Worker { emptied, pending: Vec::new(), upto: 0, in_progress: 0 };
         let workers = emptied.into_iter().map(worker).collect();
         Self { book, logs, index: 0, workers, seen, present: Vec::new() }
     }

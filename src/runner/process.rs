@@ -51,7 +51,8 @@ impl TargetProcess {
                 process
             }
             _ => {
-                let own = std::env::current_exe().map_err(|e| failed("find our own program", &e))?;
+                let own =
+                    std::env::current_exe().map_err(|e| failed("find our own program", &e))?;
                 let mut process = Command::new(own);
                 process.args(["serve", "--stdio"]);
                 process
@@ -68,8 +69,8 @@ impl TargetProcess {
             return Err(failed(&call, &io::Error::other("it has no pipes")));
         };
         let input = ChildStdin::from_std(input).map_err(|error| failed(&call, &error))?;
-        let output = tokio::process::ChildStdout::from_std(output)
-            .map_err(|error| failed(&call, &error))?;
+        let output =
+            tokio::process::ChildStdout::from_std(output).map_err(|error| failed(&call, &error))?;
         let (sender, receiver) = mpsc::channel(64);
         tokio::spawn(async move {
             let mut output = BufReader::new(output);

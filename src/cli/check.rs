@@ -1,0 +1,69 @@
+//! `loadgen check`: what a scenario resolves to, and what it will cost.
+
+use super::{Exit, Failure, ScenarioArgs, print_out, read};
+use crate::scenario::plan::Plan;
+use crate::scenario::{self, Means, Shortage};
+use crate::sys::limits;
+
+/// Prints the resolved plan, its cost, and what will fall short on this machine.
+pub fn check(args: &ScenarioArgs) -> Result<Exit, Failure> {
+    let resolved = read::scenario(args)?;
+    if !resolved.notices.is_empty() {
+        anstream::eprint!("{}", resolved.notices.render(true));
+    }
+    let mut text = scenario::describe(&resolved.plan);
+    text.push_str(&cost(&resolved.plan));
+    print_out(&text)?;
+    preflight(&resolved.plan)?;
+    Ok(Exit::Pass)
+}
+
+fn cost(plan: &Plan) -> String {
+    let cost = scenario::cost_of_plan(plan);
+    let attempts = match cost.attempts {
+        Some(attempts) => attempts.to_string(),
+        None => "as many as the target lets through".to_owned(),
+    };
+    format!(
+        "cost: attempts {attempts}; sockets at once: {} if the target answers, {} at worst;\n      \
+         ports {} at worst; {:.0} s at most; kernel memory {} at worst\n",
+        cost.certain_sockets,
+        cost.peak_sockets,
+        cost.source_ports,
+        cost.seconds,
+        crate::units::Bytes(cost.memory_bytes.next_multiple_of(1024)),
+    )
+}
+
+/// Warns of what may fall short on this machine, and fails where something certainly will.
+///
+/// # Errors
+/// A certain shortage, with the arithmetic.
+pub fn preflight(plan: &Plan) -> Result<(), Failure> {
+    let means = means();
+    let mut told: Vec<Shortage> = Vec::new();
+    for cell in &plan.cells {
+        for shortage in scenario::preflight(cell, &means) {
+            if shortage.certain {
+                let text = format!("{}: {}\n  help: {}", cell.name, shortage.title, shortage.help);
+                return Err(Failure::Environment(text));
+            }
+            if !told.contains(&shortage) {
+                anstream::eprintln!("warning: {}: {}", cell.name, shortage.title);
+                anstream::eprintln!("  help: {}", shortage.help);
+                told.push(shortage);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn means() -> Means {
+    let setting = std::fs::read_to_string("/proc/sys/net/ipv4/tcp_tw_reuse");
+    Means {
+        descriptors: limits::descriptors().map_or(1024, |(_, hard)| hard),
+        ephemeral_ports: limits::ephemeral_ports().unwrap_or((49152, 65535)),
+        memory_bytes: limits::available_memory().unwrap_or(u64::MAX),
+        tw_reuse_loopback: setting.is_ok_and(|text| text.trim() == "2"),
+    }
+}

@@ -1,0 +1,231 @@
+//! The command line: one file a subcommand.
+
+mod check;
+mod man;
+mod progress;
+mod read;
+mod run;
+mod serve;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::runner::RunError;
+use crate::scenario::{self, Diagnostics};
+use crate::sys::permit::Cidr;
+
+/// Which queue of which host made clients wait, and how would another backlog behave?
+#[derive(Debug, Parser)]
+#[command(name = "loadgen", version, max_term_width = 80, after_help = EXIT_STATUSES)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_STATUSES: &str = "\
+Exit status: 0 pass; 1 a limit was broken; 2 bad input (scenario, arguments, files);
+3 the environment cannot do it; 4 inconclusive or invalid; 130 interrupted.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a scenario, and write its result to a folder
+    Run(RunArgs),
+    /// Check a scenario: print what it resolves to, and what it will cost
+    Check(ScenarioArgs),
+    /// Print the JSON Schema of scenarios
+    Schema,
+    /// Be a target: listen, accept at a pace, serve
+    Serve(Box<ServeArgs>),
+    /// Print the manual page (roff): loadgen man | man -l -
+    Man,
+}
+
+/// A scenario, and what is changed in it.
+#[derive(Debug, Args)]
+struct ScenarioArgs {
+    /// The scenario, a TOML file
+    scenario: PathBuf,
+    /// Set a key of the scenario, such as target.backlog=16 or load.rate=500/s
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Seed of every random draw
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+struct RunArgs {
+    #[command(flatten)]
+    scenario: ScenarioArgs,
+    /// Write the result exactly there; the folder must be empty
+    /// [default: reports/<scenario>/<UTC time>]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Replace an earlier result in the folder of --out
+    #[arg(long, requires = "out")]
+    force: bool,
+    /// Allow load to go to a private or link-local range, such as 10.1.0.0/16
+    #[arg(long, value_name = "CIDR")]
+    allow: Vec<Cidr>,
+    /// Whether to run in private network namespaces
+    #[arg(long, value_enum, default_value = "prefer")]
+    lab: LabChoice,
+    /// Print the verdict only
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum LabChoice {
+    /// In a lab where one can be made, else on the host's loopback if the scenario allows it
+    Prefer,
+    /// In a lab or not at all
+    Require,
+    /// In the host's network
+    Off,
+}
+
+#[derive(Debug, Args)]
+struct ServeArgs {
+    /// Speak with a runner over standard input and output; all else comes from it
+    #[arg(long, exclusive = true)]
+    stdio: bool,
+    /// Address to listen on; port 0 takes any free one
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
+    listen: std::net::SocketAddr,
+    /// The number given to listen(2) [default: 128]
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    backlog: Option<String>,
+    /// Threads that accept [default: 1]
+    #[arg(long, value_name = "N")]
+    acceptors: Option<String>,
+    /// asap, never, or a rate such as 200/s [default: asap]
+    #[arg(long, value_name = "PACE")]
+    accept: Option<String>,
+    /// Accept nothing in this window of time, such as 1s..2.5s
+    #[arg(long, value_name = "FROM..TO")]
+    stall: Vec<String>,
+    /// Service time, such as 2ms [default: 0s]
+    #[arg(long, value_name = "TIME")]
+    service: Option<String>,
+    /// Serve one client at a time, to its end
+    #[arg(long)]
+    serial: bool,
+    /// none, echo, or a size such as 64KiB [default: echo]
+    #[arg(long, value_name = "REPLY")]
+    reply: Option<String>,
+    /// Who closes first: client or server [default: client]
+    #[arg(long, value_name = "WHO")]
+    close: Option<String>,
+}
+
+/// How the program ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum Exit {
+    Pass = 0,
+    Fail = 1,
+    Input = 2,
+    Environment = 3,
+    Inconclusive = 4,
+    Interrupted = 130,
+}
+
+/// Why a subcommand could not do its work.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    /// A scenario with problems.
+    #[error("{0}")]
+    Scenario(Diagnostics),
+    /// Other input at fault.
+    #[error("{0}")]
+    Input(String),
+    /// The environment cannot do it.
+    #[error("{0}")]
+    Environment(String),
+}
+
+impl From<Diagnostics> for Failure {
+    fn from(problems: Diagnostics) -> Self {
+        Self::Scenario(problems)
+    }
+}
+
+impl From<RunError> for Failure {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::Input(text) => Self::Input(text),
+            RunError::Environment(text) => Self::Environment(text),
+        }
+    }
+}
+
+/// Does what the arguments say.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let cli = match Cli::try_parse_from(&arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Nothing can be done about a closed standard error.
+            let _ = error.print();
+            return exit(if error.use_stderr() { Exit::Input } else { Exit::Pass });
+        }
+    };
+    let command_line: Vec<String> =
+        arguments.iter().map(|argument| argument.to_string_lossy().into_owned()).collect();
+    let done = match cli.command {
+        Command::Run(args) => run::run(&args, command_line),
+        Command::Check(args) => check::check(&args),
+        Command::Schema => print_out(&format!("{:#}\n", scenario::schema())),
+        Command::Serve(args) => serve::serve(&args),
+        Command::Man => man::man(),
+    };
+    exit(done.unwrap_or_else(|failure| report(&failure)))
+}
+
+fn exit(status: Exit) -> ExitCode {
+    ExitCode::from(status as u8)
+}
+
+fn report(failure: &Failure) -> Exit {
+    match failure {
+        Failure::Scenario(problems) => {
+            anstream::eprint!("{}", problems.render(true));
+            Exit::Input
+        }
+        Failure::Input(text) => {
+            anstream::eprintln!("error: {text}");
+            Exit::Input
+        }
+        Failure::Environment(text) => {
+            anstream::eprintln!("error: {text}");
+            Exit::Environment
+        }
+    }
+}
+
+/// Prints to standard output; a reader that has gone away (`| head`) is no error.
+fn print_out(text: &str) -> Result<Exit, Failure> {
+    use std::io::Write;
+    let mut out = anstream::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::Environment(
+            format!("cannot write to standard output: {}", crate::sys::errno::describe(&error)),
+        )),
+        _ => Ok(Exit::Pass),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,181 @@
+//! `loadgen run`: read, plan, run, judge, show.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::progress::Progress;
+use super::{Exit, Failure, LabChoice, RunArgs, check, print_out, read};
+use crate::engine::Stop;
+use crate::lab;
+use crate::measure::result::{RunResult, Verdict};
+use crate::observe::environment;
+use crate::report::files::Folder;
+use crate::report::{self, terminal};
+use crate::runner::{self, RunError, Setup, Where};
+use crate::scenario::plan::{Cell, Plan, Target};
+use crate::sys::limits;
+use crate::sys::permit::Policy;
+
+/// Where results go without `--out`.
+const RESULTS: &str = "reports";
+/// Widest line that is printed.
+const COLUMNS: usize = 80;
+
+/// Set by Ctrl-C and by SIGTERM.
+static INTERRUPTED: Stop = Stop::new();
+
+/// Runs a scenario.
+pub fn run(args: &RunArgs, command_line: Vec<String>) -> Result<Exit, Failure> {
+    let resolved = read::scenario(&args.scenario)?;
+    if !resolved.notices.is_empty() && !args.quiet {
+        anstream::eprint!("{}", resolved.notices.render(true));
+    }
+    let plan = resolved.plan;
+    let policy = Policy::new(args.allow.clone());
+    refuse_strangers(&plan, &policy)?;
+    raise_descriptors()?;
+    check::preflight(&plan)?;
+    let environment = environment::read(command_line);
+    let place = place(&plan, args.lab)?;
+    let started_at = &environment.started_at;
+    let folder =
+        Folder::create(Path::new(RESULTS), &plan.name, started_at, args.out.as_deref(), args.force)
+            .map_err(RunError::from)?;
+    if let (Where::Host(reason), false) = (&place, args.quiet) {
+        anstream::eprintln!("notice: running in the host's network: {reason}");
+    }
+    listen_for_interrupts()?;
+    let folder = Arc::new(folder);
+    let mut progress = Progress::new(plan.cells.len(), args.quiet);
+    let setup = Setup {
+        plan,
+        folder: Arc::clone(&folder),
+        policy,
+        place,
+        environment,
+        interrupted: &INTERRUPTED,
+    };
+    let outcome = runner::run(&setup, &mut |moment| progress.show(moment))?;
+    progress.finish();
+    finish(args, &folder, &outcome.result, outcome.error)
+}
+
+/// Checks every external address before anything is made; the address itself is checked again,
+/// resolved, where the clients take it from.
+fn refuse_strangers(plan: &Plan, policy: &Policy) -> Result<(), Failure> {
+    for cell in &plan.cells {
+        let address = match &cell.target {
+            Target::External { address, .. } => Some(address),
+            Target::Own { address, .. } => address.as_ref(),
+        };
+        if let Some(address) = address {
+            policy.resolve_and_permit(address).map_err(|e| Failure::Input(e.to_string()))?;
+        }
+    }
+    Ok(())
+}
+
+fn raise_descriptors() -> Result<(), Failure> {
+    limits::raise_descriptors().map(drop).map_err(|error| {
+        let error = crate::sys::errno::describe(&error);
+        Failure::Environment(format!("cannot raise the limit of open descriptors: {error}"))
+    })
+}
+
+/// Decides where the cells run, and enters the lab if they run in one: it must be entered before
+/// there is a second thread.
+fn place(plan: &Plan, choice: LabChoice) -> Result<Where, Failure> {
+    let outside = plan.cells.iter().find_map(outside);
+    let required = plan.cells.iter().find(|cell| cell.lab.required());
+    match (choice, outside, required) {
+        (LabChoice::Require, Some(reason), _) => {
+            Err(Failure::Input(format!("--lab require is not possible: {reason}")))
+        }
+        (_, Some(reason), _) => Ok(Where::Host(reason)),
+        (LabChoice::Off, None, Some(cell)) => Err(Failure::Environment(format!(
+            "{} needs a lab (a veth link, or settings in [lab.sysctl]), and --lab off rules it \
+             out: leave --lab off away",
+            cell.name
+        ))),
+        (LabChoice::Off, None, None) => Ok(Where::Host("--lab off".to_owned())),
+        (LabChoice::Require, None, _) | (LabChoice::Prefer, None, Some(_)) => {
+            let entered = lab::enter();
+            entered.map(Where::Lab).map_err(|error| Failure::Environment(error.to_string()))
+        }
+        (LabChoice::Prefer, None, None) => {
+            Ok(lab::enter().map_or_else(|error| Where::Host(error.to_string()), Where::Lab))
+        }
+    }
+}
+
+/// Why a cell cannot be in a lab.
+fn outside(cell: &Cell) -> Option<String> {
+    match &cell.target {
+        Target::External { .. } => Some("an external target lives outside of any lab".to_owned()),
+        Target::Own { command: Some(_), .. } => {
+            Some("a target started by target.command may live anywhere".to_owned())
+        }
+        Target::Own { .. } => None,
+    }
+}
+
+/// Notes Ctrl-C and SIGTERM in a thread of its own; the second one ends the program at once.
+fn listen_for_interrupts() -> Result<(), Failure> {
+    let failed = |error: std::io::Error| {
+        Failure::Environment(format!(
+            "cannot watch for Ctrl-C: {}; raise the limit of open descriptors (ulimit -n)",
+            crate::sys::errno::describe(&error)
+        ))
+    };
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    std::thread::Builder::new()
+        .name("interrupts".to_owned())
+        .spawn(move || runtime.block_on(note_interrupts()))
+        .map(drop)
+        .map_err(failed)
+}
+
+async fn note_interrupts() -> std::io::Result<std::convert::Infallible> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        if INTERRUPTED.requested() {
+            std::process::exit(Exit::Interrupted as i32);
+        }
+        INTERRUPTED.request();
+    }
+}
+
+fn finish(
+    args: &RunArgs,
+    folder: &Folder,
+    result: &RunResult,
+    error: Option<RunError>,
+) -> Result<Exit, Failure> {
+    let pictures = report::write_pictures(folder, result);
+    let summary = terminal::summary(result, COLUMNS, true);
+    if args.quiet {
+        print_out(&format!("{}\n", summary.lines().last().unwrap_or_default()))?;
+    } else {
+        print_out(&summary)?;
+        print_out(&format!("results: {}\n", folder.path().display()))?;
+    }
+    if INTERRUPTED.requested() {
+        return Ok(Exit::Interrupted);
+    }
+    if let Some(error) = error {
+        return Err(error.into());
+    }
+    pictures.map_err(|error| Failure::Environment(error.to_string()))?;
+    Ok(match result.verdict {
+        Verdict::Pass => Exit::Pass,
+        Verdict::Fail => Exit::Fail,
+        Verdict::Inconclusive { .. } | Verdict::Invalid { .. } => Exit::Inconclusive,
+    })
+}

@@ -1,0 +1,131 @@
+//! `loadgen serve`: a target, by hand or for a runner.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::{Exit, Failure, ServeArgs, print_out};
+use crate::observe::sampler::{self, Queue, Sampling};
+use crate::scenario::{self, plan};
+use crate::sys::{clock, errno, limits};
+use crate::target::{Bound, Occasion, Server, Totals, stdio};
+
+/// The least scenario: only its target matters.
+const SCENARIO: &str = "name = \"serve\"\n[[load]]\nattempts = 1\n";
+/// From one line of the account to the next, in nanoseconds.
+const LINE: u64 = 1_000_000_000;
+
+/// Serves until Ctrl-C, or for a runner until it is done.
+pub fn serve(args: &ServeArgs) -> Result<Exit, Failure> {
+    limits::raise_descriptors()
+        .map_err(|error| failed("raise the limit of descriptors", &error))?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| failed("start (raise ulimit -n)", &error))?;
+    if args.stdio {
+        let served = runtime.block_on(stdio::serve());
+        // Reading standard input cannot be cancelled, and would be waited for.
+        runtime.shutdown_background();
+        return served.map(|()| Exit::Pass).map_err(|error| failed("serve", &error));
+    }
+    let serve = how(args)?;
+    runtime.block_on(by_hand(args, &serve))
+}
+
+fn failed(what: &str, error: &io::Error) -> Failure {
+    Failure::Environment(format!("cannot {what}: {}", errno::describe(error)))
+}
+
+/// The flags mean what the same keys mean in a scenario, and are checked by the same code.
+fn how(args: &ServeArgs) -> Result<plan::Serve, Failure> {
+    let text = |key: &str, value: &Option<String>| {
+        value.as_ref().map(|value| format!("target.{key}={value}"))
+    };
+    let flags = [
+        text("backlog", &args.backlog),
+        text("acceptors", &args.acceptors),
+        text("accept", &args.accept),
+        text("service", &args.service),
+        text("reply", &Some(args.reply.clone().unwrap_or_else(|| "echo".to_owned()))),
+        text("close", &args.close),
+        args.serial.then(|| "target.serial=true".to_owned()),
+        stalls(&args.stall)?,
+    ];
+    let overrides: Vec<String> = flags.into_iter().flatten().collect();
+    let no_files = |_: &std::path::Path| Err(io::ErrorKind::NotFound.into());
+    let resolved = scenario::resolve(SCENARIO, "serve", &overrides, &no_files)?;
+    match resolved.plan.cells.into_iter().next().map(|cell| cell.target) {
+        Some(plan::Target::Own { serve, .. }) => Ok(serve),
+        _ => Err(Failure::Input("these flags describe no target of ours".to_owned())),
+    }
+}
+
+fn stalls(windows: &[String]) -> Result<Option<String>, Failure> {
+    let mut parts = Vec::new();
+    for window in windows {
+        let (from, to) = window.split_once("..").ok_or_else(|| {
+            Failure::Input(format!("--stall {window}: write FROM..TO, such as 1s..2.5s"))
+        })?;
+        parts.push(format!("{{ from = \"{from}\", to = \"{to}\" }}"));
+    }
+    Ok((!parts.is_empty()).then(|| format!("target.stall=[{}]", parts.join(", "))))
+}
+
+async fn by_hand(args: &ServeArgs, serve: &plan::Serve) -> Result<Exit, Failure> {
+    let bound = Bound::new(args.listen, serve.backlog.0)
+        .map_err(|error| failed(&format!("listen on {}", args.listen), &error))?;
+    let effective = bound.effective.map_or("unknown".to_owned(), |limit| limit.to_string());
+    print_out(&format!(
+        "listening on {}, backlog {} asked, {effective} effective\n",
+        bound.address, serve.backlog
+    ))?;
+    let epoch = clock::monotonic();
+    let occasion = Occasion { epoch, run: 0, seed: 1, one_clock: true };
+    let server = Server::start(&bound, serve, occasion).map_err(|error| failed("serve", &error))?;
+    let server = Arc::new(server);
+    let stop = Arc::new(AtomicBool::new(false));
+    let (counted, stopping) = (Arc::clone(&server), Arc::clone(&stop));
+    let port = bound.address.port();
+    let when = Sampling { epoch, period: serve.sample.nanos(), interval: LINE, port };
+    let queue = Queue::Own(bound.listener());
+    let sampling = std::thread::spawn(move || {
+        sampler::run(queue, when, &stopping, |index, seen| {
+            let text = |value: Option<u64>| value.map_or("-".to_owned(), |v| v.to_string());
+            // Whoever reads may have gone away; the server goes on.
+            let _ = print_out(&format!(
+                "t={}s accepted {} queue max {}/{} SYN_RECV {} ListenOverflows +{}\n",
+                index + 1,
+                counted.tally().accepted,
+                text(seen.accept_queue.map(u64::from)),
+                text(seen.accept_limit.map(u64::from)),
+                text(seen.syn_recv),
+                text(seen.listen_overflows),
+            ));
+        })
+    });
+    wait_for_interrupt().await.map_err(|error| failed("watch for Ctrl-C", &error))?;
+    stop.store(true, Ordering::Relaxed);
+    let _ = sampling.join();
+    let server = Arc::into_inner(server)
+        .ok_or_else(|| Failure::Environment("the sampler did not end".to_owned()))?;
+    let totals = server.stop().map_err(|error| failed("stop", &error))?;
+    print_out(&account(&totals))
+}
+
+async fn wait_for_interrupt() -> io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        done = tokio::signal::ctrl_c() => done,
+        _ = terminate.recv() => Ok(()),
+    }
+}
+
+fn account(totals: &Totals) -> String {
+    let counts = totals.outcomes.iter().map(|(outcome, count)| format!("{outcome} {count}"));
+    let faults = totals.client_faults.iter().chain(&totals.accept_errors);
+    let faults = faults.map(|(name, count)| format!("{name} {count}"));
+    let parts: Vec<String> = counts.chain(faults).collect();
+    format!("\n{}\n", parts.join(", "))
+}

@@ -1,0 +1,315 @@
+//! A cell's result, put together from what its parts left.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::external::LastLook;
+use super::series::TargetTold;
+use super::side::Side;
+use super::workers;
+use crate::engine::WorkerReport;
+use crate::load::Schedule;
+use crate::measure::book::{Book, LoadBook};
+use crate::measure::ledger::{TargetSide, reconcile};
+use crate::measure::result::{
+    CellResult, CounterResult, LoadResult, LoadSeries, MetricResult, Place, SamplerResult, Status,
+    TargetResult, Timeline, Validity,
+};
+use crate::measure::{Metric, Outcome, Summary, empty, encode, percentile};
+use crate::scenario::plan::{Cell, Lifecycle, Load, Plan, Target};
+use crate::sys::errno;
+use crate::sys::permit::PermittedAddr;
+use crate::verdict::{Offer, generator_limited, sampler_lossy};
+
+/// Everything that a cell left.
+pub struct Parts<'a> {
+    /// The whole plan.
+    pub plan: &'a Plan,
+    /// The cell.
+    pub cell: &'a Cell,
+    /// Where it ran.
+    pub place: Place,
+    /// Whether it ran to its end.
+    pub status: Status,
+    /// Where the clients connected to.
+    pub address: PermittedAddr,
+    /// The target's side.
+    pub side: Side,
+    /// The last look at an external target.
+    pub look: LastLook,
+    /// The books.
+    pub book: Book,
+    /// What each worker said.
+    pub reports: Vec<WorkerReport>,
+    /// What the target told while it ran.
+    pub target: TargetTold,
+    /// Counters of the clients' own namespace.
+    pub client_counters: Vec<CounterResult>,
+    /// When the workers were told to stop, in nanoseconds since the schedule's start.
+    pub cut_at: Option<u64>,
+    /// CPU time that the host took from this machine.
+    pub steal: Duration,
+    /// CPU seconds (user, system) of the runner.
+    pub cpu: (f64, f64),
+}
+
+/// Puts a cell's result together.
+pub fn assemble(parts: Parts) -> CellResult {
+    let counters = counters(&parts);
+    let grown = |name: &str| {
+        let found = counters.iter().find(|c| c.namespace == "target" && c.counter == name);
+        found.map_or(0, |counter| counter.after.saturating_sub(counter.before))
+    };
+    let loads: Vec<LoadResult> = parts
+        .cell
+        .loads
+        .iter()
+        .zip(&parts.book.loads)
+        .enumerate()
+        .map(|(index, (load, book))| load_result(&parts, index, load, book))
+        .collect();
+    let ledger = reconcile(&outcomes(&loads), attempts(&loads), target_side(&parts, grown));
+    let target = target_result(&parts);
+    CellResult {
+        name: parts.cell.name.clone(),
+        axes: parts.cell.axes.clone(),
+        duration_s: parts.book.loads.iter().map(|load| load.last).max().unwrap_or(0) as f64 / 1e9,
+        status: parts.status.clone(),
+        place: parts.place.clone(),
+        validity: validity(&parts, &loads, target.sampler.as_ref()),
+        target,
+        metrics: metrics(&parts),
+        ledger,
+        timeline: timeline(&parts),
+        loads,
+        counters,
+        findings: Vec::new(),
+    }
+}
+
+fn outcomes(loads: &[LoadResult]) -> BTreeMap<Outcome, u64> {
+    let mut sum = BTreeMap::new();
+    for (outcome, count) in loads.iter().flat_map(|load| &load.outcomes) {
+        *sum.entry(*outcome).or_default() += count;
+    }
+    sum
+}
+
+fn attempts(loads: &[LoadResult]) -> u64 {
+    loads.iter().map(|load| load.attempts).sum()
+}
+
+fn load_result(parts: &Parts, index: usize, load: &Load, book: &LoadBook) -> LoadResult {
+    let attempts = book.attempts();
+    let unissued: u64 = parts
+        .reports
+        .iter()
+        .flat_map(|report| &report.unissued)
+        .filter(|(of, _)| usize::from(*of) == index)
+        .map(|(_, count)| count)
+        .sum();
+    let offered = attempts + unissued;
+    let open = matches!(load.schedule, Schedule::Open { .. });
+    let window = window_s(parts, load);
+    let ratio = match offered {
+        0 => 1.0,
+        _ if !open => 1.0,
+        offered => book.issued_in_window as f64 / offered as f64,
+    };
+    LoadResult {
+        name: load.name.clone(),
+        client: load.client.kind().to_owned(),
+        lifecycle: lifecycle(load.lifecycle).to_owned(),
+        engine: "mio".to_owned(),
+        arrivals: if open { "open" } else { "closed" }.to_owned(),
+        workers: workers::count(load),
+        offered,
+        attempts,
+        unissued,
+        offered_rate: offered as f64 / window,
+        achieved_rate: book.issued_in_window as f64 / window,
+        achieved_ratio: ratio,
+        outcomes: book.outcomes.clone(),
+        endings: book.endings.clone(),
+        errors: book.errors.iter().map(|(number, n)| (errno::name(*number), *n)).collect(),
+        replies: book.replies,
+        order: book.order(),
+        syn_retransmits: book.syn_retransmits,
+        retransmitted_established: book.retransmitted_established,
+    }
+}
+
+/// Seconds of a load's window that were run.
+fn window_s(parts: &Parts, load: &Load) -> f64 {
+    let window = load.schedule.window().nanos();
+    let run = parts.cut_at.map_or(window, |cut| window.min(cut.saturating_sub(load.start.nanos())));
+    run.max(1) as f64 / 1e9
+}
+
+fn lifecycle(lifecycle: Lifecycle) -> &'static str {
+    match lifecycle {
+        Lifecycle::Fresh => "fresh",
+        Lifecycle::Recycle => "recycle",
+    }
+}
+
+fn counters(parts: &Parts) -> Vec<CounterResult> {
+    let target = match &parts.side {
+        Side::Own(own) => own.finished.as_ref().map(|f| f.counters.clone()).unwrap_or_default(),
+        Side::External(_) => parts.look.counters.clone(),
+    };
+    target.into_iter().chain(parts.client_counters.iter().cloned()).collect()
+}
+
+fn target_side(parts: &Parts, grown: impl Fn(&str) -> u64) -> TargetSide {
+    match &parts.side {
+        Side::Own(own) => match &own.finished {
+            Some(finished) => TargetSide::Own {
+                outcomes: finished.outcomes.clone(),
+                syn_recv_at_end: finished.syn_recv_at_end.unwrap_or(0),
+                overflows: grown("ListenOverflows"),
+            },
+            None => TargetSide::Unseen,
+        },
+        Side::External(external) => match external.queue {
+            Some(_) if !parts.look.counters.is_empty() => TargetSide::Kernel {
+                passive_opens: grown("PassiveOpens"),
+                queued_at_end: parts.look.queued,
+                syn_recv_at_end: parts.look.syn_recv,
+                overflows: grown("ListenOverflows"),
+            },
+            _ => TargetSide::Unseen,
+        },
+    }
+}
+
+fn target_result(parts: &Parts) -> TargetResult {
+    let address = parts.address.get().to_string();
+    match &parts.side {
+        Side::Own(own) => {
+            let asked = match &parts.cell.target {
+                Target::Own { serve, .. } => Some(serve.backlog.0),
+                Target::External { .. } => None,
+            };
+            let effective = own.listening.effective;
+            let finished = own.finished.clone();
+            let cpu_s = finished.as_ref().map(|finished| finished.cpu_s);
+            let sampler = finished.as_ref().map(|finished| finished.sampler.clone());
+            let finished = finished.unwrap_or_default();
+            TargetResult {
+                kind: "own".to_owned(),
+                address,
+                backlog_asked: asked,
+                backlog_effective: effective,
+                clamped: clamped(asked, effective),
+                accepted_by: finished.accepted_by,
+                accept_errors: finished.accept_errors,
+                client_faults: finished.client_faults,
+                cpu_s,
+                sampler,
+                notices: finished.notices,
+            }
+        }
+        Side::External(external) => TargetResult {
+            kind: "external".to_owned(),
+            address,
+            backlog_asked: None,
+            backlog_effective: external.queue.map(|queue| queue.limit),
+            clamped: false,
+            accepted_by: Vec::new(),
+            accept_errors: BTreeMap::new(),
+            client_faults: BTreeMap::new(),
+            cpu_s: None,
+            sampler: parts.look.sampler.clone(),
+            notices: external.notices.clone(),
+        },
+    }
+}
+
+/// Whether the kernel granted less than was asked for. A negative backlog asks for all there is.
+fn clamped(asked: Option<i32>, effective: Option<u32>) -> bool {
+    match (asked.map(u32::try_from), effective) {
+        (Some(Ok(asked)), Some(effective)) => effective < asked,
+        _ => false,
+    }
+}
+
+fn metrics(parts: &Parts) -> Vec<MetricResult> {
+    let of_loads = parts.cell.loads.iter().zip(&parts.book.loads).flat_map(|(load, book)| {
+        book.metrics().map(|(metric, values)| metric_result(&load.name, metric, values, false))
+    });
+    let two_clocks = !parts.side.one_clock();
+    let of_target = [
+        (Metric::QueueWait, &parts.target.queue_wait, two_clocks),
+        (Metric::Service, &parts.target.service, false),
+    ];
+    let of_target = of_target.into_iter().filter(|(_, recorder, _)| !recorder.total.is_empty());
+    let of_target = of_target
+        .map(|(metric, recorder, two)| metric_result("target", metric, &recorder.total, two));
+    of_loads.chain(of_target).collect()
+}
+
+fn metric_result(
+    load: &str,
+    metric: Metric,
+    values: &hdrhistogram::Histogram<u64>,
+    two_clocks: bool,
+) -> MetricResult {
+    MetricResult {
+        load: load.to_owned(),
+        metric,
+        summary: Summary::of(values),
+        histogram: encode(values),
+        two_clocks,
+    }
+}
+
+fn timeline(parts: &Parts) -> Timeline {
+    let loads: Vec<LoadSeries> = parts
+        .cell
+        .loads
+        .iter()
+        .zip(&parts.book.loads)
+        .map(|(load, book)| LoadSeries { load: load.name.clone(), intervals: book.intervals() })
+        .collect();
+    let longest = loads.iter().map(|series| series.intervals.len()).max().unwrap_or(0);
+    let mut target = parts.target.intervals.clone();
+    if !target.is_empty() {
+        target.resize(longest, Default::default());
+    }
+    let interval_s = parts.plan.interval.get().as_secs_f64();
+    Timeline { interval_s, loads, target, heat: parts.book.heat() }
+}
+
+fn validity(parts: &Parts, loads: &[LoadResult], sampler: Option<&SamplerResult>) -> Validity {
+    let p99 = |metric| {
+        let mut all = empty();
+        for load in &parts.book.loads {
+            for (_, values) in load.metrics().filter(|(m, _)| *m == metric) {
+                all.add(values).expect("all histograms have one shape");
+            }
+        }
+        percentile(&all, 99.0)
+    };
+    let (lag_p99, observer_error_p99) = (p99(Metric::Lag), p99(Metric::ObserverError));
+    let lost = sampler.map_or(0.0, |s| s.lost as f64 / s.ticks.max(1) as f64);
+    let offers = loads.iter().map(|load| Offer {
+        load: &load.name,
+        offered_rate: load.offered_rate,
+        achieved_rate: load.achieved_rate,
+        ratio: load.achieved_ratio,
+    });
+    let reasons =
+        offers.filter_map(|offer| generator_limited(&offer)).chain(sampler_lossy(lost)).collect();
+    Validity {
+        reasons,
+        lag_p99,
+        observer_error_p99,
+        resolution: lag_p99 + observer_error_p99,
+        achieved_ratio: loads.iter().map(|load| load.achieved_ratio).fold(1.0, f64::min),
+        steal_s: parts.steal.as_secs_f64(),
+        run_delay_s: parts.reports.iter().map(|report| report.run_delay_s).sum(),
+        cpu_s: parts.cpu,
+        sampler_lost: lost,
+    }
+}

@@ -1,0 +1,297 @@
+//! One cell: its lab, its target, its workers, from the first attempt to the last.
+
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use super::assemble::{Parts, assemble};
+use super::collect::{self, Collecting, Logs, Seen};
+use super::series::TargetSeries;
+use super::side::{Heard, Identity, Side, no_threads};
+use super::workers::{self, Work, Workers};
+use super::{RunError, Setup, Where};
+use crate::engine::Stop;
+use crate::lab::Lab;
+use crate::measure::book::Book;
+use crate::measure::result::{CellResult, Place, Status};
+use crate::observe::counters::{self, Counters};
+use crate::observe::cpu;
+use crate::scenario::plan::{Cell, Target};
+use crate::sys::clock;
+use crate::sys::errno;
+use crate::sys::permit::PermittedAddr;
+
+/// From the plan's being ready to the first attempt: workers and target are started in it.
+const LEAD: Duration = Duration::from_millis(100);
+/// The same for a target on another host, behind a slower pipe.
+const REMOTE_LEAD: Duration = Duration::from_secs(1);
+/// How often progress is shown and the user's wish to stop is looked for.
+const TICK: Duration = Duration::from_millis(50);
+
+/// What can be shown while a cell runs.
+#[derive(Debug, Clone)]
+pub struct Moment {
+    /// Number of the cell, from 0.
+    pub index: usize,
+    /// Name of the cell.
+    pub name: String,
+    /// Seconds since the schedule's start.
+    pub elapsed_s: f64,
+    /// Seconds from the schedule's start to the end of its last window.
+    pub window_s: f64,
+    /// What the clients have done.
+    pub seen: Seen,
+    /// Depth and limit of the accept queue, where it is known.
+    pub accept_queue: Option<(u32, u32)>,
+}
+
+/// Shows moments.
+pub type Watch<'w> = &'w mut (dyn FnMut(&Moment) + Send);
+
+/// Runs one cell in a thread of its own, inside its lab. The result stands even where the target
+/// died or results could not be written, which is the second value.
+///
+/// # Errors
+/// Where nothing could be measured at all.
+pub fn run(
+    setup: &Setup,
+    index: usize,
+    cell: &Cell,
+    watch: Watch<'_>,
+) -> Result<(CellResult, Option<RunError>), RunError> {
+    let lab = match &setup.place {
+        Where::Lab(privacy) => {
+            let lab = Lab::create(privacy, &cell.lab);
+            Some(lab.map_err(|error| RunError::Environment(error.to_string()))?)
+        }
+        Where::Host(_) => None,
+    };
+    let running = Running { setup, index, cell, lab: lab.as_ref() };
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(move || running.enter_and_run(watch));
+        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+struct Running<'a> {
+    setup: &'a Setup,
+    index: usize,
+    cell: &'a Cell,
+    lab: Option<&'a Lab>,
+}
+
+/// What the machine had done before the first attempt.
+struct Before {
+    cpu: (Duration, Duration),
+    steal: Duration,
+    client: Option<Counters>,
+}
+
+impl Running<'_> {
+    fn enter_and_run(&self, watch: Watch<'_>) -> Result<(CellResult, Option<RunError>), RunError> {
+        let broken = |what: &str, error: &std::io::Error| {
+            RunError::Environment(format!("cannot {what}: {}", errno::describe(error)))
+        };
+        if let Some(lab) = self.lab {
+            lab.client().enter().map_err(|error| broken("enter the lab", &error))?;
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| broken("start the control plane (raise ulimit -n)", &error))?;
+        runtime.block_on(self.perform(watch))
+    }
+
+    async fn perform(&self, watch: Watch<'_>) -> Result<(CellResult, Option<RunError>), RunError> {
+        let identity = Identity { run: clock::realtime(), seed: self.setup.plan.seed };
+        let (mut side, address) = Side::prepare(self.setup, self.cell, self.lab, identity).await?;
+        let before = self.before();
+        let lead = if side.one_clock() { LEAD } else { REMOTE_LEAD };
+        let epoch = clock::monotonic() + lead.as_nanos() as u64;
+        let start = (clock::realtime() as f64 + lead.as_nanos() as f64) / 1e9;
+        let interval = self.setup.plan.interval.nanos();
+        side.start(epoch, self.sample_period(), interval).await?;
+        let stop = Arc::new(Stop::new());
+        let (workers, collecting) = self.start_clients(address, epoch, start, identity, &stop)?;
+        let mut series = TargetSeries::new(self.logs(start, vec!["target".to_owned()]), interval);
+        let gone =
+            self.attend(&mut side, &workers, &collecting, &mut series, epoch, &stop, watch).await;
+        let stopped_at = clock::monotonic().saturating_sub(epoch);
+        let reports = workers.join().map_err(|error| no_threads(&error))?;
+        let collected = collecting.finish();
+        let (look, unfinished) = match gone {
+            Some(why) => (Default::default(), Some(why)),
+            None => side.finish(|interval| series.enter(interval, stopped_at)).await,
+        };
+        let status = self.status(unfinished);
+        let (target_failed, target) = series.finish();
+        let measured = assemble(Parts {
+            plan: &self.setup.plan,
+            cell: self.cell,
+            place: self.place(),
+            status,
+            address,
+            side,
+            look,
+            book: collected.book,
+            reports,
+            target,
+            client_counters: self.client_counters(before.client),
+            cut_at: stop.requested().then_some(stopped_at),
+            steal: cpu::steal().unwrap_or_default().saturating_sub(before.steal),
+            cpu: spent(before.cpu),
+        });
+        let failed = collected.failed.or(target_failed).map(RunError::from);
+        Ok((measured, failed))
+    }
+
+    fn before(&self) -> Before {
+        let separate = self.lab.is_some_and(Lab::separate);
+        Before {
+            cpu: cpu::process_cpu().unwrap_or_default(),
+            steal: cpu::steal().unwrap_or_default(),
+            client: separate.then(Counters::read).and_then(Result::ok),
+        }
+    }
+
+    fn sample_period(&self) -> u64 {
+        match &self.cell.target {
+            Target::Own { serve, .. } => serve.sample.nanos(),
+            Target::External { sample, .. } => sample.nanos(),
+        }
+    }
+
+    fn logs(&self, start: f64, loads: Vec<String>) -> Logs {
+        let interval = self.setup.plan.interval.get();
+        Logs::new(&self.setup.folder, &self.cell.name, loads, start, interval)
+    }
+
+    fn start_clients(
+        &self,
+        address: PermittedAddr,
+        epoch: u64,
+        start: f64,
+        identity: Identity,
+        stop: &Arc<Stop>,
+    ) -> Result<(Workers, Collecting), RunError> {
+        let interval = self.setup.plan.interval.nanos();
+        let sources = self.sources();
+        let work = Work {
+            cell: self.cell,
+            address,
+            sources: &sources,
+            epoch,
+            interval,
+            run: identity.run,
+            seed: identity.seed,
+        };
+        let (workers, ends) = workers::start(&work, stop).map_err(|error| no_threads(&error))?;
+        let window_end = |load: &crate::scenario::plan::Load| {
+            load.start.nanos() + load.schedule.window().nanos()
+        };
+        let ends_of_windows: Vec<u64> = self.cell.loads.iter().map(window_end).collect();
+        let book = Book::new(interval, &ends_of_windows);
+        let names = self.cell.loads.iter().map(|load| load.name.clone()).collect();
+        let logs = self.logs(start, names);
+        let collecting = collect::start(ends.batches, ends.emptied, book, logs)
+            .map_err(|error| no_threads(&error))?;
+        Ok((workers, collecting))
+    }
+
+    /// Client source addresses; the kernel's choice where there is only one.
+    fn sources(&self) -> Vec<std::net::IpAddr> {
+        match self.lab {
+            _ if self.cell.lab.sources < 2 => Vec::new(),
+            Some(lab) => lab.client_addresses().to_vec(),
+            None => crate::lab::Addresses::of(&self.cell.lab).clients,
+        }
+    }
+
+    /// Waits for the workers' end; why the target is gone, if it went before them.
+    #[allow(clippy::too_many_arguments)]
+    async fn attend(
+        &self,
+        side: &mut Side,
+        workers: &Workers,
+        collecting: &Collecting,
+        series: &mut TargetSeries,
+        epoch: u64,
+        stop: &Stop,
+        watch: Watch<'_>,
+    ) -> Option<String> {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+        let mut gone = None;
+        loop {
+            tokio::select! {
+                heard = side.next(), if gone.is_none() => match heard {
+                    Heard::Interval(interval) => {
+                        series.enter(interval, clock::monotonic().saturating_sub(epoch));
+                    }
+                    Heard::Gone(why) => {
+                        gone = Some(why);
+                        stop.request();
+                    }
+                },
+                _ = tick.tick() => {
+                    if self.setup.interrupted.requested() {
+                        stop.request();
+                    }
+                    if workers.are_done() {
+                        return gone;
+                    }
+                    watch(&self.moment(collecting, series, epoch));
+                }
+            }
+        }
+    }
+
+    fn moment(&self, collecting: &Collecting, series: &TargetSeries, epoch: u64) -> Moment {
+        let window = |load: &crate::scenario::plan::Load| {
+            (load.start.get() + load.schedule.window().get()).as_secs_f64()
+        };
+        Moment {
+            index: self.index,
+            name: self.cell.name.clone(),
+            elapsed_s: clock::monotonic().saturating_sub(epoch) as f64 / 1e9,
+            window_s: self.cell.loads.iter().map(window).fold(0.0, f64::max),
+            seen: *collecting.seen.lock().unwrap_or_else(PoisonError::into_inner),
+            accept_queue: series.accept_queue(),
+        }
+    }
+
+    fn status(&self, unfinished: Option<String>) -> Status {
+        if self.setup.interrupted.requested() {
+            return Status::Partial { reason: "interrupted".to_owned() };
+        }
+        match unfinished {
+            Some(why) => Status::Partial { reason: format!("the target ended early: {why}") },
+            None => Status::Complete,
+        }
+    }
+
+    fn place(&self) -> Place {
+        match (&self.setup.place, self.lab) {
+            (Where::Host(reason), _) => Place::Host { reason: reason.clone() },
+            (Where::Lab(_), lab) => Place::Lab {
+                link: self.cell.lab.link.to_string(),
+                sysctl: lab.map(|lab| lab.sysctl().to_vec()).unwrap_or_default(),
+            },
+        }
+    }
+
+    fn client_counters(
+        &self,
+        before: Option<Counters>,
+    ) -> Vec<crate::measure::result::CounterResult> {
+        match (before, Counters::read()) {
+            (Some(before), Ok(after)) => counters::results("client", &before, &after),
+            _ => Vec::new(),
+        }
+    }
+}
+
+fn spent(before: (Duration, Duration)) -> (f64, f64) {
+    let now = cpu::process_cpu().unwrap_or_default();
+    let since = |now: Duration, before| now.saturating_sub(before).as_secs_f64();
+    (since(now.0, before.0), since(now.1, before.1))
+}

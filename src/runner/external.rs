@@ -1,0 +1,130 @@
+//! An external target: any server of the user. What can be seen of it from here is sampled.
+
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+use tokio::sync::mpsc;
+
+use crate::measure::result::{CounterResult, SamplerResult, TargetInterval};
+use crate::observe::counters::{self, Counters};
+use crate::observe::listen::{Diag, ListenQueue};
+use crate::observe::sampler::{self, Queue, Sampling};
+use crate::sys::errno;
+
+/// What can be seen of an external target.
+pub struct External {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Its queue before the first attempt; `None` where its listener cannot be seen.
+    pub queue: Option<ListenQueue>,
+    /// What cannot be observed, and why.
+    pub notices: Vec<String>,
+    before: Option<Counters>,
+    sampling: Option<Sampled>,
+}
+
+/// A sampler at work.
+struct Sampled {
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<SamplerResult>,
+    intervals: mpsc::UnboundedReceiver<(usize, TargetInterval)>,
+}
+
+/// The last look at an external target.
+#[derive(Debug, Default)]
+pub struct LastLook {
+    /// Connections in its queue.
+    pub queued: u64,
+    /// Half-open connections to it.
+    pub syn_recv: u64,
+    /// Counters of the namespace that it shares with us.
+    pub counters: Vec<CounterResult>,
+    /// The sampler's account.
+    pub sampler: Option<SamplerResult>,
+}
+
+impl External {
+    /// A first look at the server behind `address`.
+    pub fn look(address: SocketAddr) -> Self {
+        let mut notices = Vec::new();
+        let queue = match visible(address) {
+            Ok(queue) if queue.listeners > 0 => Some(queue),
+            Ok(_) => {
+                notices.push(format!("nobody listens on {address} in this network namespace"));
+                None
+            }
+            Err(why) => {
+                notices.push(format!("the queue of {address} cannot be sampled: {why}"));
+                None
+            }
+        };
+        let before = queue.and_then(|_| Counters::read().ok());
+        Self { address, queue, notices, before, sampling: None }
+    }
+
+    /// Starts to sample, if there is something to see.
+    pub fn sample(&mut self, when: Sampling) {
+        if self.queue.is_none() {
+            return;
+        }
+        let Ok(diag) = Diag::open() else { return };
+        let queue = Queue::Anybodys(diag, self.address);
+        let stop = Arc::new(AtomicBool::new(false));
+        let (sender, intervals) = mpsc::unbounded_channel();
+        let stopping = Arc::clone(&stop);
+        let spawned = std::thread::Builder::new().name("sampler".to_owned()).spawn(move || {
+            sampler::run(queue, when, &stopping, |index, seen| {
+                // Nobody listens only when the cell is about to end.
+                let _ = sender.send((index, seen));
+            })
+        });
+        match spawned {
+            Ok(thread) => self.sampling = Some(Sampled { stop, thread, intervals }),
+            Err(error) => self.notices.push(format!("no sampler: {}", errno::describe(&error))),
+        }
+    }
+
+    /// The next interval; never comes where nothing is sampled.
+    pub async fn next(&mut self) -> (usize, TargetInterval) {
+        if let Some(sampled) = &mut self.sampling
+            && let Some(interval) = sampled.intervals.recv().await
+        {
+            return interval;
+        }
+        std::future::pending().await
+    }
+
+    /// Ends the sampling; the intervals that are left go to `each`.
+    pub fn finish(&mut self, mut each: impl FnMut(usize, TargetInterval)) -> LastLook {
+        let mut look = LastLook::default();
+        if self.queue.is_some()
+            && let Ok(mut diag) = Diag::open()
+        {
+            look.queued = diag.listeners(self.address).map_or(0, |queue| u64::from(queue.depth));
+            look.syn_recv = diag.syn_recv(self.address.port()).unwrap_or(0);
+        }
+        if let (Some(before), Ok(after)) = (&self.before, Counters::read()) {
+            look.counters = counters::results("target", before, &after);
+        }
+        if let Some(mut sampled) = self.sampling.take() {
+            sampled.stop.store(true, Ordering::Relaxed);
+            look.sampler = sampled.thread.join().ok();
+            while let Ok((index, seen)) = sampled.intervals.try_recv() {
+                each(index, seen);
+            }
+        }
+        look
+    }
+}
+
+/// The listen queue of `address`, if it is one of this namespace.
+fn visible(address: SocketAddr) -> Result<ListenQueue, String> {
+    // Only an address of our own can be bound.
+    UdpSocket::bind(SocketAddr::new(address.ip(), 0))
+        .map_err(|_| "it is the address of another host".to_owned())?;
+    Diag::open()
+        .and_then(|mut diag| diag.listeners(address))
+        .map_err(|error| format!("sock_diag: {}", errno::describe(&error)))
+}

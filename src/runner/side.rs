@@ -1,0 +1,200 @@
+//! The target's side of a cell, own or external, as the runner deals with it.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use super::external::{External, LastLook};
+use super::process::{TargetProcess, Word};
+use super::{RunError, Setup};
+use crate::lab::Lab;
+use crate::observe::sampler::Sampling;
+use crate::scenario::plan::{self, Cell, Family, Serve};
+use crate::sys::clock;
+use crate::sys::permit::{self, PermittedAddr, Policy};
+use crate::target::protocol::{Finished, FromTarget, Interval, Listening, TargetPlan, ToTarget};
+
+/// The target's side of one cell.
+pub enum Side {
+    /// `loadgen serve`, started by us.
+    Own(Box<Own>),
+    /// Any server.
+    External(Box<External>),
+}
+
+/// A target of ours.
+pub struct Own {
+    process: TargetProcess,
+    /// What it said when it listened.
+    pub listening: Listening,
+    /// Its last words; `None` while it runs, and where it ended without them.
+    pub finished: Option<Finished>,
+}
+
+/// What comes from the target's side while a cell runs.
+pub enum Heard {
+    /// An interval of its timeline.
+    Interval(Interval),
+    /// It is gone, for this reason.
+    Gone(String),
+}
+
+/// Identity and seed of a cell's run.
+#[derive(Debug, Clone, Copy)]
+pub struct Identity {
+    /// Tells this run's greetings from those of others.
+    pub run: u64,
+    /// Seed of every draw.
+    pub seed: u64,
+}
+
+impl Side {
+    /// Brings the target's side to where clients can connect, and says where that is.
+    ///
+    /// # Errors
+    /// A refused address is the user's to change; a target that does not start, the environment's.
+    pub async fn prepare(
+        setup: &Setup,
+        cell: &Cell,
+        lab: Option<&Lab>,
+        identity: Identity,
+    ) -> Result<(Self, PermittedAddr), RunError> {
+        let refused = |error: permit::PermitError| RunError::Input(error.to_string());
+        match &cell.target {
+            plan::Target::External { address, .. } => {
+                let address = setup.policy.resolve_and_permit(address).map_err(refused)?;
+                Ok((Self::External(Box::new(External::look(address.get()))), address))
+            }
+            plan::Target::Own { command, address, serve } => {
+                let at = match address {
+                    Some(name) => setup.policy.resolve_and_permit(name).map_err(refused)?.get(),
+                    None => own_address(cell, lab),
+                };
+                let namespace = lab.map(Lab::target);
+                let mut process = TargetProcess::spawn(command.as_deref(), namespace)?;
+                let listening = process.listen(target_plan(setup, serve, at, identity)).await?;
+                // Load goes to the address that was checked here, whatever the target claims.
+                let at = SocketAddr::new(at.ip(), listening.address.port());
+                let policy = lab.map_or_else(
+                    || setup.policy.clone(),
+                    |lab: &Lab| -> Policy { lab.permits(setup.policy.clone()) },
+                );
+                let address = policy.permit(at).map_err(refused)?;
+                Ok((Self::Own(Box::new(Own { process, listening, finished: None })), address))
+            }
+        }
+    }
+
+    /// Whether the target reads the same monotonic clock as we do.
+    pub fn one_clock(&self) -> bool {
+        match self {
+            Self::Own(own) => own.listening.one_clock,
+            Self::External(_) => true,
+        }
+    }
+
+    /// Tells the target's side when the schedule starts, CLOCK_MONOTONIC in nanoseconds.
+    pub async fn start(&mut self, epoch: u64, period: u64, interval: u64) -> Result<(), RunError> {
+        match self {
+            Self::Own(own) => {
+                let ahead = epoch.saturating_sub(clock::monotonic());
+                let realtime = clock::realtime() + ahead;
+                own.process.say(&ToTarget::Start { monotonic: epoch, realtime }).await
+            }
+            Self::External(external) => {
+                let port = external.address.port();
+                external.sample(Sampling { epoch, period, interval, port });
+                Ok(())
+            }
+        }
+    }
+
+    /// What comes next from the target's side.
+    pub async fn next(&mut self) -> Heard {
+        match self {
+            Self::Own(own) => match own.process.next().await {
+                Word::Said(FromTarget::Interval(interval)) => Heard::Interval(*interval),
+                Word::Said(other) => Heard::Gone(out_of_turn(other)),
+                Word::Gone(why) => Heard::Gone(why),
+            },
+            Self::External(external) => {
+                let (index, seen) = external.next().await;
+                Heard::Interval(unmeasured(index, seen))
+            }
+        }
+    }
+
+    /// Ends the target's side after the last attempt; what it still has to say goes to `each`.
+    /// Why it could not be ended in an orderly way, if so.
+    pub async fn finish(&mut self, mut each: impl FnMut(Interval)) -> (LastLook, Option<String>) {
+        match self {
+            Self::Own(own) => (LastLook::default(), own.finish(each).await.err()),
+            Self::External(external) => {
+                let look = external.finish(|index, seen| each(unmeasured(index, seen)));
+                (look, None)
+            }
+        }
+    }
+}
+
+impl Own {
+    async fn finish(&mut self, mut each: impl FnMut(Interval)) -> Result<(), String> {
+        self.process.say(&ToTarget::Stop).await.map_err(|error| error.to_string())?;
+        loop {
+            match self.process.next_in_time().await {
+                Word::Said(FromTarget::Interval(interval)) => each(*interval),
+                Word::Said(FromTarget::Finished(finished)) => {
+                    self.finished = Some(*finished);
+                    return Ok(());
+                }
+                Word::Said(other) => return Err(out_of_turn(other)),
+                Word::Gone(why) => return Err(why),
+            }
+        }
+    }
+}
+
+fn out_of_turn(message: FromTarget) -> String {
+    match message {
+        FromTarget::Failed { what, remedy } => format!("it could not {what}. {remedy}"),
+        FromTarget::Listening(_) => "it said twice that it listens".to_owned(),
+        FromTarget::Finished(_) => "it ended although it was not told to".to_owned(),
+        FromTarget::Interval(_) => "it spoke out of turn".to_owned(),
+    }
+}
+
+fn unmeasured(index: usize, seen: crate::measure::result::TargetInterval) -> Interval {
+    Interval { index, seen, queue_wait: String::new(), service: String::new() }
+}
+
+fn own_address(cell: &Cell, lab: Option<&Lab>) -> SocketAddr {
+    let loopback = match cell.lab.family {
+        Family::Ipv4 => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        Family::Ipv6 => IpAddr::V6(Ipv6Addr::LOCALHOST),
+    };
+    SocketAddr::new(lab.map_or(loopback, Lab::target_address), 0)
+}
+
+fn target_plan(
+    setup: &Setup,
+    serve: &Serve,
+    address: SocketAddr,
+    identity: Identity,
+) -> TargetPlan {
+    TargetPlan {
+        address,
+        serve: serve.clone(),
+        interval: setup.plan.interval.nanos(),
+        seed: identity.seed,
+        run: identity.run,
+        time_line: clock::time_line(),
+    }
+}
+
+/// An error of starting threads, with what the user can do.
+pub fn no_threads(error: &io::Error) -> RunError {
+    RunError::Environment(format!(
+        "cannot start load workers: {}; raise the limits of processes (ulimit -u) and of open \
+         descriptors (ulimit -n)",
+        crate::sys::errno::describe(error)
+    ))
+}
