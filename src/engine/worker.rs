@@ -47,6 +47,8 @@ impl Engine for MioEngine {
     fn run(&self, share: Share, handover: Handover) -> io::Result<WorkerReport> {
         clock::tighten_timer_slack();
         let mut worker = Worker::new(share, handover)?;
+        // Instants are counted from the epoch: there are none before it.
+        clock::sleep_until(worker.epoch);
         worker.run(&self.stop)?;
         Ok(worker.finish())
     }
