@@ -11,10 +11,10 @@ use crate::measure::result::{RunResult, Verdict};
 use crate::observe::environment;
 use crate::report::files::Folder;
 use crate::report::{self, terminal};
-use crate::runner::{self, RunError, Setup, Where};
+use crate::runner::{self, RESERVED_DESCRIPTORS, RunError, Setup, Where};
 use crate::scenario::plan::{Cell, Plan, Target};
-use crate::sys::limits;
 use crate::sys::permit::Policy;
+use crate::sys::{errno, limits};
 
 /// Where results go without `--out`.
 const RESULTS: &str = "reports";
@@ -76,10 +76,18 @@ fn refuse_strangers(plan: &Plan, policy: &Policy) -> Result<(), Failure> {
 }
 
 fn raise_descriptors() -> Result<(), Failure> {
-    limits::raise_descriptors().map(drop).map_err(|error| {
-        let error = crate::sys::errno::describe(&error);
+    let raised = limits::raise_descriptors().map_err(|error| {
+        let error = errno::describe(&error);
         Failure::Environment(format!("cannot raise the limit of open descriptors: {error}"))
-    })
+    })?;
+    if raised <= RESERVED_DESCRIPTORS {
+        return Err(Failure::Environment(format!(
+            "a process may open {raised} descriptors here, and loadgen keeps \
+             {RESERVED_DESCRIPTORS} for itself beside one for each connection: raise the limit \
+             (ulimit -n)"
+        )));
+    }
+    Ok(())
 }
 
 /// Decides where the cells run, and enters the lab if they run in one: it must be entered before
@@ -124,7 +132,7 @@ fn listen_for_interrupts() -> Result<(), Failure> {
     let failed = |error: std::io::Error| {
         Failure::Environment(format!(
             "cannot watch for Ctrl-C: {}; raise the limit of open descriptors (ulimit -n)",
-            crate::sys::errno::describe(&error)
+            errno::describe(&error)
         ))
     };
     let runtime =

@@ -9,27 +9,30 @@ use super::result::{Ledger, LedgerStep};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TargetSide {
     /// Our target counted every connection itself.
-    Own {
-        /// Its classes.
-        outcomes: BTreeMap<TargetOutcome, u64>,
-        /// Half-open connections when the last attempt was over.
-        syn_recv_at_end: u64,
-        /// Growth of `ListenOverflows`.
-        overflows: u64,
-    },
-    /// The kernel of the target's namespace counted what every listener in it took.
+    Own(BTreeMap<TargetOutcome, u64>, Evidence),
+    /// The kernel of the target's namespace counted what every listener in it took: the growth of
+    /// `PassiveOpens`, and the connections in the queue when the last attempt was over.
     Kernel {
         /// Growth of `PassiveOpens`.
         passive_opens: u64,
-        /// Connections in the queue when the last attempt was over.
+        /// Connections in the queue at the end.
         queued_at_end: u64,
-        /// As above.
-        syn_recv_at_end: u64,
-        /// As above.
-        overflows: u64,
+        /// What explains differences.
+        evidence: Evidence,
     },
     /// Nothing.
     Unseen,
+}
+
+/// What can explain a difference between the two sides; a step is never larger than it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Evidence {
+    /// Half-open connections when the last attempt was over.
+    pub syn_recv_at_end: u64,
+    /// Growth of `ListenOverflows`.
+    pub overflows: u64,
+    /// Growth of `SyncookiesRecv`: packets that carried a valid SYN cookie.
+    pub cookies_received: u64,
 }
 
 /// Closes the books: what the clients established against what the target got.
@@ -37,41 +40,54 @@ pub fn reconcile(outcomes: &BTreeMap<Outcome, u64>, attempts: u64, side: TargetS
     let classified = outcomes.values().sum();
     let established = outcomes.iter().filter(|(o, _)| o.established()).map(|(_, n)| n).sum();
     let ledger = Ledger { attempts, classified, established, ..Ledger::default() };
-    let (target, source, syn_recv, overflows) = match side {
-        TargetSide::Own { outcomes, syn_recv_at_end, overflows } => {
-            (outcomes, "own", syn_recv_at_end, overflows)
-        }
-        TargetSide::Kernel { passive_opens, queued_at_end, syn_recv_at_end, overflows } => {
+    let (target, source, evidence) = match side {
+        TargetSide::Own(outcomes, evidence) => (outcomes, "own", evidence),
+        TargetSide::Kernel { passive_opens, queued_at_end, evidence } => {
             let accepted = passive_opens.saturating_sub(queued_at_end);
             let classes = BTreeMap::from([
                 (TargetOutcome::Accepted, accepted),
                 (TargetOutcome::QueuedAtEnd, queued_at_end),
             ]);
-            (classes, "kernel", syn_recv_at_end, overflows)
+            (classes, "kernel", evidence)
         }
         TargetSide::Unseen => {
             return Ledger { target_source: "none".to_owned(), ..ledger };
         }
     };
     let got: u64 = target.values().sum();
-    let mut missing = established as i64 - got as i64;
-    let mut steps = Vec::new();
-    let mut step = |why: &str, most: u64| {
-        let count = missing.clamp(0, most as i64);
-        if count > 0 {
-            steps.push(LedgerStep { why: why.to_owned(), count: -count });
-            missing -= count;
-        }
-    };
-    step("half-open at the end: their final ACK met a full accept queue", syn_recv);
-    step("established at the client only: their final ACK met a full accept queue", overflows);
-    Ledger {
-        target,
-        target_source: source.to_owned(),
-        steps,
-        unexplained: Some(-missing),
-        ..ledger
-    }
+    let mut difference = got as i64 - established as i64;
+    let steps = explanations(evidence)
+        .into_iter()
+        .filter_map(|(why, least, most)| {
+            let count = difference.clamp(least, most);
+            difference -= count;
+            (count != 0).then(|| LedgerStep { why: why.to_owned(), count })
+        })
+        .collect();
+    let target_source = source.to_owned();
+    Ledger { target, target_source, steps, unexplained: Some(difference), ..ledger }
+}
+
+/// Each explanation with the least and the most that it can explain.
+fn explanations(evidence: Evidence) -> [(&'static str, i64, i64); 3] {
+    let Evidence { syn_recv_at_end, overflows, cookies_received } = evidence;
+    [
+        (
+            "half-open at the end: their final ACK met a full accept queue",
+            -(syn_recv_at_end as i64),
+            0,
+        ),
+        (
+            "established at the client only: their final ACK met a full accept queue",
+            -(overflows as i64),
+            0,
+        ),
+        (
+            "there twice at the target: a late packet carried a SYN cookie that was still valid",
+            0,
+            cookies_received as i64,
+        ),
+    ]
 }
 
 #[cfg(test)]
@@ -82,41 +98,43 @@ mod tests {
         [(Outcome::Ok, ok), (Outcome::OkRetried, retried), (Outcome::Timeout, timeout)].into()
     }
 
-    fn own(accepted: u64, queued: u64, syn_recv_at_end: u64, overflows: u64) -> TargetSide {
+    fn own(accepted: u64, queued: u64, evidence: Evidence) -> TargetSide {
         let outcomes =
             [(TargetOutcome::Accepted, accepted), (TargetOutcome::QueuedAtEnd, queued)].into();
-        TargetSide::Own { outcomes, syn_recv_at_end, overflows }
+        TargetSide::Own(outcomes, evidence)
     }
 
     #[test]
     fn ledgers_that_meet_need_no_steps() {
-        let ledger = reconcile(&client(10, 2, 3), 15, own(6, 6, 0, 40));
+        let evidence = Evidence { overflows: 40, ..Evidence::default() };
+        let ledger = reconcile(&client(10, 2, 3), 15, own(6, 6, evidence));
         assert_eq!((ledger.attempts, ledger.classified, ledger.established), (15, 15, 12));
         assert_eq!((ledger.steps, ledger.unexplained), (vec![], Some(0)));
     }
 
     #[test]
     fn a_dropped_final_ack_is_a_step_and_the_rest_is_shown() {
-        let ledger = reconcile(&client(10, 0, 0), 10, own(6, 0, 1, 2));
+        let evidence = Evidence { syn_recv_at_end: 1, overflows: 2, cookies_received: 9 };
+        let ledger = reconcile(&client(10, 0, 0), 10, own(6, 0, evidence));
         let counts: Vec<i64> = ledger.steps.iter().map(|step| step.count).collect();
         assert_eq!(counts, [-1, -2]);
         assert_eq!(ledger.unexplained, Some(-1));
     }
 
     #[test]
-    fn what_the_target_has_too_much_is_unexplained() {
-        let ledger = reconcile(&client(10, 0, 0), 10, own(13, 0, 5, 5));
-        assert_eq!(ledger.unexplained, Some(3));
+    fn only_cookies_explain_what_the_target_has_too_much() {
+        let evidence = Evidence { syn_recv_at_end: 5, overflows: 5, cookies_received: 0 };
+        let ledger = reconcile(&client(10, 0, 0), 10, own(13, 0, evidence));
+        assert_eq!((ledger.steps, ledger.unexplained), (vec![], Some(3)));
+        let evidence = Evidence { cookies_received: 2, ..evidence };
+        let ledger = reconcile(&client(10, 0, 0), 10, own(13, 0, evidence));
+        assert_eq!((ledger.steps[0].count, ledger.unexplained), (2, Some(1)));
     }
 
     #[test]
     fn the_kernel_stands_in_for_an_external_target() {
-        let side = TargetSide::Kernel {
-            passive_opens: 12,
-            queued_at_end: 5,
-            syn_recv_at_end: 0,
-            overflows: 9,
-        };
+        let evidence = Evidence { overflows: 9, ..Evidence::default() };
+        let side = TargetSide::Kernel { passive_opens: 12, queued_at_end: 5, evidence };
         let ledger = reconcile(&client(12, 0, 4), 16, side);
         assert_eq!(ledger.target[&TargetOutcome::Accepted], 7);
         assert_eq!(ledger.unexplained, Some(0));

@@ -12,6 +12,7 @@ use hdrhistogram::Histogram;
 
 use super::hlog::{self, LogWriter};
 use crate::measure::Metric;
+use crate::sys::errno;
 
 /// Files that loadgen writes at the top of a run's folder; `--force` removes these and the
 /// histogram logs, and nothing else.
@@ -90,14 +91,17 @@ fn explain(error: &io::Error) -> (String, &'static str) {
             let name = if error.raw_os_error() == Some(1) { "EPERM" } else { "EACCES" };
             (name, "make it writable or choose another folder with --out")
         }
-        ErrorKind::NotFound => ("ENOENT", "the folder was removed: choose another with --out"),
+        ErrorKind::NotFound => ("ENOENT", "no such folder can be had: choose another with --out"),
         ErrorKind::NotADirectory => ("ENOTDIR", OTHER),
         ErrorKind::IsADirectory => ("EISDIR", OTHER),
         ErrorKind::AlreadyExists => ("EEXIST", OTHER),
         ErrorKind::FileTooLarge => ("EFBIG", "raise the file size limit (ulimit -f)"),
         ErrorKind::InvalidFilename => ("ENAMETOOLONG", "choose a shorter path with --out"),
         _ => match error.raw_os_error() {
-            Some(number) => return (format!("errno {number}"), OTHER),
+            Some(libc::EMFILE | libc::ENFILE) => {
+                ("EMFILE", "raise the limit of open descriptors (ulimit -n)")
+            }
+            Some(number) => return (errno::name(number), OTHER),
             None => ("an error", OTHER),
         },
     };

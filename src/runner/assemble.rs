@@ -10,7 +10,7 @@ use super::workers;
 use crate::engine::WorkerReport;
 use crate::load::Schedule;
 use crate::measure::book::{Book, LoadBook};
-use crate::measure::ledger::{TargetSide, reconcile};
+use crate::measure::ledger::{Evidence, TargetSide, reconcile};
 use crate::measure::result::{
     CellResult, CounterResult, LoadResult, LoadSeries, MetricResult, Place, SamplerResult, Status,
     TargetResult, Timeline, Validity,
@@ -162,21 +162,24 @@ fn counters(parts: &Parts) -> Vec<CounterResult> {
 }
 
 fn target_side(parts: &Parts, grown: impl Fn(&str) -> u64) -> TargetSide {
+    let evidence = |syn_recv_at_end| Evidence {
+        syn_recv_at_end,
+        overflows: grown("ListenOverflows"),
+        cookies_received: grown("SyncookiesRecv"),
+    };
     match &parts.side {
         Side::Own(own) => match &own.finished {
-            Some(finished) => TargetSide::Own {
-                outcomes: finished.outcomes.clone(),
-                syn_recv_at_end: finished.syn_recv_at_end.unwrap_or(0),
-                overflows: grown("ListenOverflows"),
-            },
+            Some(finished) => TargetSide::Own(
+                finished.outcomes.clone(),
+                evidence(finished.syn_recv_at_end.unwrap_or(0)),
+            ),
             None => TargetSide::Unseen,
         },
         Side::External(external) => match external.queue {
             Some(_) if !parts.look.counters.is_empty() => TargetSide::Kernel {
                 passive_opens: grown("PassiveOpens"),
                 queued_at_end: parts.look.queued,
-                syn_recv_at_end: parts.look.syn_recv,
-                overflows: grown("ListenOverflows"),
+                evidence: evidence(parts.look.syn_recv),
             },
             _ => TargetSide::Unseen,
         },

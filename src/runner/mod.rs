@@ -21,6 +21,7 @@ use crate::sys::permit::Policy;
 use crate::verdict;
 
 pub use cell::{Moment, Watch};
+pub use workers::RESERVED as RESERVED_DESCRIPTORS;
 
 /// What a run needs.
 pub struct Setup {

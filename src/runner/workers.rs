@@ -19,7 +19,7 @@ pub const ENGINE: &str = MioEngine::NAME;
 /// Attempts a second that one worker does with ease.
 const EASY_RATE: f64 = 20_000.0;
 /// Descriptors that are not for clients' sockets: logs, pipes, polls, timers.
-const RESERVED: u64 = 128;
+pub const RESERVED: u64 = 128;
 /// Most attempts in progress that a worker has room for.
 const MOST_SLOTS: u64 = 1 << 20;
 /// Buffers that travel between a worker and the collector.
