@@ -103,7 +103,7 @@ fn value_of<'a>(
     let offset = start + at + (text[at..].len() - text[at..].trim_start().len());
     match DeValue::parse(written) {
         Ok(value) => Some(table::shifted(value, offset)),
-        Err(error) if written.starts_with(['[', '{', '"', '\'']) => {
+        Err(error) if written.starts_with(['[', '{', '"', '\'']) && !is_ipv6(written) => {
             let span = error.span().unwrap_or(0..written.len());
             problems.error(
                 span.start + offset..span.end + offset,
@@ -118,6 +118,12 @@ fn value_of<'a>(
             Some(Spanned::new(offset..offset + written.len(), bare))
         }
     }
+}
+
+/// Whether this begins as an IPv6 address does in `[address]:port`, and no list of TOML.
+fn is_ipv6(text: &str) -> bool {
+    let inside = text.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+    inside.is_some_and(|(address, _)| address.contains(':') && !address.contains([' ', '"', ',']))
 }
 
 fn drop_axes(

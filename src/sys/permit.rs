@@ -35,26 +35,11 @@ impl fmt::Display for PermittedAddr {
     }
 }
 
-/// Proof that a `loadgen serve` which the runner itself started listens at an address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OwnTarget(SocketAddr);
-
-impl OwnTarget {
-    /// To be called by the code that started the target through `target.command`, and only after
-    /// that very process has confirmed, over its standard output, that it accepted the runner's
-    /// first connection to `address`. Its mere claim to listen there proves nothing: the command
-    /// may have run anywhere.
-    pub fn confirmed_at(address: SocketAddr) -> Self {
-        Self(canonical(address))
-    }
-}
-
 /// What one run may reach.
 #[derive(Debug, Clone, Default)]
 pub struct Policy {
     allow: Vec<Cidr>,
     lab: Vec<IpAddr>,
-    own: Option<OwnTarget>,
 }
 
 /// Why load may not go somewhere; the text names the remedy.
@@ -93,12 +78,6 @@ impl Policy {
         self
     }
 
-    /// Permits the one address of a target that the runner itself has started, if it is public.
-    pub fn with_own_target(mut self, target: OwnTarget) -> Self {
-        self.own = Some(target);
-        self
-    }
-
     /// Checks one address. The result is canonical: IPv4-mapped IPv6 has become IPv4.
     ///
     /// # Errors
@@ -111,7 +90,6 @@ impl Policy {
             Class::Loopback => true,
             Class::Lab => self.lab.contains(&ip),
             Class::Private | Class::LinkLocal => self.allow.iter().any(|range| range.contains(ip)),
-            Class::Public => self.own == Some(OwnTarget(address)),
             _ => false,
         };
         match (permitted, address.port()) {

@@ -181,6 +181,12 @@ fn shipped_scenarios_take_a_server_of_the_users() {
     );
     assert!(matches!(cell.loads[0].client, Client::Request { greet: false, .. }));
     plan_of(shipped("clean"), &[set]);
+    // Nobody reads a greeting there, and IPv6 needs no quotes.
+    let stall = plan_of(shipped("stall"), &["target.address=[::1]:9000"]);
+    assert!(
+        matches!(&stall.cells[0].target, Target::External { address, .. } if address == "[::1]:9000")
+    );
+    assert!(matches!(stall.cells[0].loads[0].client, Client::Connect { greet: false, .. }));
 }
 
 #[test]

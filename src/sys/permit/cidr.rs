@@ -74,8 +74,7 @@ fn allowable(text: &str, range: Cidr) -> Result<Cidr, CidrError> {
             Err(CidrError(format!(
                 "{text:?} cannot be allowed: it is {what}. --allow takes private ranges \
                  (10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10, fc00::/7) and \
-                 link-local ones (169.254.0.0/16, fe80::/10), or parts of them; a public target \
-                 must be a `loadgen serve` that the runner itself starts through target.command"
+                 link-local ones (169.254.0.0/16, fe80::/10), or parts of them"
             )))
         }
     }

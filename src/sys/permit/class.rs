@@ -108,9 +108,7 @@ impl Class {
             Self::Unspecified => "Give the target's own address, such as 127.0.0.1".into(),
             Self::Lab => "It is reached only by a scenario that runs in its own lab".into(),
             Self::Embedded => "Give the IPv4 address itself".into(),
-            Self::Public => "Start the target there through target.command, with `loadgen serve`; \
-                             no option permits load on other public hosts"
-                .into(),
+            Self::Public => "No option permits load on public hosts".into(),
             _ => "Give the address of one host that is yours".into(),
         }
     }
