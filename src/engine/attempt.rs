@@ -74,7 +74,7 @@ impl Worker {
         let Some(attempt) = self.slots.get(slot) else { return };
         let part = &self.streams[attempt.part].part;
         if part.script.closes_at_once() {
-            return self.end(slot, Ending::Done, 0);
+            return self.end_at(slot, at, Ending::Done, 0);
         }
         let greeting = Greeting {
             run: self.run,
@@ -107,9 +107,15 @@ impl Worker {
                 Want::Pause(time) => {
                     *pausing = true;
                     let line = attempt.part * 2 + 1;
+                    let was_registered = attempt.registered;
                     self.register(slot);
                     let deadline = self.now() + time;
-                    return self.waiting.push(line, slot, deadline);
+                    self.waiting.push(line, slot, deadline);
+                    // An end that came with the reply makes no new event.
+                    if was_registered {
+                        self.paused(slot);
+                    }
+                    return;
                 }
                 Want::Receive => {
                     let line = attempt.part * 2;
@@ -191,11 +197,7 @@ impl Worker {
                     }
                 }
             }
-            Phase::Open { pausing: true, .. } => {
-                // Nothing was asked for: only an end of the connection matters.
-                self.receive(slot);
-                self.end_if_over(slot);
-            }
+            Phase::Open { pausing: true, .. } => self.paused(slot),
             Phase::Open { progress, .. } => {
                 let script = &self.streams[attempt.part].part.script;
                 let sending = matches!(script.want(progress), Want::Send(..));
@@ -206,8 +208,10 @@ impl Worker {
         }
     }
 
-    /// Ends an attempt whose script is over although it was pausing.
-    fn end_if_over(&mut self, slot: Slot) {
+    /// Looks after an attempt that pauses: nothing was asked for, so that only an end of the
+    /// connection matters.
+    fn paused(&mut self, slot: Slot) {
+        self.receive(slot);
         let Some(attempt) = self.slots.get(slot) else { return };
         let Phase::Open { progress, .. } = &attempt.phase else { return };
         if self.streams[attempt.part].part.script.want(progress) == Want::Nothing {
@@ -235,7 +239,11 @@ impl Worker {
                     self.streams[attempt.part].part.script.resumed(progress);
                     self.drive(slot);
                 }
-                Phase::Open { .. } => self.end(slot, Ending::Timeout, 0),
+                // The same holds for a reply.
+                Phase::Open { .. } => match self.receive(slot) {
+                    true => self.drive(slot),
+                    false => self.end(slot, Ending::Timeout, 0),
+                },
             }
             if self.records.len() + ROOM > RECORDS {
                 return;
@@ -251,6 +259,10 @@ impl Worker {
     /// An established connection came to its end.
     fn end(&mut self, slot: Slot, ending: Ending, errno: i32) {
         let at = self.now();
+        self.end_at(slot, at, ending, errno);
+    }
+
+    fn end_at(&mut self, slot: Slot, at: u64, ending: Ending, errno: i32) {
         if let Some(attempt) = self.slots.get(slot) {
             let (part, number) = (attempt.part, attempt.number);
             let load = self.streams[part].part.load;
@@ -302,6 +314,7 @@ impl Worker {
                 self.record_connect(slot, success(&info), 0, Some(&info));
                 self.end(slot, Ending::Cut, 0);
             }
+            Ok(info) if info.standing() == Standing::Closed => self.connecting(slot, &info),
             info => self.connect_failed(slot, Outcome::Cut, 0, info.ok().as_ref()),
         }
     }

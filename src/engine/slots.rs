@@ -66,15 +66,16 @@ impl Slots {
         self.places.len() - self.free.len()
     }
 
-    /// Takes a place, if there is one.
-    pub fn insert(&mut self, attempt: Attempt) -> Result<Slot, Attempt> {
-        match self.free.pop() {
-            Some(slot) => {
-                self.places[slot as usize] = Some(attempt);
-                Ok(slot)
-            }
-            None => Err(attempt),
-        }
+    /// Whether no place is free.
+    pub fn is_full(&self) -> bool {
+        self.free.is_empty()
+    }
+
+    /// Takes a place; `None` where all are taken, and the attempt is gone.
+    pub fn insert(&mut self, attempt: Attempt) -> Option<Slot> {
+        let slot = self.free.pop()?;
+        self.places[slot as usize] = Some(attempt);
+        Some(slot)
     }
 
     /// Gives a place back.
