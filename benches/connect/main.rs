@@ -1,8 +1,8 @@
 //! What measuring costs: our engine beside a bare epoll loop written with libc.
 //!
-//! `cargo bench --bench connect [-- --quick]`. Everything runs in one go against one target (our
-//! own server in a child process), generator and target each pinned to a CPU of its own. Rounds
-//! of the three loops are interleaved, and each is compared with the bare loop of its own round,
+//! `cargo bench --bench connect [-- --quick]`. Everything runs in one go against one target (a
+//! child process), generator and target each pinned to a CPU of its own. Rounds of the three
+//! loops are interleaved, and each is compared with the bare loop of its own round,
 //! so that a noisy neighbour troubles both sides of a ratio. Connections are closed by RST in all
 //! three, since TIME_WAIT would make the search for a port slower from round to round.
 
@@ -38,9 +38,9 @@ struct Extent {
 
 impl Extent {
     const FULL: Self =
-        Self { rounds: 25, slice: Duration::from_millis(500), open: Duration::from_secs(3) };
+        Self { rounds: 45, slice: Duration::from_millis(250), open: Duration::from_secs(3) };
     const QUICK: Self =
-        Self { rounds: 9, slice: Duration::from_millis(250), open: Duration::from_secs(3) };
+        Self { rounds: 13, slice: Duration::from_millis(200), open: Duration::from_secs(3) };
 }
 
 fn main() -> ExitCode {

@@ -1,20 +1,28 @@
-//! The target: our own server, in a child process that is this benchmark once more.
+//! The target, in a child process that is this benchmark once more.
+//!
+//! It looks into its accept queue every now and then instead of waiting for it: waking a sleeping
+//! acceptor up would cost the connecting CPU several microseconds for each connection, or none
+//! when the acceptor happens to be awake, and drown what is compared.
 
+use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::Context as _;
-use loadgen::scenario::plan::{AcceptPace, Closer, Reply, Serve, ServiceTime};
 use loadgen::sys::clock;
 use loadgen::sys::permit::{PermittedAddr, Policy};
-use loadgen::target::{Bound, Occasion, Server};
-use loadgen::units::{Backlog, Span};
+use loadgen::sys::socket::{accept, listen};
 
 /// Makes this benchmark be the target.
 pub const ARGUMENT: &str = "--target";
-/// Fills up only where the target is slower than the generator for long.
+/// Many times what comes between two looks.
 const BACKLOG: i32 = 4096;
+/// Between two looks, in nanoseconds.
+const PERIOD: u64 = 100_000;
+/// Connections that are kept before the oldest is closed: by then its client has reset it, and
+/// closing sends nothing.
+const KEPT: usize = 256;
 
 /// A target at work; it ends with its standard input, thus also when we are killed.
 pub struct Target {
@@ -47,28 +55,25 @@ impl Drop for Target {
     }
 }
 
-/// The child's side: accepts as fast as it can and waits for clients to close, until its standard
-/// input ends.
+/// The child's side: accepts until its standard input ends.
 pub fn serve(arguments: &[String]) -> anyhow::Result<()> {
     let place = arguments.iter().position(|argument| argument == ARGUMENT);
     let cpu = place.and_then(|place| arguments.get(place + 1)).context("no CPU is given")?;
     super::cost::pin(cpu.parse()?)?;
-    let plan = Serve {
-        backlog: Backlog(BACKLOG),
-        acceptors: 1,
-        accept: AcceptPace::Asap,
-        stalls: Vec::new(),
-        service: ServiceTime::Constant { time: Span::default() },
-        serial: false,
-        reply: Reply::None,
-        close: Closer::Client,
-        sample: Span::default(),
-    };
-    let bound = Bound::new("127.0.0.1:0".parse()?, BACKLOG)?;
-    let occasion = Occasion { epoch: clock::monotonic(), run: 0, seed: 0, one_clock: true };
-    let server = Server::start(&bound, &plan, occasion)?;
-    writeln!(io::stdout(), "{}", bound.address)?;
-    io::stdin().read_to_end(&mut Vec::new())?;
-    server.stop()?;
+    let listener = listen("127.0.0.1:0".parse()?, BACKLOG)?;
+    let address = listener.local_addr()?.as_socket().context("the listener has no address")?;
+    writeln!(io::stdout(), "{address}")?;
+    let orphaned = std::thread::spawn(|| io::stdin().read_to_end(&mut Vec::new()));
+    clock::tighten_timer_slack();
+    let mut kept = VecDeque::with_capacity(KEPT);
+    while !orphaned.is_finished() {
+        clock::sleep_until(clock::monotonic() + PERIOD);
+        while let Ok(connection) = accept(&listener) {
+            if kept.len() == KEPT {
+                kept.pop_front();
+            }
+            kept.push_back(connection);
+        }
+    }
     Ok(())
 }

@@ -71,11 +71,15 @@ impl Slots {
         self.free.is_empty()
     }
 
-    /// Takes a place; `None` where all are taken, and the attempt is gone.
-    pub fn insert(&mut self, attempt: Attempt) -> Option<Slot> {
-        let slot = self.free.pop()?;
+    /// Takes a place.
+    ///
+    /// # Panics
+    /// Where none is free, which is to be asked before an attempt is made: a connection that
+    /// nobody looks after would be in the target's books only.
+    pub fn insert(&mut self, attempt: Attempt) -> Slot {
+        let slot = self.free.pop().expect("a place is free");
         self.places[slot as usize] = Some(attempt);
-        Some(slot)
+        slot
     }
 
     /// Gives a place back.

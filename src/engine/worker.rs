@@ -213,9 +213,8 @@ impl Worker {
         };
         let phase = Phase::Connecting;
         let attempt = Attempt { part, number, intended, issued, socket, registered: false, phase };
-        if let Some(slot) = self.slots.insert(attempt) {
-            self.connecting(slot, &info);
-        }
+        let slot = self.slots.insert(attempt);
+        self.connecting(slot, &info);
     }
 
     /// The attempt failed before it had a place.
