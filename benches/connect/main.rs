@@ -38,7 +38,7 @@ struct Extent {
 
 impl Extent {
     const FULL: Self =
-        Self { rounds: 45, slice: Duration::from_millis(250), open: Duration::from_secs(3) };
+        Self { rounds: 25, slice: Duration::from_millis(500), open: Duration::from_secs(3) };
     const QUICK: Self =
         Self { rounds: 13, slice: Duration::from_millis(200), open: Duration::from_secs(3) };
 }

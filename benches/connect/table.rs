@@ -60,6 +60,9 @@ pub fn rounds(rounds: &[Round]) {
     let rate = over(|r| r.recycle.cost.rate() / r.bare.rate());
     let bar = mark(rate.median >= LEAST_RATE, &format!(">= {LEAST_RATE}"));
     row("recycle rate / bare fresh rate", "", &rate, 3, &bar);
+    // The same without what other processes took of the CPU meanwhile.
+    let cpu = over(|r| r.bare.cpu_us() / r.recycle.cost.cpu_us());
+    row("bare fresh CPU / recycle CPU", "", &cpu, 3, "");
     let allocations = over(|r| r.fresh.allocations_per_attempt);
     let bar = mark(allocations.median < MOST_ALLOCATIONS, &format!("< {MOST_ALLOCATIONS}"));
     row("worker's allocations an attempt", "", &allocations, 4, &bar);
