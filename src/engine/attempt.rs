@@ -74,7 +74,7 @@ impl Worker {
         let Some(attempt) = self.slots.get(slot) else { return };
         let part = &self.streams[attempt.part].part;
         if part.script.closes_at_once() {
-            return self.end(slot, Ending::Done, 0);
+            return self.end_at(slot, at, Ending::Done, 0);
         }
         let greeting = Greeting {
             run: self.run,
@@ -86,6 +86,7 @@ impl Worker {
             progress: Progress::new(&greeting),
             intended: attempt.intended,
             issued: attempt.issued,
+            retransmits: info.retransmits(),
             pausing: false,
         };
         self.drive(slot);
@@ -107,9 +108,15 @@ impl Worker {
                 Want::Pause(time) => {
                     *pausing = true;
                     let line = attempt.part * 2 + 1;
+                    let was_registered = attempt.registered;
                     self.register(slot);
                     let deadline = self.now() + time;
-                    return self.waiting.push(line, slot, deadline);
+                    self.waiting.push(line, slot, deadline);
+                    // An end that came with the reply makes no new event.
+                    if was_registered {
+                        self.paused(slot);
+                    }
+                    return;
                 }
                 Want::Receive => {
                     let line = attempt.part * 2;
@@ -145,7 +152,8 @@ impl Worker {
     fn receive(&mut self, slot: Slot) -> bool {
         loop {
             let Some(attempt) = self.slots.get(slot) else { return false };
-            let Phase::Open { progress, intended, issued, .. } = &mut attempt.phase else {
+            let Phase::Open { progress, intended, issued, retransmits, .. } = &mut attempt.phase
+            else {
                 return false;
             };
             let part = &self.streams[attempt.part].part;
@@ -168,7 +176,12 @@ impl Worker {
             };
             if arrived == Arrived::Reply {
                 let at = clock::monotonic() - self.epoch;
-                let event = Event::Reply { intended: *intended, issued: *issued };
+                let resent = match progress.exchanges() {
+                    1 => TcpInfo::of(&attempt.socket)
+                        .map_or(0, |info| info.retransmits().saturating_sub(*retransmits)),
+                    _ => 0,
+                };
+                let event = Event::Reply { intended: *intended, issued: *issued, resent };
                 // The next exchange is wanted when the script has paused.
                 *intended = at + part.script.pause();
                 *issued = *intended;
@@ -184,18 +197,14 @@ impl Worker {
         let Some(attempt) = self.slots.get(slot) else { return };
         match &attempt.phase {
             Phase::Connecting => {
-                if let Ok(info) = TcpInfo::of(&attempt.socket) {
-                    if info.standing() != Standing::Connecting {
-                        self.waiting.remove(slot);
-                        self.connecting(slot, &info);
-                    }
+                if let Ok(info) = TcpInfo::of(&attempt.socket)
+                    && info.standing() != Standing::Connecting
+                {
+                    self.waiting.remove(slot);
+                    self.connecting(slot, &info);
                 }
             }
-            Phase::Open { pausing: true, .. } => {
-                // Nothing was asked for: only an end of the connection matters.
-                self.receive(slot);
-                self.end_if_over(slot);
-            }
+            Phase::Open { pausing: true, .. } => self.paused(slot),
             Phase::Open { progress, .. } => {
                 let script = &self.streams[attempt.part].part.script;
                 let sending = matches!(script.want(progress), Want::Send(..));
@@ -206,8 +215,10 @@ impl Worker {
         }
     }
 
-    /// Ends an attempt whose script is over although it was pausing.
-    fn end_if_over(&mut self, slot: Slot) {
+    /// Looks after an attempt that pauses: nothing was asked for, so that only an end of the
+    /// connection matters.
+    fn paused(&mut self, slot: Slot) {
+        self.receive(slot);
         let Some(attempt) = self.slots.get(slot) else { return };
         let Phase::Open { progress, .. } = &attempt.phase else { return };
         if self.streams[attempt.part].part.script.want(progress) == Want::Nothing {
@@ -229,13 +240,17 @@ impl Worker {
                         self.connect_failed(slot, Outcome::Timeout, 0, info.ok().as_ref());
                     }
                 },
-                Phase::Open { pausing: pausing @ true, progress, intended, issued } => {
+                Phase::Open { pausing: pausing @ true, progress, intended, issued, .. } => {
                     *pausing = false;
                     *issued = now.max(*intended);
                     self.streams[attempt.part].part.script.resumed(progress);
                     self.drive(slot);
                 }
-                Phase::Open { .. } => self.end(slot, Ending::Timeout, 0),
+                // The same holds for a reply.
+                Phase::Open { .. } => match self.receive(slot) {
+                    true => self.drive(slot),
+                    false => self.end(slot, Ending::Timeout, 0),
+                },
             }
             if self.records.len() + ROOM > RECORDS {
                 return;
@@ -251,6 +266,10 @@ impl Worker {
     /// An established connection came to its end.
     fn end(&mut self, slot: Slot, ending: Ending, errno: i32) {
         let at = self.now();
+        self.end_at(slot, at, ending, errno);
+    }
+
+    fn end_at(&mut self, slot: Slot, at: u64, ending: Ending, errno: i32) {
         if let Some(attempt) = self.slots.get(slot) {
             let (part, number) = (attempt.part, attempt.number);
             let load = self.streams[part].part.load;
@@ -302,6 +321,7 @@ impl Worker {
                 self.record_connect(slot, success(&info), 0, Some(&info));
                 self.end(slot, Ending::Cut, 0);
             }
+            Ok(info) if info.standing() == Standing::Closed => self.connecting(slot, &info),
             info => self.connect_failed(slot, Outcome::Cut, 0, info.ok().as_ref()),
         }
     }

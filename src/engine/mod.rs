@@ -3,6 +3,8 @@
 mod attempt;
 mod pacing;
 mod slots;
+#[cfg(test)]
+mod tests;
 mod waiting;
 mod worker;
 

@@ -53,6 +53,8 @@ impl Pacing {
             Schedule::Closed { clients, think, attempts, .. } => {
                 let clients = u64::from(*clients);
                 let share = clients / workers + u64::from(index < clients % workers);
+                // A worker without a client would keep its numbers for itself.
+                let workers = workers.min(clients);
                 Self::Closed(Closed {
                     ready: std::iter::repeat_n(start, share as usize).collect(),
                     think: think.nanos(),
@@ -184,6 +186,25 @@ mod tests {
         assert_eq!(pacing.take(60_000_000).map(|a| a.offset), Some(60_000_000));
         pacing.ended(95_000_000);
         assert!(pacing.is_over(95_000_000));
+    }
+
+    #[test]
+    fn workers_without_a_client_keep_no_attempt_back() {
+        let schedule = Schedule::Closed {
+            clients: 1,
+            think: Span::default(),
+            window: Span::from_millis(100),
+            attempts: Some(3),
+        };
+        let mut busy = Pacing::new(&schedule, 1, 0, 0, 2);
+        let mut idle = Pacing::new(&schedule, 1, 0, 1, 2);
+        assert!(idle.is_over(0));
+        assert_eq!(idle.take(0), None);
+        for number in 0..3 {
+            assert_eq!(busy.take(0).map(|a| a.number), Some(number));
+            busy.ended(0);
+        }
+        assert!(busy.is_over(0));
     }
 
     #[test]

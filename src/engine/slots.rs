@@ -37,6 +37,8 @@ pub enum Phase {
         intended: u64,
         /// When the present exchange was issued.
         issued: u64,
+        /// Segments sent again until it was established.
+        retransmits: u8,
         /// Whether it waits for time to pass rather than for its target.
         pausing: bool,
     },
@@ -66,15 +68,20 @@ impl Slots {
         self.places.len() - self.free.len()
     }
 
-    /// Takes a place, if there is one.
-    pub fn insert(&mut self, attempt: Attempt) -> Result<Slot, Attempt> {
-        match self.free.pop() {
-            Some(slot) => {
-                self.places[slot as usize] = Some(attempt);
-                Ok(slot)
-            }
-            None => Err(attempt),
-        }
+    /// Whether no place is free.
+    pub fn is_full(&self) -> bool {
+        self.free.is_empty()
+    }
+
+    /// Takes a place.
+    ///
+    /// # Panics
+    /// Where none is free, which is to be asked before an attempt is made: a connection that
+    /// nobody looks after would be in the target's books only.
+    pub fn insert(&mut self, attempt: Attempt) -> Slot {
+        let slot = self.free.pop().expect("a place is free");
+        self.places[slot as usize] = Some(attempt);
+        slot
     }
 
     /// Gives a place back.

@@ -52,10 +52,12 @@ impl Engine for MioEngine {
     fn run(&self, share: Share, handover: Handover) -> io::Result<WorkerReport> {
         clock::tighten_timer_slack();
         let mut worker = Worker::new(share, handover)?;
-        // Instants are counted from the epoch: there are none before it.
+        // An instant before the epoch has no number, so that nothing may happen there.
         clock::sleep_until(worker.epoch);
-        worker.run(&self.stop)?;
-        Ok(worker.finish())
+        let ran = worker.run(&self.stop);
+        // What happened before an error counts as well.
+        let report = worker.finish();
+        ran.map(|()| report)
     }
 }
 
@@ -71,6 +73,8 @@ pub(super) struct Worker {
     pub(super) poll: Poll,
     alarm: Alarm,
     pub(super) epoch: u64,
+    /// Last reading of the clock, good enough where nothing has taken time since.
+    looked: u64,
     pub(super) run: u64,
     interval: u64,
     pub(super) streams: Vec<Stream>,
@@ -101,6 +105,7 @@ impl Worker {
             poll,
             alarm,
             epoch: share.epoch,
+            looked: 0,
             run: share.run,
             interval: share.interval,
             streams: share.parts.into_iter().map(stream).collect(),
@@ -143,9 +148,10 @@ impl Worker {
         }
     }
 
-    /// Nanoseconds since the cell's start; 0 before it.
-    pub(super) fn now(&self) -> u64 {
-        clock::monotonic().saturating_sub(self.epoch)
+    /// Nanoseconds since the cell's start.
+    pub(super) fn now(&mut self) -> u64 {
+        self.looked = clock::monotonic().saturating_sub(self.epoch);
+        self.looked
     }
 
     fn is_finished(&mut self, now: u64) -> bool {
@@ -172,8 +178,10 @@ impl Worker {
 
     /// Issues attempts whose instant has come, the most overdue load first.
     fn issue_due(&mut self) {
+        self.now();
         for _ in 0..BURST {
-            let now = self.now();
+            // Every attempt reads the clock itself: no need to ask again.
+            let now = self.looked;
             let due = self
                 .streams
                 .iter_mut()
@@ -186,14 +194,19 @@ impl Worker {
         }
     }
 
-    fn issue(&mut self, index: usize, number: u64, intended: u64) {
-        let stream = &mut self.streams[index];
-        let dialer = &stream.part.dialer;
+    fn issue(&mut self, part: usize, number: u64, intended: u64) {
+        if self.slots.is_full() {
+            // As many attempts as descriptors are in progress.
+            let issued = self.now();
+            return self.fail(part, number, intended, issued, libc::EMFILE);
+        }
+        let stream = &mut self.streams[part];
         let made = match stream.spare.pop() {
             Some(socket) => Ok(socket),
-            None => dialer.socket(number),
+            None => stream.part.dialer.socket(number),
         };
-        let issued = clock::monotonic() - self.epoch;
+        let issued = self.now();
+        let dialer = &self.streams[part].part.dialer;
         let connected = made.and_then(|socket| {
             dialer.connect(&socket)?;
             let info = TcpInfo::of(&socket)?;
@@ -201,16 +214,12 @@ impl Worker {
         });
         let (socket, info) = match connected {
             Ok(connected) => connected,
-            Err(error) => return self.fail(index, number, intended, issued, errno::number(&error)),
+            Err(error) => return self.fail(part, number, intended, issued, errno::number(&error)),
         };
         let phase = Phase::Connecting;
-        let part = index;
         let attempt = Attempt { part, number, intended, issued, socket, registered: false, phase };
-        match self.slots.insert(attempt) {
-            Ok(slot) => self.connecting(slot, &info),
-            // As many attempts as descriptors are in progress.
-            Err(_) => self.fail(index, number, intended, issued, libc::EMFILE),
-        }
+        let slot = self.slots.insert(attempt);
+        self.connecting(slot, &info);
     }
 
     /// The attempt failed before it had a place.

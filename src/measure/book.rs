@@ -1,7 +1,7 @@
 //! Bookkeeping of a cell's records: outcomes, histograms, intervals. Pure: it is told when an
 //! interval ends.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use hdrhistogram::Histogram;
 
@@ -55,11 +55,11 @@ pub struct LoadBook {
 /// In which order connections are served.
 #[derive(Debug, Default)]
 struct Order {
-    /// Established connections without a reply, by their instant.
-    waiting: BTreeSet<(u64, u64)>,
+    /// Instants at which the connections that wait for their first reply were established.
     established: HashMap<u64, u64>,
-    served: u64,
-    overtakes: u64,
+    /// The latest of these instants among those that are served.
+    latest_served: u64,
+    seen: ServingOrder,
 }
 
 impl Book {
@@ -145,8 +145,7 @@ impl LoadBook {
 
     /// Whether connections were served in order; `None` without a reply.
     pub fn order(&self) -> Option<ServingOrder> {
-        let Order { served, overtakes, .. } = self.order;
-        (served > 0).then_some(ServingOrder { served, overtakes })
+        (self.order.seen.served > 0).then_some(self.order.seen)
     }
 
     /// The intervals, with the attempts that were in flight at each one's end.
@@ -169,12 +168,12 @@ impl LoadBook {
     fn enter(&mut self, record: &Record, interval: u64) {
         match record.event {
             Event::Connect { .. } => self.connected(record, interval),
-            Event::Reply { intended, issued } => {
+            Event::Reply { intended, issued, resent } => {
                 self.replies += 1;
                 self.interval(record.at / interval).replies += 1;
                 self.record(Metric::Request, record.at.saturating_sub(intended));
                 self.record(Metric::RequestService, record.at.saturating_sub(issued));
-                self.order.served(record.attempt);
+                self.order.served(record.attempt, resent);
             }
             Event::End { ending, errno } => {
                 *self.endings.entry(ending).or_default() += 1;
@@ -262,21 +261,20 @@ impl LoadBook {
 
 impl Order {
     fn established(&mut self, at: u64, attempt: u64) {
-        self.waiting.insert((at, attempt));
         self.established.insert(attempt, at);
     }
 
-    fn served(&mut self, attempt: u64) {
+    fn served(&mut self, attempt: u64, resent: u8) {
         let Some(at) = self.established.remove(&attempt) else { return };
-        self.served += 1;
-        self.overtakes += u64::from(self.waiting.first() != Some(&(at, attempt)));
-        self.waiting.remove(&(at, attempt));
+        let overtaken = at < self.latest_served;
+        self.latest_served = self.latest_served.max(at);
+        self.seen.served += 1;
+        self.seen.overtaken += u64::from(overtaken);
+        self.seen.overtaken_resent += u64::from(overtaken && resent > 0);
     }
 
     fn left(&mut self, attempt: u64) {
-        if let Some(at) = self.established.remove(&attempt) {
-            self.waiting.remove(&(at, attempt));
-        }
+        self.established.remove(&attempt);
     }
 }
 
@@ -339,19 +337,20 @@ mod tests {
 
     #[test]
     fn overtaking_is_seen() {
-        let reply = Event::Reply { intended: 0, issued: 0 };
+        let reply = |resent| Event::Reply { intended: 0, issued: 0, resent };
         let end = Event::End { ending: Ending::Timeout, errno: 0 };
-        let book = book(&[
-            connect(0, 0, 1, Outcome::Ok, 0),
-            connect(1, 0, 2, Outcome::Ok, 0),
-            connect(2, 0, 3, Outcome::Ok, 0),
-            connect(3, 0, 4, Outcome::Ok, 0),
-            event(0, 5, reply),
-            event(2, 6, reply),
-            event(1, 7, end),
-            event(3, 8, reply),
+        let mut records: Vec<Record> =
+            (0..6).map(|n| connect(n, 0, n + 1, Outcome::Ok, 0)).collect();
+        records.extend([
+            event(0, 10, reply(0)),
+            event(2, 11, reply(0)),
+            event(1, 12, end),
+            event(3, 13, reply(0)),
+            event(5, 14, reply(0)),
+            event(4, 15, reply(1)),
         ]);
-        assert_eq!(book.loads[0].order(), Some(ServingOrder { served: 3, overtakes: 1 }));
+        let order = ServingOrder { served: 5, overtaken: 1, overtaken_resent: 1 };
+        assert_eq!(book(&records).loads[0].order(), Some(order));
     }
 
     #[test]

@@ -43,6 +43,9 @@ pub enum Event {
         intended: u64,
         /// When `connect()` (first exchange) or `send()` was called.
         issued: u64,
+        /// Segments sent again between establishment and the first reply; 0 for later replies. Some
+        /// mean that the target did not hold the connection at first.
+        resent: u8,
     },
     /// The established connection came to its end at the client.
     End {

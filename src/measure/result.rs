@@ -197,8 +197,7 @@ pub struct LoadResult {
     pub errors: BTreeMap<String, u64>,
     /// Whole replies received.
     pub replies: u64,
-    /// Connections served before one that was established earlier. `None` where there were no
-    /// replies.
+    /// In which order connections were served. `None` where there were no replies.
     pub order: Option<ServingOrder>,
     /// SYN retransmits over all attempts.
     pub syn_retransmits: u64,
@@ -206,13 +205,16 @@ pub struct LoadResult {
     pub retransmitted_established: u64,
 }
 
-/// Whether connections were served in the order in which they were established.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// Whether connections were served in the order in which the client saw them established.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ServingOrder {
     /// Connections whose first reply was received.
     pub served: u64,
-    /// Of these, those served although one established earlier was still waiting.
-    pub overtakes: u64,
+    /// Of these, those served after one that was established later.
+    pub overtaken: u64,
+    /// Of these again, those whose first bytes had to be sent again: the target did not hold them
+    /// at first, although they were established at the client.
+    pub overtaken_resent: u64,
 }
 
 /// One latency metric of one load.

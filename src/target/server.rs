@@ -66,7 +66,15 @@ pub struct Occasion {
 pub struct Server {
     listener: Arc<Socket>,
     stop: Arc<AtomicBool>,
-    acceptors: Vec<(Arc<Mutex<Counts>>, Waker, JoinHandle<io::Result<()>>)>,
+    acceptors: Vec<Working>,
+}
+
+/// An acceptor at work.
+#[derive(Debug)]
+struct Working {
+    counts: Arc<Mutex<Counts>>,
+    waker: Waker,
+    thread: JoinHandle<io::Result<()>>,
 }
 
 /// What the acceptors did in an interval.
@@ -118,7 +126,7 @@ impl Server {
             let thread = std::thread::Builder::new()
                 .name(format!("acceptor-{index}"))
                 .spawn(move || acceptor.run(&stopping))?;
-            acceptors.push((counts, waker, thread));
+            acceptors.push(Working { counts, waker, thread });
         }
         Ok(Self { listener: bound.listener(), stop, acceptors })
     }
@@ -127,8 +135,8 @@ impl Server {
     pub fn tally(&self) -> Tally {
         let mut tally = Tally::default();
         let mut merged: BTreeMap<Metric, hdrhistogram::Histogram<u64>> = BTreeMap::new();
-        for (counts, ..) in &self.acceptors {
-            let mut counts = counts.lock().unwrap_or_else(PoisonError::into_inner);
+        for acceptor in &self.acceptors {
+            let mut counts = acceptor.counts.lock().unwrap_or_else(PoisonError::into_inner);
             tally.accepted += counts.accepted();
             for (metric, recorder) in &mut counts.metrics {
                 let merged = merged.entry(*metric).or_insert_with(crate::measure::empty);
@@ -152,7 +160,7 @@ impl Server {
             outcomes: TargetOutcome::ALL.iter().map(|outcome| (*outcome, 0)).collect(),
             ..Totals::default()
         };
-        for (counts, waker, thread) in self.acceptors {
+        for Working { counts, waker, thread } in self.acceptors {
             waker.wake()?;
             thread.join().unwrap_or_else(|_| Err(io::Error::other("an acceptor panicked")))?;
             let counts = counts.lock().unwrap_or_else(PoisonError::into_inner);

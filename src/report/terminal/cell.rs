@@ -82,8 +82,16 @@ fn load_lines(sheet: &mut Sheet, load: &LoadResult) {
         say(sheet, Tone::Plain, "errors", &errors);
     }
     if let Some(order) = load.order {
-        let (served, overtakes) = (thousands(order.served), thousands(order.overtakes));
-        let text = format!("{served} served, {overtakes} before one that was there earlier");
+        let served = thousands(order.served);
+        let text = match (order.overtaken, order.overtaken_resent) {
+            (0, _) => format!("{served} served, first in first out"),
+            (overtaken, resent) => format!(
+                "{served} served, {} of them after one that came later ({} of these because the \
+                 target did not hold them at first: their bytes were sent again)",
+                thousands(overtaken),
+                thousands(resent),
+            ),
+        };
         say(sheet, Tone::Plain, "order", &text);
     }
 }

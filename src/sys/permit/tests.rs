@@ -125,7 +125,7 @@ fn ranges_parse_or_say_what_would_be_right() {
         ("198.18.0.0/15", "benchmarking"),
         ("224.0.0.0/4", "multicast"),
         ("::ffff:10.0.0.0/104", "carries an IPv4"),
-        ("192.0.0.0/8", "public"),
+        ("192.0.0.0/8", "mixture"),
     ];
     for (text, needle) in refused {
         let error = text.parse::<Cidr>().unwrap_err().to_string();

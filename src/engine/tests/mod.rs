@@ -1,0 +1,221 @@
+//! The engine against small listeners on loopback. Every run's records must add up.
+
+mod harness;
+mod peers;
+
+use std::time::Duration;
+
+use harness::{Case, MS, connect, request};
+use peers::Peer;
+
+use crate::load::{Schedule, Shape};
+use crate::measure::{Ending, Event, Outcome};
+use crate::scenario::plan::Lifecycle;
+use crate::units::{Rate, Span};
+
+fn constant(per_second: f64, millis: u64) -> Schedule {
+    let rate = Rate::new(per_second).expect("a rate");
+    let shape = Shape::Constant { rate };
+    Schedule::Open { shape, window: Span::from_millis(millis), attempts: None }
+}
+
+fn burst(size: u64) -> Schedule {
+    let shape = Shape::Burst { size, every: Span::from_millis(1000) };
+    Schedule::Open { shape, window: Span::from_millis(1), attempts: None }
+}
+
+fn closed(clients: u32, think: u64, window: u64, attempts: Option<u64>) -> Schedule {
+    let (think, window) = (Span::from_millis(think), Span::from_millis(window));
+    Schedule::Closed { clients, think, window, attempts }
+}
+
+#[test]
+fn an_open_loop_makes_every_attempt() {
+    let peer = Peer::accepting();
+    let run = Case::new(connect(0), constant(200.0, 300)).run(peer.address);
+    assert_eq!(run.outcomes(), [(Outcome::Ok, 60)]);
+    assert_eq!(run.endings(), [(Ending::Done, 60)]);
+    assert_eq!(run.unissued(), 0);
+    assert_eq!(run.numbers(), (0..60).collect::<Vec<_>>());
+    assert!(run.connects().iter().all(|c| c.intended == c.attempt * 5 * MS));
+}
+
+#[test]
+fn nothing_is_issued_before_the_epoch() {
+    let peer = Peer::accepting();
+    let mut case = Case::new(connect(0), burst(20));
+    case.lead = Duration::from_millis(50);
+    let run = case.run(peer.address);
+    assert_eq!(run.outcomes(), [(Outcome::Ok, 20)]);
+    // An instant before the epoch would be a huge number, or none at all.
+    assert!(run.connects().iter().all(|c| c.issued < 1000 * MS && c.at < 1000 * MS));
+}
+
+#[test]
+fn a_closed_port_refuses() {
+    let peer = Peer::refusing();
+    for lifecycle in [Lifecycle::Fresh, Lifecycle::Recycle] {
+        let mut case = Case::new(connect(0), constant(100.0, 100));
+        case.lifecycle = lifecycle;
+        let run = case.run(peer.address);
+        assert_eq!(run.outcomes(), [(Outcome::Refused, 10)]);
+        assert!(run.connects().iter().all(|c| c.errno == libc::ECONNREFUSED));
+    }
+}
+
+#[test]
+fn a_full_backlog_times_out() {
+    let peer = Peer::never_accepting(0);
+    let mut case = Case::new(connect(0), burst(5));
+    case.timeout = 300 * MS;
+    let run = case.run(peer.address);
+    assert_eq!(run.outcomes(), [(Outcome::Ok, 1), (Outcome::Timeout, 4)]);
+    let late = run.connects().into_iter().filter(|c| c.outcome == Outcome::Timeout);
+    assert!(late.into_iter().all(|c| c.at - c.issued >= 300 * MS));
+}
+
+#[test]
+fn requests_are_answered() {
+    let peer = Peer::echoing();
+    for lifecycle in [Lifecycle::Fresh, Lifecycle::Recycle] {
+        let mut case = Case::new(request(3, 1), constant(200.0, 100));
+        case.lifecycle = lifecycle;
+        let run = case.run(peer.address);
+        assert_eq!(run.outcomes(), [(Outcome::Ok, 20)]);
+        assert_eq!(run.endings(), [(Ending::Done, 20)]);
+        assert_eq!(run.replies(), 60);
+    }
+}
+
+#[test]
+fn a_missing_reply_times_out() {
+    let peer = Peer::accepting();
+    let mut case = Case::new(request(1, 0), burst(3));
+    case.timeout = 100 * MS;
+    let run = case.run(peer.address);
+    assert_eq!(run.endings(), [(Ending::Timeout, 3)]);
+    assert!(run.held().iter().all(|time| *time >= 100 * MS));
+}
+
+#[test]
+fn a_reset_while_holding_is_told() {
+    let peer = Peer::resetting(Duration::from_millis(10));
+    let run = Case::new(connect(500), constant(200.0, 50)).run(peer.address);
+    assert_eq!(run.outcomes(), [(Outcome::Ok, 10)]);
+    assert_eq!(run.endings(), [(Ending::Reset, 10)]);
+}
+
+#[test]
+fn an_early_close_is_told_at_once() {
+    let peer = Peer::closing(Duration::from_millis(10));
+    let run = Case::new(connect(500), constant(200.0, 50)).run(peer.address);
+    assert_eq!(run.endings(), [(Ending::Closed, 10)]);
+    assert!(run.held().iter().all(|time| *time < 400 * MS));
+}
+
+#[test]
+fn a_close_that_comes_with_a_reply_ends_the_pause() {
+    let peer = Peer::echoing_once();
+    let run = Case::new(request(2, 500), burst(5)).run(peer.address);
+    assert_eq!(run.replies(), 5);
+    assert_eq!(run.endings(), [(Ending::Closed, 5)]);
+    assert!(run.held().iter().all(|time| *time < 400 * MS));
+}
+
+#[test]
+fn connections_are_held_as_long_as_wanted() {
+    let peer = Peer::accepting();
+    let run = Case::new(connect(30), constant(500.0, 40)).run(peer.address);
+    assert_eq!(run.endings(), [(Ending::Done, 20)]);
+    assert!(run.held().iter().all(|time| *time >= 30 * MS));
+}
+
+#[test]
+fn recycled_sockets_hold_and_connect_again() {
+    let peer = Peer::accepting();
+    let mut case = Case::new(connect(5), closed(3, 0, 150, None));
+    case.lifecycle = Lifecycle::Recycle;
+    let run = case.run(peer.address);
+    let count = run.connects().len();
+    // More than the first round, and no more than the hold allows.
+    assert!((6..=3 * 31).contains(&count), "{count}");
+    assert_eq!(run.outcomes(), [(Outcome::Ok, count)]);
+    assert_eq!(run.endings(), [(Ending::Done, count)]);
+    assert!(run.held().iter().all(|time| *time >= 5 * MS));
+}
+
+#[test]
+fn closed_clients_think_after_their_own_end() {
+    let peer = Peer::accepting();
+    let run = Case::new(connect(0), closed(2, 20, 200, None)).run(peer.address);
+    let connects = run.connects();
+    assert!((4..=22).contains(&connects.len()), "{}", connects.len());
+    let ends: Vec<u64> = run.ends().collect();
+    for connect in connects.iter().filter(|c| c.intended > 0) {
+        assert!(ends.contains(&(connect.intended - 20 * MS)), "nobody ended then");
+    }
+    assert_eq!(connects.iter().filter(|c| c.intended == 0).count(), 2);
+}
+
+#[test]
+fn a_stop_cuts_what_is_open() {
+    let peer = Peer::accepting();
+    let mut case = Case::new(connect(60_000), constant(500.0, 60_000));
+    case.stop_after = Some(Duration::from_millis(150));
+    let run = case.run(peer.address);
+    let count = run.connects().len();
+    assert!(count > 10, "{count}");
+    assert_eq!(run.outcomes(), [(Outcome::Ok, count)]);
+    assert_eq!(run.endings(), [(Ending::Cut, count)]);
+}
+
+#[test]
+fn a_stop_cuts_what_still_connects() {
+    let peer = Peer::never_accepting(0);
+    let mut case = Case::new(connect(0), burst(5));
+    case.stop_after = Some(Duration::from_millis(100));
+    let run = case.run(peer.address);
+    assert_eq!(run.outcomes(), [(Outcome::Ok, 1), (Outcome::Cut, 4)]);
+}
+
+#[test]
+fn workers_share_an_open_loop() {
+    let peer = Peer::accepting();
+    let mut case = Case::new(connect(2), constant(300.0, 300));
+    case.workers = 2;
+    let run = case.run(peer.address);
+    assert_eq!(run.numbers(), (0..90).collect::<Vec<_>>());
+    assert_eq!(run.outcomes(), [(Outcome::Ok, 90)]);
+}
+
+#[test]
+fn workers_share_a_closed_loop() {
+    let peer = Peer::accepting();
+    for clients in [1, 3] {
+        let mut case = Case::new(connect(0), closed(clients, 0, 2000, Some(9)));
+        case.workers = 2;
+        let run = case.run(peer.address);
+        assert_eq!(run.numbers(), (0..9).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn an_attempt_without_a_place_sends_nothing() {
+    let peer = Peer::accepting();
+    let mut case = Case::new(connect(100), burst(5));
+    case.slots = 2;
+    let run = case.run(peer.address);
+    assert_eq!(run.outcomes(), [(Outcome::Ok, 2), (Outcome::NoFd, 3)]);
+    assert_eq!(peer.accepted(), 2);
+}
+
+/// Records of one attempt come in the order of its life, whatever else happens between them.
+#[test]
+fn records_come_in_the_order_of_their_instants() {
+    let peer = Peer::echoing();
+    let run = Case::new(request(2, 0), closed(8, 0, 200, None)).run(peer.address);
+    assert!(run.records.is_sorted_by_key(|record| record.at));
+    let replies = run.records.iter().filter(|r| matches!(r.event, Event::Reply { .. })).count();
+    let done = run.endings().iter().find(|(e, _)| *e == Ending::Done).map_or(0, |(_, n)| *n);
+    assert_eq!(replies, 2 * done);
+}

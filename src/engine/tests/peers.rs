@@ -1,0 +1,135 @@
+//! Small servers: each does one thing to every connection.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use socket2::{Domain, Socket, Type};
+
+use crate::sys::permit::{PermittedAddr, Policy};
+use crate::sys::socket::listen;
+
+/// A server on loopback, until it is dropped.
+pub struct Peer {
+    pub address: PermittedAddr,
+    accepted: Arc<AtomicU64>,
+    stop: Arc<AtomicBool>,
+    /// What only has to stay open.
+    _socket: Option<Socket>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Peer {
+    /// Keeps connections until the client closes.
+    pub fn accepting() -> Self {
+        Self::serving(|mut stream| {
+            let _ = stream.read_to_end(&mut Vec::new());
+        })
+    }
+
+    /// Sends back what it reads.
+    pub fn echoing() -> Self {
+        Self::serving(|mut stream| {
+            let mut buffer = [0; 64];
+            while let Ok(count @ 1..) = stream.read(&mut buffer) {
+                if stream.write_all(&buffer[..count]).is_err() {
+                    return;
+                }
+            }
+        })
+    }
+
+    /// Sends back what it reads first, and closes with that.
+    pub fn echoing_once() -> Self {
+        Self::serving(|mut stream| {
+            let mut buffer = [0; 64];
+            let count = stream.read(&mut buffer).unwrap_or(0);
+            let _ = stream.write_all(&buffer[..count]);
+        })
+    }
+
+    /// Closes after `time`.
+    pub fn closing(time: Duration) -> Self {
+        Self::serving(move |_stream| thread::sleep(time))
+    }
+
+    /// Resets after `time`.
+    pub fn resetting(time: Duration) -> Self {
+        Self::serving(move |stream| {
+            thread::sleep(time);
+            let _ = Socket::from(stream).set_linger(Some(Duration::ZERO));
+        })
+    }
+
+    /// Listens and never accepts.
+    pub fn never_accepting(backlog: i32) -> Self {
+        let listener = listen(anywhere(), backlog).expect("a listener");
+        Self::holding(listener)
+    }
+
+    /// Has a port and does not listen on it; nobody else can take it meanwhile.
+    pub fn refusing() -> Self {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        socket.bind(&anywhere().into()).expect("a port");
+        Self::holding(socket)
+    }
+
+    /// Connections that were accepted so far.
+    pub fn accepted(&self) -> u64 {
+        self.accepted.load(Ordering::SeqCst)
+    }
+
+    fn holding(socket: Socket) -> Self {
+        Self {
+            address: permitted(&socket),
+            accepted: Arc::default(),
+            stop: Arc::default(),
+            _socket: Some(socket),
+            thread: None,
+        }
+    }
+
+    fn serving(serve: impl Fn(TcpStream) + Clone + Send + 'static) -> Self {
+        let listener = listen(anywhere(), 128).expect("a listener");
+        listener.set_nonblocking(false).expect("a blocking listener");
+        let address = permitted(&listener);
+        let listener = TcpListener::from(listener);
+        let accepted = Arc::new(AtomicU64::new(0));
+        let stop = Arc::new(AtomicBool::new(false));
+        let (count, stopping) = (Arc::clone(&accepted), Arc::clone(&stop));
+        let thread = thread::spawn(move || {
+            while let Ok((stream, _)) = listener.accept() {
+                if stopping.load(Ordering::SeqCst) {
+                    return;
+                }
+                count.fetch_add(1, Ordering::SeqCst);
+                let serve = serve.clone();
+                thread::spawn(move || serve(stream));
+            }
+        });
+        Self { address, accepted, stop, _socket: None, thread: Some(thread) }
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        let Some(thread) = self.thread.take() else { return };
+        self.stop.store(true, Ordering::SeqCst);
+        // Wakes the accepting thread up.
+        if TcpStream::connect(self.address.get()).is_ok() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn anywhere() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 0))
+}
+
+fn permitted(socket: &Socket) -> PermittedAddr {
+    let address = socket.local_addr().expect("an address").as_socket().expect("of IPv4");
+    Policy::default().permit(address).expect("loopback is permitted")
+}
