@@ -236,6 +236,59 @@ impl fmt::Display for Bytes {
 
 textual!(Bytes, "a size, such as \"100B\" or \"64KiB\"", r"^\s*[0-9]", "64KiB");
 
+/// A range of local ports, both ends included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ports {
+    first: u16,
+    last: u16,
+}
+
+impl Ports {
+    /// The lowest port.
+    pub const fn first(self) -> u16 {
+        self.first
+    }
+
+    /// The highest port.
+    pub const fn last(self) -> u16 {
+        self.last
+    }
+
+    /// How many ports there are; at least one.
+    pub const fn count(self) -> u64 {
+        (self.last - self.first) as u64 + 1
+    }
+}
+
+impl FromStr for Ports {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        let port = |text: &str| text.trim().parse().ok().filter(|port: &u16| *port > 0);
+        let ends = text.split_once('-').map(|(first, last)| (port(first), port(last)));
+        match ends {
+            Some((Some(first), Some(last))) if first <= last => Ok(Self { first, last }),
+            _ => Err(UnitError(format!(
+                "\"{text}\" is not a range of ports: write the first and the last, from 1 to \
+                 65535, such as \"40000-40999\""
+            ))),
+        }
+    }
+}
+
+impl fmt::Display for Ports {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "{}-{}", self.first, self.last)
+    }
+}
+
+textual!(
+    Ports,
+    "a range of ports, such as \"40000-40999\"",
+    r"^\s*[0-9]+\s*-\s*[0-9]+\s*$",
+    "40000-40999"
+);
+
 /// The number given to `listen(2)`. The kernel may grant less; see `effective backlog`.
 ///
 /// Linux reads it as unsigned, so that `-1` asks for as much as `net.core.somaxconn` allows.
@@ -308,6 +361,16 @@ mod tests {
         assert_eq!("64KiB".parse::<Bytes>(), Ok(Bytes(65536)));
         assert_eq!(Bytes(65536).to_string(), "64KiB");
         assert_eq!(Bytes(100).to_string(), "100B");
+    }
+
+    #[test]
+    fn ports_are_a_range() {
+        let ports: Ports = "40000-40099".parse().expect("a range");
+        assert_eq!((ports.first(), ports.last(), ports.count()), (40000, 40099, 100));
+        assert_eq!(ports.to_string(), "40000-40099");
+        for text in ["", "5", "0-5", "9-5", "1-70000", "a-b", "-5-6"] {
+            assert!(text.parse::<Ports>().is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! Which attempt of a load is wanted next, and when: permits derive from the schedule alone.
 
 use std::collections::VecDeque;
-use std::iter::Peekable;
 
 use crate::load::{Arrival, Arrivals, Schedule};
 
@@ -11,8 +10,10 @@ use crate::load::{Arrival, Arrivals, Schedule};
 pub enum Pacing {
     /// Open loop: the arrivals decide.
     Open {
-        /// What is left of them.
-        arrivals: Peekable<Arrivals>,
+        /// What is left of them, after `next`.
+        arrivals: Arrivals,
+        /// The next one.
+        next: Option<Arrival>,
         /// The load's start.
         start: u64,
         /// From this instant on nothing more is issued.
@@ -43,13 +44,12 @@ impl Pacing {
     pub fn new(schedule: &Schedule, seed: u64, start: u64, index: u64, workers: u64) -> Self {
         let window = schedule.window();
         match schedule {
-            Schedule::Open { shape, attempts, .. } => Self::Open {
-                arrivals: Arrivals::new(shape, window, *attempts, seed)
-                    .share(index, workers)
-                    .peekable(),
-                start,
-                end: start + window.nanos() + GRACE,
-            },
+            Schedule::Open { shape, attempts, .. } => {
+                let all = Arrivals::new(shape, window, *attempts, seed);
+                let mut arrivals = all.share(index, workers);
+                let next = arrivals.next();
+                Self::Open { arrivals, next, start, end: start + window.nanos() + GRACE }
+            }
             Schedule::Closed { clients, think, attempts, .. } => {
                 let clients = u64::from(*clients);
                 let share = clients / workers + u64::from(index < clients % workers);
@@ -66,14 +66,12 @@ impl Pacing {
     }
 
     /// When the next attempt is wanted; `None` when none is known of, or none will be issued.
-    pub fn next(&mut self, now: u64) -> Option<u64> {
+    pub fn next(&self, now: u64) -> Option<u64> {
         if self.is_over(now) {
             return None;
         }
         match self {
-            Self::Open { arrivals, start, .. } => {
-                arrivals.peek().map(|arrival| *start + arrival.offset)
-            }
+            Self::Open { next, start, .. } => next.map(|arrival| *start + arrival.offset),
             Self::Closed(closed) => closed.ready.front().copied(),
         }
     }
@@ -81,11 +79,10 @@ impl Pacing {
     /// Takes the next attempt, if it is due: its number and its intended instant.
     pub fn take(&mut self, now: u64) -> Option<Arrival> {
         match self {
-            Self::Open { arrivals, start, end } => {
-                if now >= *end {
-                    return None;
-                }
-                let arrival = arrivals.next_if(|arrival| *start + arrival.offset <= now)?;
+            Self::Open { arrivals, next, start, end } => {
+                let due = |arrival: &Arrival| *start + arrival.offset <= now && now < *end;
+                let arrival = (*next).filter(due)?;
+                *next = arrivals.next();
                 Some(Arrival { number: arrival.number, offset: *start + arrival.offset })
             }
             Self::Closed(closed) => closed.take(now),
@@ -103,9 +100,9 @@ impl Pacing {
     }
 
     /// Whether nothing will be issued any more, although attempts may be wanted.
-    pub fn is_over(&mut self, now: u64) -> bool {
+    pub fn is_over(&self, now: u64) -> bool {
         match self {
-            Self::Open { arrivals, end, .. } => now >= *end || arrivals.peek().is_none(),
+            Self::Open { next, end, .. } => now >= *end || next.is_none(),
             Self::Closed(closed) => {
                 now >= closed.end || closed.next >= closed.attempts || closed.ready.is_empty()
             }
@@ -115,8 +112,9 @@ impl Pacing {
     /// Ends the schedule; the number of attempts that were wanted before `now` and not issued.
     pub fn unissued(self, now: u64) -> u64 {
         match self {
-            Self::Open { arrivals, start, .. } => {
-                arrivals.take_while(|arrival| start + arrival.offset < now).count() as u64
+            Self::Open { arrivals, next, start, .. } => {
+                let wanted = next.is_some_and(|arrival| start + arrival.offset < now);
+                u64::from(wanted) + arrivals.left_before(now.saturating_sub(start))
             }
             Self::Closed(_) => 0,
         }

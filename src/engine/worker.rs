@@ -39,9 +39,14 @@ pub struct MioEngine {
     pub stop: Arc<Stop>,
 }
 
+impl MioEngine {
+    /// The name in results.
+    pub const NAME: &str = "mio";
+}
+
 impl Engine for MioEngine {
     fn name(&self) -> &'static str {
-        "mio"
+        Self::NAME
     }
 
     fn run(&self, share: Share, handover: Handover) -> io::Result<WorkerReport> {

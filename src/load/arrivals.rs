@@ -46,6 +46,36 @@ impl Arrivals {
         }
     }
 
+    /// How many attempts are left before `until`, in nanoseconds from the load's start. Takes time
+    /// in proportion to their number for a Poisson process, and none otherwise.
+    pub fn left_before(mut self, until: u64) -> u64 {
+        self.window = self.window.min(until);
+        if matches!(self.offsets, Offsets::Poisson(_)) {
+            return self.count() as u64;
+        }
+        // Offsets never decrease: the first attempt that is too late is found by halving.
+        let is_wanted = |step: u64, arrivals: &mut Self| {
+            let number = arrivals.next.checked_add(step.saturating_mul(arrivals.stride));
+            let number = number.filter(|number| *number < arrivals.attempts);
+            let offset = number.and_then(|number| arrivals.offsets.at(number));
+            offset.is_some_and(|offset| offset < arrivals.window)
+        };
+        let mut beyond = 1;
+        while beyond < u64::MAX / 2 && is_wanted(beyond - 1, &mut self) {
+            beyond *= 2;
+        }
+        let mut inside = beyond / 2;
+        while inside < beyond {
+            let middle = inside + (beyond - inside) / 2;
+            if is_wanted(middle, &mut self) {
+                inside = middle + 1;
+            } else {
+                beyond = middle;
+            }
+        }
+        inside
+    }
+
     /// Only the share of worker `index` out of `workers`.
     pub fn share(mut self, index: u64, workers: u64) -> Self {
         self.next = index;
@@ -270,6 +300,20 @@ mod tests {
                 Arrivals::new(&shape, window, None, seed).map(|a| a.offset).collect();
             prop_assert!(offsets.windows(2).all(|w| w[0] <= w[1]));
             prop_assert!(offsets.iter().all(|offset| *offset < window.nanos()));
+        }
+
+        #[test]
+        fn what_is_left_is_counted_without_looking_at_each(
+            shape in shapes(),
+            taken in 0usize..50,
+            until in 0u64..3_000_000_000,
+            workers in 1u64..4,
+        ) {
+            let window = Span::from_millis(2000);
+            let mut arrivals = Arrivals::new(&shape, window, Some(4000), 3).share(0, workers);
+            arrivals.by_ref().take(taken).for_each(drop);
+            let expected = arrivals.clone().take_while(|a| a.offset < until).count() as u64;
+            prop_assert_eq!(arrivals.left_before(until), expected);
         }
 
         #[test]

@@ -63,11 +63,8 @@ pub fn reconcile(outcomes: &BTreeMap<Outcome, u64>, attempts: u64, side: TargetS
             missing -= count;
         }
     };
-    step(
-        "half-open at the end: the target ignored their final ACK, its accept queue was full",
-        syn_recv,
-    );
-    step("given up by the target: their final ACK met a full accept queue", overflows);
+    step("half-open at the end: their final ACK met a full accept queue", syn_recv);
+    step("established at the client only: their final ACK met a full accept queue", overflows);
     Ledger {
         target,
         target_source: source.to_owned(),

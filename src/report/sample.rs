@@ -93,6 +93,7 @@ fn plan_cell(backlog: u32) -> Cell {
             timeout: Span::from_millis(4000),
             lifecycle: Lifecycle::Fresh,
             close: Close::Rst,
+            ports: None,
             workers: None,
         }],
     }

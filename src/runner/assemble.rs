@@ -120,7 +120,7 @@ fn load_result(parts: &Parts, index: usize, load: &Load, book: &LoadBook) -> Loa
         name: load.name.clone(),
         client: load.client.kind().to_owned(),
         lifecycle: lifecycle(load.lifecycle).to_owned(),
-        engine: "mio".to_owned(),
+        engine: workers::ENGINE.to_owned(),
         arrivals: if open { "open" } else { "closed" }.to_owned(),
         workers: workers::count(load),
         offered,

@@ -1,5 +1,6 @@
 //! One cell: its lab, its target, its workers, from the first attempt to the last.
 
+use std::net::IpAddr;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use super::side::{Heard, Identity, Side, no_threads};
 use super::workers::{self, Work, Workers};
 use super::{RunError, Setup, Where};
 use crate::engine::Stop;
-use crate::lab::Lab;
+use crate::lab::{Addresses, Lab};
 use crate::measure::book::Book;
 use crate::measure::result::{CellResult, Place, Status};
 use crate::observe::counters::{self, Counters};
@@ -18,7 +19,9 @@ use crate::observe::cpu;
 use crate::scenario::plan::{Cell, Target};
 use crate::sys::clock;
 use crate::sys::errno;
+use crate::sys::limits;
 use crate::sys::permit::PermittedAddr;
+use crate::units::Ports;
 
 /// From the plan's being ready to the first attempt: workers and target are started in it.
 const LEAD: Duration = Duration::from_millis(100);
@@ -174,7 +177,8 @@ impl Running<'_> {
         stop: &Arc<Stop>,
     ) -> Result<(Workers, Collecting), RunError> {
         let interval = self.setup.plan.interval.nanos();
-        let sources = self.sources();
+        let sources = self.sources(address)?;
+        self.check_ports()?;
         let work = Work {
             cell: self.cell,
             address,
@@ -198,11 +202,34 @@ impl Running<'_> {
     }
 
     /// Client source addresses; the kernel's choice where there is only one.
-    fn sources(&self) -> Vec<std::net::IpAddr> {
+    fn sources(&self, address: PermittedAddr) -> Result<Vec<IpAddr>, RunError> {
+        let wanted = &self.cell.lab;
         match self.lab {
-            _ if self.cell.lab.sources < 2 => Vec::new(),
-            Some(lab) => lab.client_addresses().to_vec(),
-            None => crate::lab::Addresses::of(&self.cell.lab).clients,
+            _ if wanted.sources < 2 => Ok(Vec::new()),
+            Some(lab) => Ok(lab.client_addresses().to_vec()),
+            // All of 127.0.0.0/8 is there on any host.
+            None if address.get().ip().is_loopback() && address.get().is_ipv4() => {
+                Ok(Addresses::of(wanted).clients)
+            }
+            None => Err(RunError::Environment(format!(
+                "lab.sources = {} needs a lab, or a target on 127.0.0.0/8: this host has no \
+                 addresses to spare towards {address}. Write sources = 1",
+                wanted.sources
+            ))),
+        }
+    }
+
+    /// The kernel ignores a range of ports that is not inside its own.
+    fn check_ports(&self) -> Result<(), RunError> {
+        let Ok((first, last)) = limits::ephemeral_ports() else { return Ok(()) };
+        let outside = |ports: &Ports| ports.first() < first || ports.last() > last;
+        let ports = self.cell.loads.iter().filter_map(|load| load.ports);
+        match ports.into_iter().find(outside) {
+            Some(ports) => Err(RunError::Input(format!(
+                "ports = \"{ports}\" is not inside net.ipv4.ip_local_port_range, which is {first} to \
+                 {last} where the clients run: choose others, or set the range in [lab.sysctl]"
+            ))),
+            None => Ok(()),
         }
     }
 

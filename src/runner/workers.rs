@@ -14,6 +14,8 @@ use crate::sys::limits;
 use crate::sys::permit::PermittedAddr;
 use crate::sys::socket::Dialer;
 
+/// The engine that drives every load.
+pub const ENGINE: &str = MioEngine::NAME;
 /// Attempts a second that one worker does with ease.
 const EASY_RATE: f64 = 20_000.0;
 /// Descriptors that are not for clients' sockets: logs, pipes, polls, timers.
@@ -131,7 +133,7 @@ fn part(work: &Work, index: usize, load: &Load, worker: u16, workers: u16) -> Pa
     Part {
         load: index as u16,
         script: Script::new(load, target_closes),
-        dialer: Dialer::new(work.address, work.sources, None, reset),
+        dialer: Dialer::new(work.address, work.sources, load.ports, reset),
         schedule: load.schedule.clone(),
         // Each load has arrivals of its own; every cell has the same ones.
         seed: work.seed.wrapping_add(0x9e37_79b9_7f4a_7c15u64.wrapping_mul(index as u64 + 1)),

@@ -5,9 +5,10 @@
 
 use std::time::Duration;
 
-use super::plan::{AcceptPace, Cell, Client, Close, Closer, Lifecycle, Link, Load, Plan, Target};
+use super::plan::{Cell, Client, Close, Closer, Lifecycle, Link, Load, Plan, Target};
 use super::validate::longest_attempt;
 use crate::load::{Schedule, Shape};
+use crate::units::Ports;
 
 /// Kernel memory of an idle TCP socket on Linux, in bytes (measured: 3.9 KB).
 pub const SOCKET_BYTES: u64 = 4096;
@@ -169,18 +170,6 @@ fn time_wait(cell: &Cell, load: &Load, each: Duration) -> u64 {
     }
 }
 
-/// How many connections our own target takes in `each`, at most; `None` where that is unknown.
-fn accepted(cell: &Cell, each: Duration) -> Option<u64> {
-    match &cell.target {
-        Target::Own { serve, .. } if !serve.serial => match serve.accept {
-            AcceptPace::Asap => Some(u64::MAX),
-            AcceptPace::Rate(rate) => Some((rate.per_second() * each.as_secs_f64()).ceil() as u64),
-            AcceptPace::Never => Some(0),
-        },
-        _ => None,
-    }
-}
-
 /// What the cell would fall short of.
 pub fn preflight(cell: &Cell, means: &Means) -> Vec<Shortage> {
     [descriptors(cell, means), ports(cell, means), memory(cell, means)]
@@ -211,28 +200,25 @@ fn descriptors(cell: &Cell, means: &Means) -> Option<Shortage> {
     })
 }
 
+/// Ports that are in use at once, or that TIME_WAIT keeps. Only those certainly in use are a
+/// certain shortage: how many TIME_WAIT keeps depends on how fast attempts really end.
 fn ports(cell: &Cell, means: &Means) -> Option<Shortage> {
-    let (first, last) = means.ephemeral_ports;
-    let each = u64::from(last.saturating_sub(first)) + 1;
+    let each = ports_of_a_source(cell, means);
     let usable = each * u64::from(cell.lab.sources);
     let reused = means.tw_reuse_loopback && on_loopback(cell);
     let kept = if reused { TIME_WAIT_REUSED } else { TIME_WAIT };
     let waiting: u64 = cell.loads.iter().map(|load| time_wait(cell, load, kept)).sum();
     let cost = cost_of_cell(cell);
-    let sure = match accepted(cell, kept) {
-        Some(most) => waiting.min(most).saturating_add(cost.certain_sockets),
-        None => 0,
-    };
-    let worst = waiting.saturating_add(cost.peak_sockets);
-    let (certain, needed) = if sure > usable { (true, sure) } else { (false, worst) };
+    let certain = cost.certain_sockets > usable;
+    let in_use = if certain { cost.certain_sockets } else { cost.peak_sockets };
+    let needed = in_use.saturating_add(if certain { 0 } else { waiting });
     (needed > usable).then(|| Shortage {
         certain,
         title: format!(
-            "{needed} local ports {} at once ({} in use, {} in TIME_WAIT for {} s), and {} source \
-             address(es) x {each} ports are {usable}",
+            "{needed} local ports {} at once ({in_use} in use, {} in TIME_WAIT for {} s), and {} \
+             source address(es) x {each} ports are {usable}: attempts beyond end as no_port",
             if certain { "are needed" } else { "may be needed" },
-            if certain { cost.certain_sockets } else { cost.peak_sockets },
-            needed - if certain { cost.certain_sockets } else { cost.peak_sockets },
+            needed - in_use,
             kept.as_secs(),
             cell.lab.sources,
         ),
@@ -242,6 +228,14 @@ fn ports(cell: &Cell, means: &Means) -> Option<Shortage> {
             needed.div_ceil(each).min(4096)
         ),
     })
+}
+
+/// Local ports that each source address has: the least over the loads.
+fn ports_of_a_source(cell: &Cell, means: &Means) -> u64 {
+    let (first, last) = means.ephemeral_ports;
+    let all = u64::from(last.saturating_sub(first)) + 1;
+    let least = cell.loads.iter().filter_map(|load| load.ports).map(Ports::count).min();
+    least.map_or(all, |least| least.min(all))
 }
 
 fn memory(cell: &Cell, means: &Means) -> Option<Shortage> {

@@ -124,6 +124,9 @@ fn load_text(load: &Load) -> String {
         Close::Fin => ", closed by FIN",
         Close::Rst => ", closed by RST",
     });
+    if let Some(ports) = load.ports {
+        text.push_str(&format!("; local ports {ports}"));
+    }
     if let Some(workers) = load.workers {
         text.push_str(&format!("; {workers} worker(s)"));
     }

@@ -7,7 +7,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::load::Schedule;
-use crate::units::{Backlog, Bytes, Rate, Span};
+use crate::units::{Backlog, Bytes, Ports, Rate, Span};
 
 /// A whole scenario, resolved.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -238,6 +238,8 @@ pub struct Load {
     pub lifecycle: Lifecycle,
     /// How the client closes.
     pub close: Close,
+    /// Local ports that clients may use; `None` leaves the choice to the kernel.
+    pub ports: Option<Ports>,
     /// Load worker threads; `None` lets the runner choose.
     pub workers: Option<u16>,
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use super::permit::PermittedAddr;
+use crate::units::Ports;
 
 /// `include/uapi/linux/in.h`, since Linux 6.3.
 const IP_LOCAL_PORT_RANGE: libc::c_int = 51;
@@ -22,7 +23,7 @@ pub struct Dialer {
     /// Taken in turn; empty where the kernel chooses.
     sources: Vec<SockAddr>,
     /// Local ports that may be used, both ends included.
-    ports: Option<(u16, u16)>,
+    ports: Option<Ports>,
     reset_on_close: bool,
 }
 
@@ -32,7 +33,7 @@ impl Dialer {
     pub fn new(
         address: PermittedAddr,
         sources: &[IpAddr],
-        ports: Option<(u16, u16)>,
+        ports: Option<Ports>,
         reset_on_close: bool,
     ) -> Self {
         let address = address.get();
@@ -51,8 +52,8 @@ impl Dialer {
     /// chooses the port when it knows the destination, and ports are shared between sources.
     pub fn socket(&self, number: u64) -> io::Result<Socket> {
         let socket = Socket::new(self.domain, Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
-        if let Some((low, high)) = self.ports {
-            let range = u32::from(high) << 16 | u32::from(low);
+        if let Some(ports) = self.ports {
+            let range = u32::from(ports.last()) << 16 | u32::from(ports.first());
             set_int(&socket, libc::IPPROTO_IP, IP_LOCAL_PORT_RANGE, range as libc::c_int)?;
         }
         if !self.sources.is_empty() {

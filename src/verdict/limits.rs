@@ -1,7 +1,7 @@
 //! Limits: each with the value that was measured.
 
-use super::validity::lag_explains;
-use crate::measure::result::{CellResult, LimitResult};
+use super::validity::{Judgement, lag_decides};
+use crate::measure::result::{CellResult, LimitResult, MetricResult};
 use crate::measure::{Metric, decode, percentile};
 use crate::scenario::plan::{Bound, Limit, Statistic, Subject};
 use crate::units::human_nanos;
@@ -47,9 +47,7 @@ fn by_metric(
             let value = value(&measured.histogram, statistic)?;
             let mut judged =
                 plain(limit, cell, Some(measured.load.clone()), subject.clone(), Some(value), None);
-            if from_intended(measured.metric) {
-                judged.distrust = distrust(limit, cell, &measured.load, statistic, value);
-            }
+            judged.distrust = distrust(limit, cell, measured, statistic, value);
             Some(judged)
         })
         .collect();
@@ -60,27 +58,42 @@ fn by_metric(
     judged
 }
 
-/// Whether a metric begins at the intended instant, so that lag is a part of it.
-fn from_intended(metric: Metric) -> bool {
-    matches!(metric, Metric::Connect | Metric::Request)
+/// The same latency from the issued instant, for those that begin at the intended one.
+fn without_lag(metric: Metric) -> Option<Metric> {
+    match metric {
+        Metric::Connect => Some(Metric::ConnectService),
+        Metric::Request => Some(Metric::RequestService),
+        _ => None,
+    }
 }
 
 fn distrust(
     limit: &Limit,
     cell: &CellResult,
-    load: &str,
+    measured: &MetricResult,
     statistic: Statistic,
-    measured: f64,
+    latency: f64,
 ) -> Option<String> {
-    let lag = value(&cell.metric(load, Metric::Lag)?.histogram, statistic)?;
     let Bound::Time(bound) = limit.bound else { return None };
-    lag_explains(lag, measured, bound.nanos() as f64).then(|| {
+    let bound = bound.nanos() as f64;
+    let of = |metric| value(&cell.metric(&measured.load, metric)?.histogram, statistic);
+    let (lag, service) = (of(Metric::Lag)?, of(without_lag(measured.metric)?)?);
+    let judgement = Judgement {
+        value: latency,
+        lag,
+        holds: limit.comparison.holds(latency, bound),
+        holds_without_lag: limit.comparison.holds(service, bound),
+        bound,
+    };
+    lag_decides(&judgement).then(|| {
         format!(
-            "schedule lag explains more than half of {}: {} of {} of load {load}; \
-             use a quieter machine or a lower rate",
+            "schedule lag explains more than half of {}.{} of {}: {} of {}; use a quieter machine \
+             or a lower rate",
+            measured.metric,
             name(statistic),
+            measured.load,
             human_nanos(lag as u64),
-            human_nanos(measured as u64),
+            human_nanos(latency as u64),
         )
     })
 }

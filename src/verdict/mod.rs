@@ -6,7 +6,7 @@ mod validity;
 use crate::measure::result::{LimitResult, RunResult, Status, Verdict};
 
 pub use limits::{Judged, judge};
-pub use validity::{Offer, generator_limited, lag_explains, sampler_lossy};
+pub use validity::{Offer, generator_limited, sampler_lossy};
 
 /// The judgement over a run whose cells and limits are final.
 pub fn verdict(run: &RunResult) -> Verdict {

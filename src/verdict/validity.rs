@@ -49,10 +49,28 @@ pub fn sampler_lossy(lost: f64) -> Option<String> {
     })
 }
 
-/// Whether a judged value is mostly lag, and near enough to its bound (or beyond it) for that to
-/// matter. A value far below its bound was quiet, whatever it consists of.
-pub fn lag_explains(lag: f64, value: f64, bound: f64) -> bool {
-    lag > value / 2.0 && value > bound * NEAR
+/// A judged latency beside what the tool itself added to it; all in nanoseconds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Judgement {
+    /// The value, from the intended instant.
+    pub value: f64,
+    /// The same statistic of the lag.
+    pub lag: f64,
+    /// Whether the value holds its limit.
+    pub holds: bool,
+    /// Whether the same statistic from the issued instant, without the lag, would hold it.
+    pub holds_without_lag: bool,
+    /// The limit's bound.
+    pub bound: f64,
+}
+
+/// Whether lag explains more than half of a judged value, and matters for the judgement: a
+/// failure that would be none without it, or a pass near its bound. What fails without any lag
+/// fails; a value far below its bound was quiet, whatever it consists of.
+pub fn lag_decides(judgement: &Judgement) -> bool {
+    let Judgement { value, lag, holds, holds_without_lag, bound } = *judgement;
+    let decisive = if holds { value > bound * NEAR } else { holds_without_lag };
+    lag > value / 2.0 && decisive
 }
 
 #[cfg(test)]
@@ -76,13 +94,20 @@ mod tests {
     }
 
     #[test]
-    fn lag_matters_only_near_the_bound() {
+    fn lag_matters_only_where_it_decides() {
+        let judge = |value, lag, bound| {
+            let holds = |value| value <= bound;
+            let holds_without_lag = holds(value - lag);
+            lag_decides(&Judgement { value, lag, holds: holds(value), holds_without_lag, bound })
+        };
         // 150 us, two thirds of it lag, against 5 ms: quiet.
-        assert!(!lag_explains(100.0, 150.0, 5000.0));
+        assert!(!judge(150.0, 100.0, 5000.0));
         // 4 ms, three of them lag, against 5 ms or against 2 ms: cannot be judged.
-        assert!(lag_explains(3000.0, 4000.0, 5000.0));
-        assert!(lag_explains(3000.0, 4000.0, 2000.0));
+        assert!(judge(4000.0, 3000.0, 5000.0));
+        assert!(judge(4000.0, 3000.0, 2000.0));
+        // The same against 0.5 ms: too slow without any lag.
+        assert!(!judge(4000.0, 3000.0, 500.0));
         // 1 s with 1 ms of lag: the target's doing.
-        assert!(!lag_explains(1000.0, 1_000_000.0, 5000.0));
+        assert!(!judge(1_000_000.0, 1000.0, 5000.0));
     }
 }

@@ -188,6 +188,6 @@ fn trust(sheet: &mut Sheet, cell: &CellResult) {
         let text = format!("resolution {resolution}, rate kept {kept:.1} %");
         return say(sheet, Tone::Good, "valid", &text);
     }
-    let why = format!("{} Resolution {resolution}.", validity.reasons.join(" "));
+    let why = format!("{}; resolution {resolution}", validity.reasons.join("; "));
     say(sheet, Tone::Bad, "INVALID", &why);
 }

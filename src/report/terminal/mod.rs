@@ -119,8 +119,8 @@ fn verdict(sheet: &mut Sheet, result: &RunResult) {
             let all = result.limits.len();
             (Tone::Bad, "fail", format!("{broken} of {all} limits broken"))
         }
-        Verdict::Inconclusive { reasons } => (Tone::Doubtful, "inconclusive", reasons.join(" ")),
-        Verdict::Invalid { reasons } => (Tone::Bad, "INVALID", reasons.join(" ")),
+        Verdict::Inconclusive { reasons } => (Tone::Doubtful, "inconclusive", reasons.join("; ")),
+        Verdict::Invalid { reasons } => (Tone::Bad, "INVALID", reasons.join("; ")),
     };
     let separator = if reasons.is_empty() { "" } else { ": " };
     sheet.say(tone, "verdict: ", &format!("{word}{separator}{reasons}"));

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer};
 use super::words::text_or_table;
 use crate::scenario::at::At;
 use crate::scenario::plan::{Close, Lifecycle};
-use crate::units::{Rate, Span};
+use crate::units::{Ports, Rate, Span};
 
 /// One stream of clients: what each attempt does, and when attempts are wanted.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -55,6 +55,9 @@ pub struct Load {
     pub lifecycle: Option<At<Lifecycle>>,
     /// How clients close: "fin" or "rst". Default: "fin"; with lifecycle "recycle": "rst".
     pub close: Option<At<Close>>,
+    /// Local ports that clients may use, such as "40000-40999" (IP_LOCAL_PORT_RANGE, Linux 6.3 and
+    /// later); only those inside net.ipv4.ip_local_port_range. Default: the kernel's choice.
+    pub ports: Option<At<Ports>>,
     /// Worker threads, 1 to 256. Default: chosen by the runner.
     pub workers: Option<At<u16>>,
     /// connect: how long an established connection is kept. Default: "0s".

@@ -103,8 +103,8 @@ fn what_is_wrong_says_what_would_be_right() {
             &["is not an address", "[::1]:8081"],
         ),
         (
-            format!("{request}reply = \"close\"\ngreet = true\n[target]\naddress = \"h:9\""),
-            &["greeting"],
+            format!("{request}reply = \"close\"\nports = \"9-5\"\n[target]\naddress = \"h:9\""),
+            &["40000-40999"],
         ),
         (
             format!("{one}rate = \"5/s\"\n[target]\naddress = \"h:9\"\n[lab]\nlink = \"veth\""),

@@ -43,6 +43,7 @@ pub(super) fn load(
         timeout,
         lifecycle,
         close: close(raw, lifecycle, problems),
+        ports: raw.ports.as_ref().map(|ports| *ports.get()),
         workers: raw
             .workers
             .as_ref()
@@ -143,13 +144,13 @@ fn greet(raw: &raw::Load, kind: Kind, target: &Target, problems: &mut Problems) 
     let default = kind == Kind::Request && !external(target);
     let Some(written) = &raw.greet else { return default };
     if *written.get() && external(target) {
-        problems.error(
+        problems.notice(
             written.span(),
-            "a server of yours does not understand our greeting",
-            "remove `greet`: only our own target reads it",
+            "`greet` is without effect on a server of yours",
+            "only our own target understands our greeting: none is sent",
         );
     }
-    *written.get()
+    *written.get() && !external(target)
 }
 
 /// Where a reply ends: as written, or as our own target replies.
