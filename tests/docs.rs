@@ -70,7 +70,8 @@ fn every_key_of_a_scenario_is_documented() {
     let mut names = BTreeSet::new();
     properties(&scenario::schema(), &mut names);
     assert!(names.len() > 40, "the schema has changed its form: {names:?}");
-    let missing: Vec<_> = names.iter().filter(|name| !page.contains(&format!("`{name}`"))).collect();
+    let missing: Vec<_> =
+        names.iter().filter(|name| !page.contains(&format!("`{name}`"))).collect();
     assert!(missing.is_empty(), "not in docs/scenario.md: {missing:?}");
 }
 
