@@ -184,11 +184,11 @@ impl Worker {
         let Some(attempt) = self.slots.get(slot) else { return };
         match &attempt.phase {
             Phase::Connecting => {
-                if let Ok(info) = TcpInfo::of(&attempt.socket) {
-                    if info.standing() != Standing::Connecting {
-                        self.waiting.remove(slot);
-                        self.connecting(slot, &info);
-                    }
+                if let Ok(info) = TcpInfo::of(&attempt.socket)
+                    && info.standing() != Standing::Connecting
+                {
+                    self.waiting.remove(slot);
+                    self.connecting(slot, &info);
                 }
             }
             Phase::Open { pausing: true, .. } => {

@@ -67,6 +67,7 @@ impl Slots {
     }
 
     /// Takes a place, if there is one.
+    #[expect(clippy::result_large_err, reason = "a box would be an allocation in the hot loop")]
     pub fn insert(&mut self, attempt: Attempt) -> Result<Slot, Attempt> {
         match self.free.pop() {
             Some(slot) => {

@@ -66,8 +66,11 @@ pub struct Occasion {
 pub struct Server {
     listener: Arc<Socket>,
     stop: Arc<AtomicBool>,
-    acceptors: Vec<(Arc<Mutex<Counts>>, Waker, JoinHandle<io::Result<()>>)>,
+    acceptors: Vec<Running>,
 }
+
+/// What an acceptor has counted, how it is woken, and its thread.
+type Running = (Arc<Mutex<Counts>>, Waker, JoinHandle<io::Result<()>>);
 
 /// What the acceptors did in an interval.
 #[derive(Debug, Clone, PartialEq, Default)]
