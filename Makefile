@@ -7,6 +7,10 @@ TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 # Tests append a line for each case that they cannot run here.
 SKIPPED := $(TARGET)/skipped.txt
 
+# Private items are documented too, so that links to them hold. Comments of the command line are
+# also its help text, where <scenario> is no HTML.
+DOC_LINTS := -D warnings -A rustdoc::private_intra_doc_links -A rustdoc::invalid_html_tags
+
 .PHONY: help build run check test bench clean
 
 help: ## list these targets
@@ -25,7 +29,7 @@ check: ## formatting, lints, documentation
 	  { echo "clippy is missing: rustup component add clippy" >&2; exit 1; }
 	$(CARGO) fmt --all -- --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps
+	RUSTDOCFLAGS="$(DOC_LINTS)" $(CARGO) doc --locked --no-deps --document-private-items
 
 test: ## every test; lists those that could not run here
 	@tests/needs.sh "$(TARGET)"
