@@ -1,0 +1,49 @@
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+CARGO ?= cargo
+TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
+# Tests append a line for each case that they cannot run here.
+SKIPPED := $(TARGET)/skipped.txt
+
+# Private items are documented too, so that links to them hold. Comments of the command line are
+# also its help text, where <scenario> is no HTML.
+DOC_LINTS := -D warnings -A rustdoc::private_intra_doc_links -A rustdoc::invalid_html_tags
+
+.PHONY: help build run check test bench clean
+
+help: ## list these targets
+	@grep -E '^[a-z]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+
+build: ## build the program, optimised
+	$(CARGO) build --release --locked
+
+run: ## run the first scenario: scenarios/backlog.toml
+	$(CARGO) run --release --locked -- run scenarios/backlog.toml
+
+check: ## formatting, lints, documentation
+	@$(CARGO) fmt --version >/dev/null 2>&1 || rustup component add rustfmt || \
+	  { echo "rustfmt is missing: rustup component add rustfmt" >&2; exit 1; }
+	@$(CARGO) clippy --version >/dev/null 2>&1 || rustup component add clippy || \
+	  { echo "clippy is missing: rustup component add clippy" >&2; exit 1; }
+	$(CARGO) fmt --all -- --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="$(DOC_LINTS)" $(CARGO) doc --locked --no-deps --document-private-items
+
+test: ## every test; lists those that could not run here
+	@tests/needs.sh "$(TARGET)"
+	@mkdir -p "$(TARGET)"; : > "$(SKIPPED)"
+	@status=0; \
+	LOADGEN_SKIPPED="$(SKIPPED)" PYTHONPATH="$(TARGET)/pyenv$${PYTHONPATH:+:$$PYTHONPATH}" \
+	  $(CARGO) test --locked --no-fail-fast || status=$$?; \
+	echo; \
+	if [ -s "$(SKIPPED)" ]; then echo "skipped tests:"; cat "$(SKIPPED)"; \
+	else echo "no test was skipped"; fi; \
+	exit $$status
+
+bench: ## what a connection costs, as ratios to a bare epoll loop
+	$(CARGO) bench --locked --bench connect
+
+clean: ## remove what was built; results in reports/ stay
+	$(CARGO) clean

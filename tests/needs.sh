@@ -1,0 +1,38 @@
+#!/bin/bash
+# Installs what some tests need beside a Rust toolchain, where that is cheap and allowed: as root on
+# Debian. Whatever cannot be had is left out; the tests that need it list themselves as skipped.
+# Never fails. LOADGEN_INSTALL=no keeps it from installing anything.
+set -u
+
+target=${1:-target}
+[ "${LOADGEN_INSTALL:-yes}" = no ] && exit 0
+[ "$(id -u)" = 0 ] && [ -e /etc/debian_version ] || exit 0
+
+PATH=$PATH:/usr/sbin:/sbin
+packages=()
+command -v nginx >/dev/null || packages+=(nginx-light)
+command -v redis-server >/dev/null || packages+=(redis-server)
+command -v strace >/dev/null || packages+=(strace)
+command -v python3 >/dev/null || packages+=(python3 python3-pip)
+
+if [ "${#packages[@]}" -gt 0 ] && command -v apt-get >/dev/null; then
+    echo "installing for the tests (LOADGEN_INSTALL=no to leave it): ${packages[*]}"
+    export DEBIAN_FRONTEND=noninteractive
+    # Debian starts what it installs. A policy of 101 means "not now".
+    policy=/usr/sbin/policy-rc.d
+    [ -e $policy ] || { printf '#!/bin/sh\nexit 101\n' >$policy && chmod 755 $policy && ours=yes; }
+    timeout 60 apt-get update -qq >/dev/null 2>&1
+    for package in "${packages[@]}"; do
+        timeout 120 apt-get install -qq -y --no-install-recommends "$package" >/dev/null 2>&1 ||
+            echo "could not install $package: tests that need it are skipped"
+    done
+    [ "${ours:-}" = yes ] && rm -f $policy
+fi
+
+if command -v python3 >/dev/null &&
+    ! PYTHONPATH=$target/pyenv python3 -c 'import hdrh' 2>/dev/null; then
+    timeout 60 python3 -m pip install --quiet --retries 0 --timeout 10 --root-user-action=ignore \
+        --disable-pip-version-check --target "$target/pyenv" hdrhistogram >/dev/null 2>&1 ||
+        echo "could not install the Python package hdrhistogram: tests that need it are skipped"
+fi
+exit 0
