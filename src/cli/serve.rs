@@ -11,7 +11,7 @@ use crate::sys::{clock, errno, limits};
 use crate::target::{Bound, Occasion, Server, Totals, stdio};
 
 /// The least scenario: only its target matters.
-const SCENARIO: &str = "name = \"serve\"\n[[load]]\nattempts = 1\n";
+const SCENARIO: &str = "name = \"serve\"\n[[load]]\nrate = \"1/s\"\nattempts = 1\n";
 /// From one line of the account to the next, in nanoseconds.
 const LINE: u64 = 1_000_000_000;
 
