@@ -190,6 +190,19 @@ fn exit(status: Exit) -> ExitCode {
     ExitCode::from(status as u8)
 }
 
+/// Fewest descriptors with which there is any use in beginning: with fewer, libraries panic.
+const FEWEST_DESCRIPTORS: u64 = 32;
+
+fn enough_descriptors(limit: u64) -> Result<(), Failure> {
+    if limit >= FEWEST_DESCRIPTORS {
+        return Ok(());
+    }
+    Err(Failure::Environment(format!(
+        "EMFILE: this process may open {limit} descriptors, and needs at least \
+         {FEWEST_DESCRIPTORS} before its first connection; raise the limit (ulimit -n)"
+    )))
+}
+
 fn report(failure: &Failure) -> Exit {
     match failure {
         Failure::Scenario(problems) => {

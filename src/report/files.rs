@@ -97,6 +97,7 @@ fn explain(error: &io::Error) -> (String, &'static str) {
         ErrorKind::FileTooLarge => ("EFBIG", "raise the file size limit (ulimit -f)"),
         ErrorKind::InvalidFilename => ("ENAMETOOLONG", "choose a shorter path with --out"),
         _ => match error.raw_os_error() {
+            Some(24) => ("EMFILE", "raise the limit of open descriptors (ulimit -n)"),
             Some(number) => return (format!("errno {number}"), OTHER),
             None => ("an error", OTHER),
         },
