@@ -74,7 +74,7 @@ fn what_is_no_scenario_is_named() {
         (vec![], &["s.toml", "empty"]),
         (b"\n\n  \n".to_vec(), &["s.toml"]),
         (noise, &["s.toml", "binary"]),
-        (b"name = \"\0\"".to_vec(), &["s.toml:1:"]),
+        (b"name = \"\0\"".to_vec(), &["s.toml", "binary"]),
         (deep("[").into_bytes(), &["s.toml:1:"]),
         (deep("{ a = ").into_bytes(), &["s.toml:1:"]),
         (format!("{}= 1", "a.".repeat(20_000)).into_bytes(), &["s.toml:1:"]),

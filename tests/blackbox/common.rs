@@ -99,6 +99,7 @@ pub struct Running {
 
 impl Running {
     pub fn start(command: &mut Command) -> Self {
+        let started = Instant::now();
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -107,7 +108,7 @@ impl Running {
             .unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let stdout = listen_to(child.stdout.take().unwrap());
         let stderr = listen_to(child.stderr.take().unwrap());
-        Self { child, pipes: Some([stdout, stderr]), started: Instant::now() }
+        Self { child, pipes: Some([stdout, stderr]), started }
     }
 
     pub fn pid(&self) -> i32 {

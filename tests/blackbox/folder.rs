@@ -161,6 +161,14 @@ fn quiet_prints_the_verdict_only() {
 }
 
 #[test]
+fn quiet_prints_the_whole_verdict_of_a_broken_run() {
+    let bench = Bench::new(&format!("{SHORT}[limits]\n\"counters.NoSuchCounter\" = \"== 0\"\n"));
+    let said = bench.run(&["--quiet"]);
+    said.exits(&[4]);
+    assert!(said.stdout.starts_with("verdict: "), "{said}");
+}
+
+#[test]
 fn each_exit_status_means_what_it_says() {
     const ONE: &str = "name = \"x\"\n[[load]]\nrate = \"50/s\"\nattempts = 5\n[limits]\n";
     for (limits, status, word) in [

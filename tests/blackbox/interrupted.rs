@@ -17,17 +17,16 @@ name = "a"
 rate = "200/s"
 duration = "20s"
 hold = "50ms"
-[sweep]
-target.backlog = [16, 64]
 "#;
+const SWEEP: &str = "[sweep]\ntarget.backlog = [16, 64]\n";
 
 /// Starts the long run and, once clients connect, does something to it.
-fn in_the_middle(act: impl FnOnce(&Bench, i32, i32)) -> (Bench, Said) {
-    let bench = Bench::new(LONG);
+fn in_the_middle(scenario: &str, act: impl FnOnce(i32, i32)) -> (Bench, Said) {
+    let bench = Bench::new(scenario);
     let mut runner = bench.start(&[]);
     let target = target_of(&runner);
     until_connecting(&bench, &mut runner);
-    act(&bench, runner.pid(), target);
+    act(runner.pid(), target);
     let said = runner.finish();
     narrow(&said.stdout);
     assert!(said.took < Duration::from_secs(30), "it ended at once: {said}");
@@ -54,7 +53,9 @@ fn partial(bench: &Bench, reason: &str) -> Value {
 }
 
 fn by_signal(signal: Signal) {
-    let (bench, said) = in_the_middle(|_, runner, _| kill(Pid::from_raw(runner), signal).unwrap());
+    let (bench, said) = in_the_middle(&format!("{LONG}{SWEEP}"), |runner, _| {
+        kill(Pid::from_raw(runner), signal).unwrap()
+    });
     said.exits(&[130]).tells(&["interrupted", "partial"]);
     let run = partial(&bench, "interrupted");
     assert_eq!(run["verdict"]["verdict"], "inconclusive", "{}", run["verdict"]);
@@ -90,7 +91,7 @@ fn a_second_ctrl_c_ends_the_run_at_once() {
 #[test]
 fn a_killed_target_is_told() {
     let (bench, said) =
-        in_the_middle(|_, _, target| kill(Pid::from_raw(target), Signal::SIGKILL).unwrap());
+        in_the_middle(LONG, |_, target| kill(Pid::from_raw(target), Signal::SIGKILL).unwrap());
     said.exits(&[4]).tells(&["partial", "the target ended early"]);
     let run = partial(&bench, "the target ended early");
     assert_eq!(run["verdict"]["verdict"], "inconclusive", "{}", run["verdict"]);

@@ -90,7 +90,7 @@ fn a_clamped_backlog_is_said() {
         "name = \"c\"\n[lab.sysctl]\nnet.core.somaxconn = 7\n[target]\nbacklog = 900\n\
          [[load]]\nrate = \"20/s\"\nattempts = 2\n",
     );
-    bench.run(&["--lab", "require"]).exits(&[0, 4]).tells(&["asked 900", "effective 7", "clamped"]);
+    bench.run(&["--lab", "require"]).exits(&[0, 4]).tells(&["asked 900", "effective 7", "CLAMPED"]);
 }
 
 #[test]

@@ -96,7 +96,7 @@ fn a_constant_rate_is_kept_to_the_attempt() {
 #[test]
 fn far_more_than_the_machine_can_do_is_the_generators_fault() {
     let bench = Bench::new(
-        "name = \"much\"\n[[load]]\nname = \"a\"\nrate = \"400000/s\"\nduration = \"1s\"\n",
+        "name = \"much\"\n[[load]]\nname = \"a\"\nrate = \"400000/s\"\nduration = \"1s\"\nclose = \"rst\"\n",
     );
     let said = bench.run(&[]);
     said.exits(&[4]).tells(&["invalid", "the generator was the limit"]);
