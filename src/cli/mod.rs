@@ -190,6 +190,17 @@ fn exit(status: Exit) -> ExitCode {
     ExitCode::from(status as u8)
 }
 
+/// Refuses to begin with fewer descriptors than `least`: with a handful, libraries panic.
+fn enough_descriptors(limit: u64, least: u64) -> Result<(), Failure> {
+    if limit >= least {
+        return Ok(());
+    }
+    Err(Failure::Environment(format!(
+        "EMFILE: this process may open {limit} descriptors, and needs at least {least} before its \
+         first connection; raise the limit (ulimit -n)"
+    )))
+}
+
 fn report(failure: &Failure) -> Exit {
     match failure {
         Failure::Scenario(problems) => {

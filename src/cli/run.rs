@@ -76,18 +76,11 @@ fn refuse_strangers(plan: &Plan, policy: &Policy) -> Result<(), Failure> {
 }
 
 fn raise_descriptors() -> Result<(), Failure> {
-    let raised = limits::raise_descriptors().map_err(|error| {
-        let error = errno::describe(&error);
+    let limit = limits::raise_descriptors().map_err(|error| {
+        let error = crate::sys::errno::describe(&error);
         Failure::Environment(format!("cannot raise the limit of open descriptors: {error}"))
     })?;
-    if raised <= RESERVED_DESCRIPTORS {
-        return Err(Failure::Environment(format!(
-            "a process may open {raised} descriptors here, and loadgen keeps \
-             {RESERVED_DESCRIPTORS} for itself beside one for each connection: raise the limit \
-             (ulimit -n)"
-        )));
-    }
-    Ok(())
+    super::enough_descriptors(limit, RESERVED_DESCRIPTORS)
 }
 
 /// Decides where the cells run, and enters the lab if they run in one: it must be entered before
@@ -169,7 +162,9 @@ fn finish(
     let pictures = report::write_pictures(folder, result);
     let summary = terminal::summary(result, COLUMNS, true);
     if args.quiet {
-        print_out(&format!("{}\n", summary.lines().last().unwrap_or_default()))?;
+        // A long verdict goes over several lines.
+        let verdict = summary.rfind("verdict:").map_or("", |at| &summary[at..]);
+        print_out(&format!("{}\n", verdict.trim_end()))?;
     } else {
         print_out(&summary)?;
         print_out(&format!("results: {}\n", folder.path().display()))?;

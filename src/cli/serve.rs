@@ -12,13 +12,16 @@ use crate::target::{Bound, Occasion, Server, Totals, stdio};
 
 /// The least scenario: only its target matters.
 const SCENARIO: &str = "name = \"serve\"\n[[load]]\nrate = \"1/s\"\nattempts = 1\n";
+/// Descriptors that a target needs beside its connections.
+const FEWEST_DESCRIPTORS: u64 = 32;
 /// From one line of the account to the next, in nanoseconds.
 const LINE: u64 = 1_000_000_000;
 
 /// Serves until Ctrl-C, or for a runner until it is done.
 pub fn serve(args: &ServeArgs) -> Result<Exit, Failure> {
-    limits::raise_descriptors()
+    let limit = limits::raise_descriptors()
         .map_err(|error| failed("raise the limit of descriptors", &error))?;
+    super::enough_descriptors(limit, FEWEST_DESCRIPTORS)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -35,6 +38,19 @@ pub fn serve(args: &ServeArgs) -> Result<Exit, Failure> {
 
 fn failed(what: &str, error: &io::Error) -> Failure {
     Failure::Environment(format!("cannot {what}: {}", errno::describe(error)))
+}
+
+fn cannot_listen(at: std::net::SocketAddr, error: &io::Error) -> Failure {
+    let remedy = match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "; another server listens there: stop it, or choose another port with --listen \
+             (port 0 takes any free one)"
+        }
+        io::ErrorKind::AddrNotAvailable => "; give an address of this host to --listen",
+        io::ErrorKind::PermissionDenied => "; choose a port above 1023 with --listen",
+        _ => "",
+    };
+    Failure::Environment(format!("cannot listen on {at}: {}{remedy}", errno::describe(error)))
 }
 
 /// The flags mean what the same keys mean in a scenario, and are checked by the same code.
@@ -74,7 +90,7 @@ fn stalls(windows: &[String]) -> Result<Option<String>, Failure> {
 
 async fn by_hand(args: &ServeArgs, serve: &plan::Serve) -> Result<Exit, Failure> {
     let bound = Bound::new(args.listen, serve.backlog.0)
-        .map_err(|error| failed(&format!("listen on {}", args.listen), &error))?;
+        .map_err(|error| cannot_listen(args.listen, &error))?;
     let effective = bound.effective.map_or("unknown".to_owned(), |limit| limit.to_string());
     print_out(&format!(
         "listening on {}, backlog {} asked, {effective} effective\n",

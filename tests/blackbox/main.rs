@@ -1,0 +1,21 @@
+//! Drives the built program as a user does: scenarios in, exit status, text and folders out.
+//!
+//! Nothing here uses the crate's own types, so that the contracts (exit statuses, files, columns,
+//! `run.json`) are held as users' scripts see them. A case that cannot run here is listed as
+//! skipped (see [`common::skipped`]) and never passes silently.
+
+mod addresses;
+mod bad_input;
+mod common;
+mod environment;
+mod external;
+mod folder;
+mod hlog;
+mod interrupted;
+mod lab;
+mod ledger;
+mod limits;
+mod output;
+mod schedule;
+mod serve;
+mod stall;
