@@ -32,20 +32,22 @@ struct Row {
     series: Vec<Series>,
     scale: Scale,
     latency: bool,
-    /// How a value is written.
-    text: fn(f64) -> String,
+    /// How a value of a cell is written.
+    text: Text,
 }
 
 /// Draws the picture.
 pub fn draw(result: &RunResult) -> Picture {
     let paths: Vec<_> = result.scenario.sweep.iter().map(|axis| axis.path.as_str()).collect();
     let title = format!("{}: what {} changes", result.scenario.name, paths.join(" and "));
-    titled(&title, "one point a cell, over all of its loads", |page| {
-        match result.cells.is_empty() {
+    titled(
+        &title,
+        "one point a cell, over all of its loads; < marks what the run did not resolve",
+        |page| match result.cells.is_empty() {
             true => page.words((0, BODY), (page.width, page.height), NOTHING),
             false => body(page, &result.cells, &paths.join(" / ")),
-        }
-    })
+        },
+    )
 }
 
 fn body(page: &Page, cells: &[CellResult], paths: &str) -> Drawn {
@@ -182,7 +184,7 @@ fn values(page: &Page, panel: &Panel, row: &Row, cell: usize, mark: f64) -> Draw
     }
     for (y, value, colour) in texts {
         let at = (panel.x(mark) + 24, y);
-        page.label(at, Align::Left, &(row.text)(value), true, colour)?;
+        page.label(at, Align::Left, &(row.text)(cell, value), true, colour)?;
     }
     Ok(())
 }
@@ -196,8 +198,9 @@ fn rows(cells: &[CellResult]) -> Vec<Row> {
     let errors = each(&|cell| share(cell, failed));
     let queue = each(&longest_queue);
     let limit = each(&|cell| cell.target.backlog_effective.map(f64::from));
+    let resolutions: Vec<_> = cells.iter().map(|cell| cell.validity.resolution).collect();
     let overflows = each(&|cell| cell.counter("ListenOverflows").map(|n| n as f64));
-    let row = |heading, series: Vec<Series>, scale: fn(f64, f64) -> Scale, text| {
+    let row = |heading, series: Vec<Series>, scale: fn(f64, f64) -> Scale, text: Text| {
         let known = || series.iter().flat_map(|s| s.values.iter().flatten().copied());
         let low = known().filter(|v| *v > 0.0).fold(f64::MAX, f64::min);
         let scale = scale(known().fold(0.0, f64::max), low);
@@ -220,7 +223,7 @@ fn rows(cells: &[CellResult]) -> Vec<Row> {
         "Connect latency:",
         latency,
         |high, low| Scale::decades(low.min(high.max(1.0)), high),
-        |v| human_nanos(v as u64),
+        Box::new(move |cell, v| resolved(v, resolutions[cell])),
     );
     vec![
         Row { latency: true, ..waits },
@@ -228,14 +231,24 @@ fn rows(cells: &[CellResult]) -> Vec<Row> {
             "Share of attempts, %:",
             shares,
             |high, _| Scale::from_zero(high),
-            |v| format!("{v:.1} %"),
+            Box::new(|_, v| format!("{v:.1} %")),
         ),
-        row("Accept queue:", queues, Scale::counts, number),
-        row("Kernel counter:", overflow, Scale::counts, number),
+        row("Accept queue:", queues, Scale::counts, Box::new(|_, v| number(v))),
+        row("Kernel counter:", overflow, Scale::counts, Box::new(|_, v| number(v))),
     ]
 }
 
-/// p50 and p99 of `connect` over all loads.
+/// How a value of a cell is written.
+type Text = Box<dyn Fn(usize, f64) -> String>;
+
+/// A latency, or that it is not resolved; see [`quantiles`].
+fn resolved(value: f64, resolution: u64) -> String {
+    let below = if value > resolution as f64 { "" } else { "<" };
+    format!("{below}{}", human_nanos(value as u64))
+}
+
+/// p50 and p99 of `connect` over all loads; never below the cell's resolution, under which
+/// nothing is told apart.
 fn quantiles(cell: &CellResult) -> (Option<f64>, Option<f64>) {
     let mut all = empty();
     let metrics = cell.metrics.iter().filter(|m| m.metric == Metric::Connect);
@@ -243,7 +256,8 @@ fn quantiles(cell: &CellResult) -> (Option<f64>, Option<f64>) {
         // Decoded histograms have one shape, so that adding cannot fail.
         let _ = all.add(&histogram);
     }
-    let at = |p| (!all.is_empty()).then(|| percentile(&all, p) as f64);
+    let at = |p| percentile(&all, p).max(cell.validity.resolution) as f64;
+    let at = |p| (!all.is_empty()).then(|| at(p));
     (at(50.0), at(99.0))
 }
 
