@@ -13,10 +13,10 @@ use super::{RunError, Setup, Where};
 use crate::engine::Stop;
 use crate::lab::{Addresses, Lab};
 use crate::measure::book::Book;
-use crate::measure::result::{CellResult, Place, Status};
+use crate::measure::result::{CellResult, CounterResult, Place, Status};
 use crate::observe::counters::{self, Counters};
 use crate::observe::cpu;
-use crate::scenario::plan::{Cell, Target};
+use crate::scenario::plan::{Cell, Load, Target};
 use crate::sys::clock;
 use crate::sys::errno;
 use crate::sys::limits;
@@ -89,6 +89,36 @@ struct Before {
     client: Option<Counters>,
 }
 
+/// The start of a cell's schedule, on both clocks.
+#[derive(Debug, Clone, Copy)]
+struct Start {
+    /// CLOCK_MONOTONIC, in nanoseconds.
+    epoch: u64,
+    /// Seconds since 1970.
+    realtime: f64,
+}
+
+/// The clients' side at work.
+struct Clients {
+    workers: Workers,
+    collecting: Collecting,
+    /// Ends the workers early.
+    stop: Arc<Stop>,
+    epoch: u64,
+}
+
+impl Clients {
+    /// Nanoseconds since the start of the schedule; 0 before it.
+    fn elapsed(&self) -> u64 {
+        clock::monotonic().saturating_sub(self.epoch)
+    }
+}
+
+/// End of a load's window, from the start of the schedule.
+fn window_end(load: &Load) -> Duration {
+    load.start.get() + load.schedule.window().get()
+}
+
 impl Running<'_> {
     fn enter_and_run(&self, watch: Watch<'_>) -> Result<(CellResult, Option<RunError>), RunError> {
         let broken = |what: &str, error: &std::io::Error| {
@@ -113,14 +143,12 @@ impl Running<'_> {
         let start = (clock::realtime() as f64 + lead.as_nanos() as f64) / 1e9;
         let interval = self.setup.plan.interval.nanos();
         side.start(epoch, self.sample_period(), interval).await?;
-        let stop = Arc::new(Stop::new());
-        let (workers, collecting) = self.start_clients(address, epoch, start, identity, &stop)?;
+        let clients = self.start_clients(address, Start { epoch, realtime: start }, identity)?;
         let mut series = TargetSeries::new(self.logs(start, vec!["target".to_owned()]), interval);
-        let gone =
-            self.attend(&mut side, &workers, &collecting, &mut series, epoch, &stop, watch).await;
-        let stopped_at = clock::monotonic().saturating_sub(epoch);
-        let reports = workers.join().map_err(|error| no_threads(&error))?;
-        let collected = collecting.finish();
+        let gone = self.attend(&mut side, &clients, &mut series, watch).await;
+        let stopped_at = clients.elapsed();
+        let reports = clients.workers.join().map_err(|error| no_threads(&error))?;
+        let collected = clients.collecting.finish();
         let (look, unfinished) = match gone {
             Some(why) => (Default::default(), Some(why)),
             None => side.finish(|interval| series.enter(interval, stopped_at)).await,
@@ -139,7 +167,7 @@ impl Running<'_> {
             reports,
             target,
             client_counters: self.client_counters(before.client),
-            cut_at: stop.requested().then_some(stopped_at),
+            cut_at: clients.stop.requested().then_some(stopped_at),
             steal: cpu::steal().unwrap_or_default().saturating_sub(before.steal),
             cpu: spent(before.cpu),
         });
@@ -171,34 +199,31 @@ impl Running<'_> {
     fn start_clients(
         &self,
         address: PermittedAddr,
-        epoch: u64,
-        start: f64,
+        start: Start,
         identity: Identity,
-        stop: &Arc<Stop>,
-    ) -> Result<(Workers, Collecting), RunError> {
-        let interval = self.setup.plan.interval.nanos();
-        let sources = self.sources(address)?;
+    ) -> Result<Clients, RunError> {
         self.check_ports()?;
+        let sources = self.sources(address)?;
+        let interval = self.setup.plan.interval.nanos();
         let work = Work {
             cell: self.cell,
             address,
             sources: &sources,
-            epoch,
+            epoch: start.epoch,
             interval,
             run: identity.run,
             seed: identity.seed,
         };
-        let (workers, ends) = workers::start(&work, stop).map_err(|error| no_threads(&error))?;
-        let window_end = |load: &crate::scenario::plan::Load| {
-            load.start.nanos() + load.schedule.window().nanos()
-        };
-        let ends_of_windows: Vec<u64> = self.cell.loads.iter().map(window_end).collect();
+        let stop = Arc::new(Stop::new());
+        let (workers, ends) = workers::start(&work, &stop).map_err(|error| no_threads(&error))?;
+        let ends_of_windows: Vec<u64> =
+            self.cell.loads.iter().map(|load| window_end(load).as_nanos() as u64).collect();
         let book = Book::new(interval, &ends_of_windows);
         let names = self.cell.loads.iter().map(|load| load.name.clone()).collect();
-        let logs = self.logs(start, names);
+        let logs = self.logs(start.realtime, names);
         let collecting = collect::start(ends.batches, ends.emptied, book, logs)
             .map_err(|error| no_threads(&error))?;
-        Ok((workers, collecting))
+        Ok(Clients { workers, collecting, stop, epoch: start.epoch })
     }
 
     /// Client source addresses; the kernel's choice where there is only one.
@@ -234,15 +259,11 @@ impl Running<'_> {
     }
 
     /// Waits for the workers' end; why the target is gone, if it went before them.
-    #[allow(clippy::too_many_arguments)]
     async fn attend(
         &self,
         side: &mut Side,
-        workers: &Workers,
-        collecting: &Collecting,
+        clients: &Clients,
         series: &mut TargetSeries,
-        epoch: u64,
-        stop: &Stop,
         watch: Watch<'_>,
     ) -> Option<String> {
         let mut tick = tokio::time::interval(TICK);
@@ -251,37 +272,33 @@ impl Running<'_> {
         loop {
             tokio::select! {
                 heard = side.next(), if gone.is_none() => match heard {
-                    Heard::Interval(interval) => {
-                        series.enter(interval, clock::monotonic().saturating_sub(epoch));
-                    }
+                    Heard::Interval(interval) => series.enter(interval, clients.elapsed()),
                     Heard::Gone(why) => {
                         gone = Some(why);
-                        stop.request();
+                        clients.stop.request();
                     }
                 },
                 _ = tick.tick() => {
                     if self.setup.interrupted.requested() {
-                        stop.request();
+                        clients.stop.request();
                     }
-                    if workers.are_done() {
+                    if clients.workers.are_done() {
                         return gone;
                     }
-                    watch(&self.moment(collecting, series, epoch));
+                    watch(&self.moment(clients, series));
                 }
             }
         }
     }
 
-    fn moment(&self, collecting: &Collecting, series: &TargetSeries, epoch: u64) -> Moment {
-        let window = |load: &crate::scenario::plan::Load| {
-            (load.start.get() + load.schedule.window().get()).as_secs_f64()
-        };
+    fn moment(&self, clients: &Clients, series: &TargetSeries) -> Moment {
+        let windows = self.cell.loads.iter().map(|load| window_end(load).as_secs_f64());
         Moment {
             index: self.index,
             name: self.cell.name.clone(),
-            elapsed_s: clock::monotonic().saturating_sub(epoch) as f64 / 1e9,
-            window_s: self.cell.loads.iter().map(window).fold(0.0, f64::max),
-            seen: *collecting.seen.lock().unwrap_or_else(PoisonError::into_inner),
+            elapsed_s: clients.elapsed() as f64 / 1e9,
+            window_s: windows.fold(0.0, f64::max),
+            seen: *clients.collecting.seen.lock().unwrap_or_else(PoisonError::into_inner),
             accept_queue: series.accept_queue(),
         }
     }
@@ -306,10 +323,7 @@ impl Running<'_> {
         }
     }
 
-    fn client_counters(
-        &self,
-        before: Option<Counters>,
-    ) -> Vec<crate::measure::result::CounterResult> {
+    fn client_counters(&self, before: Option<Counters>) -> Vec<CounterResult> {
         match (before, Counters::read()) {
             (Some(before), Ok(after)) => counters::results("client", &before, &after),
             _ => Vec::new(),
