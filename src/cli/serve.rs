@@ -89,6 +89,8 @@ fn stalls(windows: &[String]) -> Result<Option<String>, Failure> {
 }
 
 async fn by_hand(args: &ServeArgs, serve: &plan::Serve) -> Result<Exit, Failure> {
+    // Watched from before anyone is told that this listens, so that no Ctrl-C is missed.
+    let interrupted = interrupts().map_err(|error| failed("watch for Ctrl-C", &error))?;
     let bound = Bound::new(args.listen, serve.backlog.0)
         .map_err(|error| cannot_listen(args.listen, &error))?;
     let effective = bound.effective.map_or("unknown".to_owned(), |limit| limit.to_string());
@@ -120,7 +122,7 @@ async fn by_hand(args: &ServeArgs, serve: &plan::Serve) -> Result<Exit, Failure>
             ));
         })
     });
-    wait_for_interrupt().await.map_err(|error| failed("watch for Ctrl-C", &error))?;
+    interrupted.await;
     stop.store(true, Ordering::Relaxed);
     let _ = sampling.join();
     let server = Arc::into_inner(server)
@@ -129,13 +131,17 @@ async fn by_hand(args: &ServeArgs, serve: &plan::Serve) -> Result<Exit, Failure>
     print_out(&account(&totals))
 }
 
-async fn wait_for_interrupt() -> io::Result<()> {
+/// Ends with Ctrl-C or SIGTERM, also with one that comes before it is awaited.
+fn interrupts() -> io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
+    let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        done = tokio::signal::ctrl_c() => done,
-        _ = terminate.recv() => Ok(()),
-    }
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
 }
 
 fn account(totals: &Totals) -> String {

@@ -86,7 +86,8 @@ impl TargetProcess {
 
     /// Sends the plan and waits until the target listens.
     pub async fn listen(&mut self, plan: TargetPlan) -> Result<Listening, RunError> {
-        self.say(&ToTarget::Plan(Box::new(plan))).await?;
+        // A target that has ended already reads nothing: how it ended tells more than the pipe.
+        let _ = self.say(&ToTarget::Plan(Box::new(plan))).await;
         match tokio::time::timeout(PATIENCE, self.next()).await {
             Ok(Word::Said(FromTarget::Listening(listening))) => Ok(listening),
             Ok(Word::Said(FromTarget::Failed { what, remedy })) => {

@@ -342,11 +342,28 @@ pub fn ledgers_add_up(cell: &Value) -> u64 {
 #[track_caller]
 pub fn nothing_unexplained(cell: &Value) {
     assert_eq!(cell["ledger"]["unexplained"], 0, "{}", cell["ledger"]);
+    // A step is a final ACK that a full queue dropped. ListenOverflows counts these beside the
+    // SYNs that were dropped, and each SYN retransmit answers one of the latter.
+    let loads = cell["loads"].as_array().unwrap().iter();
+    let retransmits: u64 = loads.map(|load| number(load, "syn_retransmits")).sum();
+    let steps = cell["ledger"]["steps"].as_array().unwrap().iter();
+    let explained: u64 = steps.map(|step| step["count"].as_i64().unwrap().unsigned_abs()).sum();
+    let overflows = grown(cell, "ListenOverflows");
+    assert!(overflows >= retransmits + explained, "{overflows} overflows; {}", cell["ledger"]);
+}
+
+/// By how much a counter grew in the target's namespace.
+#[track_caller]
+pub fn grown(cell: &Value, name: &str) -> u64 {
+    let mut counters = cell["counters"].as_array().unwrap().iter();
+    let found = counters.find(|c| c["namespace"] == "target" && c["counter"] == name);
+    let found = found.unwrap_or_else(|| panic!("no counter {name}"));
+    number(found, "after") - number(found, "before")
 }
 
 pub fn metric(cell: &Value, load: &str, name: &str) -> Option<Value> {
-    let metrics = cell["metrics"].as_array().unwrap().iter();
-    metrics.filter(|m| m["load"] == load && m["metric"] == name).cloned().next()
+    let mut metrics = cell["metrics"].as_array().unwrap().iter();
+    metrics.find(|m| m["load"] == load && m["metric"] == name).cloned()
 }
 
 /// Why no lab can be made here, if so.

@@ -155,8 +155,9 @@ fn quiet_prints_the_verdict_only() {
     let bench = Bench::new(SHORT);
     let said = bench.run(&["--quiet"]);
     said.exits(&[0, 4]);
-    assert_eq!(said.stdout.lines().count(), 1, "{said}");
-    assert!(said.stdout.starts_with("verdict: ") || said.code == 4, "{said}");
+    // Why a noisy machine's run is invalid takes more than a line.
+    assert!(said.stdout.lines().count() == 1 || said.code == 4, "{said}");
+    assert!(said.stdout.starts_with("verdict: "), "{said}");
     assert_eq!(said.stderr, "", "{said}");
 }
 

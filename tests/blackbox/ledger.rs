@@ -1,7 +1,7 @@
 //! Both ledgers of every shipped scenario, shortened.
 
 use super::common::{Bench, Folder, ledgers_add_up, loadgen, nothing_unexplained, shipped};
-use super::common::{Running, lab_or_skip};
+use super::common::{Running, lab_or_skip, measure, number};
 
 /// What makes a scenario quick without taking its point away.
 fn shortened(name: &str) -> &'static [&'static str] {
@@ -37,5 +37,68 @@ fn both_ledgers_of_every_shipped_scenario_add_up() {
                 nothing_unexplained(cell);
             }
         }
+    }
+}
+
+/// Every kind of arrivals, both client kinds and both lifecycles, against a target that is slow,
+/// accepts in a stop-and-go and closes first.
+const MIXED: &str = r#"
+name = "mixed"
+[target]
+backlog = 5
+acceptors = 2
+accept = "300/s"
+stall = [{ from = "0.4s", to = "0.8s" }]
+service = { distribution = "log-normal", median = "5ms", sigma = 1.0 }
+close = "server"
+[[load]]
+name = "ask"
+client = "request"
+reply = "close"
+rate = "200/s"
+duration = "1s"
+timeout = "700ms"
+[[load]]
+name = "burst"
+arrivals = "burst"
+size = 20
+every = "400ms"
+start = "100ms"
+duration = "800ms"
+hold = "50ms"
+timeout = "1200ms"
+[[load]]
+name = "ramp"
+arrivals = "ramp"
+from = "10/s"
+to = "300/s"
+duration = "1s"
+lifecycle = "recycle"
+timeout = "1s"
+[[load]]
+name = "step"
+arrivals = "step"
+stages = [{ rate = "50/s", span = "500ms" }, { rate = "150/s", span = "500ms" }]
+close = "rst"
+timeout = "1s"
+[[load]]
+name = "turns"
+arrivals = "closed"
+clients = 4
+attempts = 40
+pause = "5ms"
+timeout = "300ms"
+"#;
+
+#[test]
+fn loads_of_all_kinds_side_by_side_add_up() {
+    let (_bench, result) = measure(MIXED, &[]);
+    let cell = result.cell();
+    ledgers_add_up(&cell);
+    let attempts = |index: usize| number(&cell, &format!("loads.{index}.attempts"));
+    assert_eq!([attempts(0), attempts(1), attempts(3), attempts(4)], [200, 40, 100, 40]);
+    assert!((150..=160).contains(&attempts(2)), "the ramp's area: {}", attempts(2));
+    if cell["place"]["where"] == "lab" {
+        nothing_unexplained(&cell);
     }
 }

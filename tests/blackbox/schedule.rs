@@ -99,7 +99,7 @@ fn far_more_than_the_machine_can_do_is_the_generators_fault() {
         "name = \"much\"\n[[load]]\nname = \"a\"\nrate = \"400000/s\"\nduration = \"1s\"\nclose = \"rst\"\n",
     );
     let said = bench.run(&[]);
-    said.exits(&[4]).tells(&["invalid", "the generator was the limit"]);
+    said.exits(&[4]).tells(&["INVALID", "the generator was the limit"]);
     assert!(said.took.as_secs() < 20, "{said}");
     let run = bench.result().json();
     assert_eq!(run["verdict"]["verdict"], "invalid");

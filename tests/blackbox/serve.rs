@@ -130,13 +130,10 @@ fn flood(served: &Served) -> TcpStream {
     client.set_write_timeout(Some(Duration::from_secs(1))).unwrap();
     let piece = [b'x'; 64 << 10];
     for _ in 0..160 {
-        match client.write(&piece) {
-            Ok(_) => {}
-            Err(error) => {
-                let full = matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
-                assert!(full, "back pressure or acceptance, not {error}");
-                break;
-            }
+        if let Err(error) = client.write_all(&piece) {
+            let full = matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
+            assert!(full, "back pressure or acceptance, not {error}");
+            break;
         }
     }
     client
