@@ -36,11 +36,13 @@ pub fn run(args: &RunArgs, command_line: Vec<String>) -> Result<Exit, Failure> {
     raise_descriptors()?;
     check::preflight(&plan)?;
     let environment = environment::read(command_line);
-    let place = place(&plan, args.lab)?;
     let started_at = &environment.started_at;
+    // Before the lab, in which an ordinary user has an administrator's rights on their own files.
     let folder =
         Folder::create(Path::new(RESULTS), &plan.name, started_at, args.out.as_deref(), args.force)
             .map_err(RunError::from)?;
+    let place = place(&plan, args.lab).inspect_err(|_| folder.discard())?;
+    folder.begin().map_err(RunError::from)?;
     if let (Where::Host(reason), false) = (&place, args.quiet) {
         anstream::eprintln!("notice: running in the host's network: {reason}");
     }

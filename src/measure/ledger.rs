@@ -29,8 +29,9 @@ pub enum TargetSide {
 pub struct Evidence {
     /// Half-open connections when the last attempt was over.
     pub syn_recv_at_end: u64,
-    /// Growth of `ListenOverflows`.
-    pub overflows: u64,
+    /// Packets that a full accept queue turned away and that were not the clients' SYNs: growth of
+    /// `ListenOverflows`, less the SYNs that clients had to send again or for nothing.
+    pub acks_dropped: u64,
     /// Growth of `SyncookiesRecv`: packets that carried a valid SYN cookie.
     pub cookies_received: u64,
 }
@@ -70,7 +71,7 @@ pub fn reconcile(outcomes: &BTreeMap<Outcome, u64>, attempts: u64, side: TargetS
 
 /// Each explanation with the least and the most that it can explain.
 fn explanations(evidence: Evidence) -> [(&'static str, i64, i64); 3] {
-    let Evidence { syn_recv_at_end, overflows, cookies_received } = evidence;
+    let Evidence { syn_recv_at_end, acks_dropped, cookies_received } = evidence;
     [
         (
             "half-open at the end: their final ACK met a full accept queue",
@@ -79,7 +80,7 @@ fn explanations(evidence: Evidence) -> [(&'static str, i64, i64); 3] {
         ),
         (
             "established at the client only: their final ACK met a full accept queue",
-            -(overflows as i64),
+            -(acks_dropped as i64),
             0,
         ),
         (
@@ -106,7 +107,7 @@ mod tests {
 
     #[test]
     fn ledgers_that_meet_need_no_steps() {
-        let evidence = Evidence { overflows: 40, ..Evidence::default() };
+        let evidence = Evidence { acks_dropped: 40, ..Evidence::default() };
         let ledger = reconcile(&client(10, 2, 3), 15, own(6, 6, evidence));
         assert_eq!((ledger.attempts, ledger.classified, ledger.established), (15, 15, 12));
         assert_eq!((ledger.steps, ledger.unexplained), (vec![], Some(0)));
@@ -114,7 +115,7 @@ mod tests {
 
     #[test]
     fn a_dropped_final_ack_is_a_step_and_the_rest_is_shown() {
-        let evidence = Evidence { syn_recv_at_end: 1, overflows: 2, cookies_received: 9 };
+        let evidence = Evidence { syn_recv_at_end: 1, acks_dropped: 2, cookies_received: 9 };
         let ledger = reconcile(&client(10, 0, 0), 10, own(6, 0, evidence));
         let counts: Vec<i64> = ledger.steps.iter().map(|step| step.count).collect();
         assert_eq!(counts, [-1, -2]);
@@ -123,7 +124,7 @@ mod tests {
 
     #[test]
     fn only_cookies_explain_what_the_target_has_too_much() {
-        let evidence = Evidence { syn_recv_at_end: 5, overflows: 5, cookies_received: 0 };
+        let evidence = Evidence { syn_recv_at_end: 5, acks_dropped: 5, cookies_received: 0 };
         let ledger = reconcile(&client(10, 0, 0), 10, own(13, 0, evidence));
         assert_eq!((ledger.steps, ledger.unexplained), (vec![], Some(3)));
         let evidence = Evidence { cookies_received: 2, ..evidence };
@@ -133,7 +134,7 @@ mod tests {
 
     #[test]
     fn the_kernel_stands_in_for_an_external_target() {
-        let evidence = Evidence { overflows: 9, ..Evidence::default() };
+        let evidence = Evidence { acks_dropped: 9, ..Evidence::default() };
         let side = TargetSide::Kernel { passive_opens: 12, queued_at_end: 5, evidence };
         let ledger = reconcile(&client(12, 0, 4), 16, side);
         assert_eq!(ledger.target[&TargetOutcome::Accepted], 7);

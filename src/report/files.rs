@@ -112,14 +112,25 @@ fn explain(error: &io::Error) -> (String, &'static str) {
 #[derive(Debug)]
 pub struct Folder {
     path: PathBuf,
+    kind: Kind,
+}
+
+/// How a folder was chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// A new one below the folder of the scenario's results.
+    Dated,
+    /// That of `--out`; `made` where it was not there before.
+    Exact { made: bool },
 }
 
 impl Folder {
     /// Makes the folder of one run and proves that it can be written to, before anything starts.
+    /// Earlier results stay until [`Folder::begin`].
     ///
-    /// Without `out`: `base/<scenario>/<UTC time>/`, and `base/<scenario>/latest` points at it.
-    /// With `out`: exactly there; a folder that is not empty is refused, unless `force` removes
-    /// what loadgen itself wrote there. `started_at_utc` is RFC 3339.
+    /// Without `out`: `base/<scenario>/<UTC time>/`. With `out`: exactly there; a folder that is
+    /// not empty is refused, unless `force` allows to replace what loadgen itself wrote there.
+    /// `started_at_utc` is RFC 3339.
     pub fn create(
         base: &Path,
         scenario: &str,
@@ -127,20 +138,38 @@ impl Folder {
         out: Option<&Path>,
         force: bool,
     ) -> Result<Self, FolderError> {
-        let path = match out {
-            Some(out) => exact(out, force)?,
-            None => fresh(base, scenario, started_at_utc)?,
-        };
-        let folder = Self { path };
-        let link = || if out.is_none() { folder.point_latest() } else { Ok(()) };
-        folder.prepare().and_then(|()| link()).inspect_err(|_| {
-            // Only folders that are empty, and so ours, can be removed by this.
-            let _ = fs::remove_dir(folder.path.join(HISTOGRAMS));
-            if out.is_none() {
-                let _ = fs::remove_dir(&folder.path);
+        let folder = match out {
+            Some(out) => {
+                let kind = Kind::Exact { made: !out.exists() };
+                Self { path: exact(out, force)?, kind }
             }
-        })?;
-        Ok(folder)
+            None => Self { path: fresh(base, scenario, started_at_utc)?, kind: Kind::Dated },
+        };
+        match folder.prepare() {
+            Ok(()) => Ok(folder),
+            Err(error) => {
+                folder.discard();
+                Err(error)
+            }
+        }
+    }
+
+    /// The run begins: removes what an earlier run left here, or points
+    /// `base/<scenario>/latest` here.
+    pub fn begin(&self) -> Result<(), FolderError> {
+        match self.kind {
+            Kind::Dated => self.point_latest(),
+            Kind::Exact { .. } => remove_own(&self.path),
+        }
+    }
+
+    /// The run will not begin: removes the folder again, if it was made for it.
+    pub fn discard(&self) {
+        // Only empty folders, in which nothing is lost, can be removed by this.
+        let _ = fs::remove_dir(self.path.join(HISTOGRAMS));
+        if self.kind != (Kind::Exact { made: false }) {
+            let _ = fs::remove_dir(&self.path);
+        }
     }
 
     /// Where it is.
@@ -258,15 +287,12 @@ fn exact(out: &Path, force: bool) -> Result<PathBuf, FolderError> {
     }
     make(out)?;
     let listing = |e| FolderError::system(out, "readdir", e);
-    if fs::read_dir(out).map_err(listing)?.next().is_some() {
-        if !force {
-            return Err(FolderError::input(
-                out,
-                "the folder is not empty",
-                "choose another with --out, or replace loadgen's own files in it with --force",
-            ));
-        }
-        remove_own(out)?;
+    if !force && fs::read_dir(out).map_err(listing)?.next().is_some() {
+        return Err(FolderError::input(
+            out,
+            "the folder is not empty",
+            "choose another with --out, or replace loadgen's own files in it with --force",
+        ));
     }
     Ok(out.to_owned())
 }

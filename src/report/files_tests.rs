@@ -15,7 +15,11 @@ fn names(path: &Path) -> Vec<String> {
 #[test]
 fn each_run_has_a_folder_of_its_own_and_latest_points_at_the_last() {
     let base = tempfile::tempdir().expect("a temporary folder");
-    let create = || Folder::create(base.path(), "backlog", AT, None, false).expect("writable");
+    let create = || {
+        let folder = Folder::create(base.path(), "backlog", AT, None, false).expect("writable");
+        folder.begin().expect("linked");
+        folder
+    };
     let (first, second, third) = (create(), create(), create());
     let scenario = base.path().join("backlog");
     assert_eq!(first.path(), scenario.join("2026-11-22T16-46-05Z"));
@@ -51,7 +55,11 @@ fn out_refuses_what_is_there_and_force_removes_only_our_own() {
     let error = create(false).expect_err("not empty");
     assert!(error.is_bad_input(), "{error}");
     assert!(error.to_string().contains("--force"), "{error}");
-    create(true).expect("forced");
+    let forced = create(true).expect("forced");
+    assert!(out.join("run.json").exists(), "results stay until the run begins");
+    forced.discard();
+    assert!(out.join("run.json").exists());
+    forced.begin().expect("replaced");
     assert_eq!(names(&out), ["histograms", "notes.txt"]);
     assert_eq!(names(&out.join("histograms")), ["a.b.mine.hlog", "mine.hlog"]);
     assert!(!base.path().join("s").exists(), "--out writes nowhere else");
@@ -67,8 +75,19 @@ fn a_file_in_the_way_is_bad_input() {
         assert!(error.is_bad_input(), "{error}");
     }
     fs::create_dir_all(base.path().join("s/latest")).expect("writable");
-    let error = Folder::create(base.path(), "s", AT, None, false).expect_err("latest");
+    let folder = Folder::create(base.path(), "s", AT, None, false).expect("writable");
+    let error = folder.begin().expect_err("latest");
     assert!(error.is_bad_input(), "{error}");
+}
+
+#[test]
+fn a_run_that_does_not_begin_leaves_nothing() {
+    let base = tempfile::tempdir().expect("a temporary folder");
+    let out = base.path().join("out");
+    Folder::create(base.path(), "s", AT, Some(&out), false).expect("writable").discard();
+    assert!(!out.exists());
+    Folder::create(base.path(), "s", AT, None, false).expect("writable").discard();
+    assert_eq!(names(&base.path().join("s")), [""; 0]);
 }
 
 #[test]

@@ -77,6 +77,7 @@ mod tests {
         let base = tempfile::tempdir().expect("a temporary folder");
         let at = "2026-11-22T16:46:05Z";
         let folder = Folder::create(base.path(), "s", at, None, false).expect("writable");
+        folder.begin().expect("linked");
         let result = sample::backlog();
         write_results(&folder, &result).expect("written");
         write_results(&folder, &result).expect("written again");

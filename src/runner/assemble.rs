@@ -161,10 +161,17 @@ fn counters(parts: &Parts) -> Vec<CounterResult> {
     target.into_iter().chain(parts.client_counters.iter().cloned()).collect()
 }
 
+/// SYNs that brought nothing, as far as the clients know: those that were sent again, and the last
+/// one of each attempt that was not established.
+fn futile_syns(parts: &Parts) -> u64 {
+    let books = &parts.book.loads;
+    books.iter().map(|load| load.syn_retransmits + load.attempts() - load.established()).sum()
+}
+
 fn target_side(parts: &Parts, grown: impl Fn(&str) -> u64) -> TargetSide {
     let evidence = |syn_recv_at_end| Evidence {
         syn_recv_at_end,
-        overflows: grown("ListenOverflows"),
+        acks_dropped: grown("ListenOverflows").saturating_sub(futile_syns(parts)),
         cookies_received: grown("SyncookiesRecv"),
     };
     match &parts.side {
@@ -295,15 +302,17 @@ fn validity(parts: &Parts, loads: &[LoadResult], sampler: Option<&SamplerResult>
         percentile(&all, 99.0)
     };
     let (lag_p99, observer_error_p99) = (p99(Metric::Lag), p99(Metric::ObserverError));
-    let lost = sampler.map_or(0.0, |s| s.lost as f64 / s.ticks.max(1) as f64);
+    let (lost, ticks) = sampler.map_or((0, 0), |sampler| (sampler.lost, sampler.ticks));
     let offers = loads.iter().map(|load| Offer {
         load: &load.name,
         offered_rate: load.offered_rate,
         achieved_rate: load.achieved_rate,
         ratio: load.achieved_ratio,
     });
-    let reasons =
-        offers.filter_map(|offer| generator_limited(&offer)).chain(sampler_lossy(lost)).collect();
+    let reasons = offers
+        .filter_map(|offer| generator_limited(&offer))
+        .chain(sampler_lossy(lost, ticks))
+        .collect();
     Validity {
         reasons,
         lag_p99,
@@ -313,6 +322,6 @@ fn validity(parts: &Parts, loads: &[LoadResult], sampler: Option<&SamplerResult>
         steal_s: parts.steal.as_secs_f64(),
         run_delay_s: parts.reports.iter().map(|report| report.run_delay_s).sum(),
         cpu_s: parts.cpu,
-        sampler_lost: lost,
+        sampler_lost: lost as f64 / ticks.max(1) as f64,
     }
 }

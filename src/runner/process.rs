@@ -160,11 +160,11 @@ impl Drop for TargetProcess {
 
 fn failed(call: &str, error: &io::Error) -> RunError {
     let remedy = match error.raw_os_error() {
-        Some(libc::EMFILE | libc::ENFILE) => "raise the limit of open descriptors (ulimit -n)",
-        Some(libc::EAGAIN) => "raise the limit of processes (ulimit -u)",
-        Some(libc::ENOENT) => "check target.command: the program must exist",
-        Some(libc::EACCES) => "check target.command: the program must be executable",
-        _ => "see the error's text",
+        Some(libc::EMFILE | libc::ENFILE) => "; raise the limit of open descriptors (ulimit -n)",
+        Some(libc::EAGAIN) => "; raise the limit of processes (ulimit -u)",
+        Some(libc::ENOENT) => "; check target.command: the program must exist",
+        Some(libc::EACCES) => "; check target.command: the program must be executable",
+        _ => "",
     };
-    RunError::Environment(format!("cannot {call}: {}; {remedy}", errno::describe(error)))
+    RunError::Environment(format!("cannot {call}: {}{remedy}", errno::describe(error)))
 }

@@ -56,6 +56,14 @@ pub enum PermitError {
     /// Port 0 is no port to connect to.
     #[error("load may not go to {0}: port 0 is reserved. Give the port that the target listens on")]
     NoPort(SocketAddr),
+    /// A name leads to such an address.
+    #[error("{name:?} stands for {}: {error}", .error.address())]
+    Named {
+        /// What was looked up.
+        name: String,
+        /// Why its address is refused.
+        error: Box<PermitError>,
+    },
     /// The name has no address.
     #[error("{name:?} cannot be resolved: {error}. Write it as host:port, with [] around IPv6")]
     Unresolved {
@@ -64,6 +72,17 @@ pub enum PermitError {
         /// What the resolver said.
         error: io::Error,
     },
+}
+
+impl PermitError {
+    /// The address that was refused, as text; empty where there was none.
+    fn address(&self) -> String {
+        match self {
+            Self::Refused { address, .. } | Self::NoPort(address) => address.to_string(),
+            Self::Named { error, .. } => error.address(),
+            Self::Unresolved { .. } => String::new(),
+        }
+    }
 }
 
 impl Policy {
@@ -108,7 +127,10 @@ impl Policy {
         let unresolved = |error| PermitError::Unresolved { name: host_port.into(), error };
         let addresses = resolve(host_port).map_err(unresolved)?;
         match addresses.first() {
-            Some(first) => self.permit(*first),
+            Some(first) => self.permit(*first).map_err(|error| match host_port.parse() {
+                Ok::<SocketAddr, _>(_) => error,
+                Err(_) => PermitError::Named { name: host_port.into(), error: Box::new(error) },
+            }),
             None => Err(unresolved(io::Error::other("the name has no address"))),
         }
     }

@@ -4,6 +4,8 @@
 const ACHIEVED: f64 = 0.98;
 /// Most of the queue's samples that may be lost.
 const LOST: f64 = 0.05;
+/// So few lost samples are a single hiccup, however short the run.
+const HICCUP: u64 = 10;
 /// A value this close to its bound, as a share of it, must not be mostly lag.
 const NEAR: f64 = 0.5;
 
@@ -38,12 +40,13 @@ pub fn generator_limited(offer: &Offer) -> Option<String> {
 }
 
 /// Why a cell is invalid if its sampler missed too much.
-pub fn sampler_lossy(lost: f64) -> Option<String> {
-    (lost > LOST).then(|| {
+pub fn sampler_lossy(lost: u64, ticks: u64) -> Option<String> {
+    let share = lost as f64 / ticks.max(1) as f64;
+    (lost > HICCUP && share > LOST).then(|| {
         format!(
             "the queue's sampler lost {:.1} % of its ticks (at most {:.0} % may be lost); \
              use a quieter machine or a longer target.sample",
-            lost * 100.0,
+            share * 100.0,
             LOST * 100.0,
         )
     })
@@ -89,8 +92,9 @@ mod tests {
 
     #[test]
     fn lost_ticks_are_tolerated_up_to_a_twentieth() {
-        assert_eq!(sampler_lossy(0.05), None);
-        assert!(sampler_lossy(0.051).is_some());
+        assert_eq!(sampler_lossy(50, 1000), None);
+        assert!(sampler_lossy(51, 1000).is_some());
+        assert_eq!(sampler_lossy(10, 20), None, "a single hiccup");
     }
 
     #[test]
