@@ -97,12 +97,11 @@ fn explain(error: &io::Error) -> (String, &'static str) {
         ErrorKind::AlreadyExists => ("EEXIST", OTHER),
         ErrorKind::FileTooLarge => ("EFBIG", "raise the file size limit (ulimit -f)"),
         ErrorKind::InvalidFilename => ("ENAMETOOLONG", "choose a shorter path with --out"),
-        _ => match error.raw_os_error() {
-            Some(libc::EMFILE | libc::ENFILE) => {
-                ("EMFILE", "raise the limit of open descriptors (ulimit -n)")
+        _ => match errno::error_name(error) {
+            name if name == "EMFILE" || name == "ENFILE" => {
+                return (name, "raise the limit of open descriptors (ulimit -n)");
             }
-            Some(number) => return (errno::name(number), OTHER),
-            None => ("an error", OTHER),
+            name => return (name, OTHER),
         },
     };
     (name.to_owned(), remedy)
