@@ -2,6 +2,7 @@
 
 mod check;
 mod man;
+mod place;
 mod progress;
 mod read;
 mod run;
@@ -41,6 +42,9 @@ enum Command {
     Serve(Box<ServeArgs>),
     /// Print the manual page (roff): loadgen man | man -l -
     Man,
+    /// Try whether a lab can be made, and leave at once
+    #[command(hide = true)]
+    LabProbe,
 }
 
 /// A scenario, and what is changed in it.
@@ -182,6 +186,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Schema => print_out(&format!("{:#}\n", scenario::schema())),
         Command::Serve(args) => serve::serve(&args),
         Command::Man => man::man(),
+        Command::LabProbe => place::probe(),
     };
     exit(done.unwrap_or_else(|failure| report(&failure)))
 }

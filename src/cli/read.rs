@@ -19,8 +19,13 @@ pub fn scenario(args: &ScenarioArgs) -> Result<Resolved, Failure> {
     overrides.extend(args.seed.map(|seed| format!("seed={seed}")));
     let folder = args.scenario.parent().unwrap_or(Path::new("."));
     let read_file = |path: &Path| {
+        let path = folder.join(path);
+        // A pipe would be waited for.
+        if !std::fs::metadata(&path)?.is_file() {
+            return Err(std::io::Error::other("it is no regular file"));
+        }
         let mut bytes = Vec::new();
-        File::open(folder.join(path))?.take(LONGEST_MESSAGE).read_to_end(&mut bytes)?;
+        File::open(path)?.take(LONGEST_MESSAGE).read_to_end(&mut bytes)?;
         Ok(bytes)
     };
     Ok(scenario::resolve(&text, &name, &overrides, &read_file)?)

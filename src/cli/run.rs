@@ -4,15 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::progress::Progress;
-use super::{Exit, Failure, LabChoice, RunArgs, check, print_out, read};
+use super::{Exit, Failure, RunArgs, check, place, print_out, read};
 use crate::engine::Stop;
-use crate::lab;
 use crate::measure::result::{RunResult, Verdict};
 use crate::observe::environment;
 use crate::report::files::Folder;
 use crate::report::{self, terminal};
 use crate::runner::{self, RESERVED_DESCRIPTORS, RunError, Setup, Where};
-use crate::scenario::plan::{Cell, Plan, Target};
+use crate::scenario::plan::{Plan, Target};
 use crate::sys::permit::Policy;
 use crate::sys::{errno, limits};
 
@@ -21,7 +20,7 @@ const RESULTS: &str = "reports";
 /// Widest line that is printed.
 const COLUMNS: usize = 80;
 
-/// Set by Ctrl-C and by SIGTERM.
+/// Set by Ctrl-C, SIGTERM and SIGHUP.
 static INTERRUPTED: Stop = Stop::new();
 
 /// Runs a scenario.
@@ -41,7 +40,7 @@ pub fn run(args: &RunArgs, command_line: Vec<String>) -> Result<Exit, Failure> {
     let folder =
         Folder::create(Path::new(RESULTS), &plan.name, started_at, args.out.as_deref(), args.force)
             .map_err(RunError::from)?;
-    let place = place(&plan, args.lab).inspect_err(|_| folder.discard())?;
+    let place = place::decide(&plan, args.lab).inspect_err(|_| folder.discard())?;
     folder.begin().map_err(RunError::from)?;
     if let (Where::Host(reason), false) = (&place, args.quiet) {
         anstream::eprintln!("notice: running in the host's network: {reason}");
@@ -85,44 +84,7 @@ fn raise_descriptors() -> Result<(), Failure> {
     super::enough_descriptors(limit, RESERVED_DESCRIPTORS)
 }
 
-/// Decides where the cells run, and enters the lab if they run in one: it must be entered before
-/// there is a second thread.
-fn place(plan: &Plan, choice: LabChoice) -> Result<Where, Failure> {
-    let outside = plan.cells.iter().find_map(outside);
-    let required = plan.cells.iter().find(|cell| cell.lab.required());
-    match (choice, outside, required) {
-        (LabChoice::Require, Some(reason), _) => {
-            Err(Failure::Input(format!("--lab require is not possible: {reason}")))
-        }
-        (_, Some(reason), _) => Ok(Where::Host(reason)),
-        (LabChoice::Off, None, Some(cell)) => Err(Failure::Environment(format!(
-            "{} needs a lab (a veth link, or settings in [lab.sysctl]), and --lab off rules it \
-             out: leave --lab off away",
-            cell.name
-        ))),
-        (LabChoice::Off, None, None) => Ok(Where::Host("--lab off".to_owned())),
-        (LabChoice::Require, None, _) | (LabChoice::Prefer, None, Some(_)) => {
-            let entered = lab::enter();
-            entered.map(Where::Lab).map_err(|error| Failure::Environment(error.to_string()))
-        }
-        (LabChoice::Prefer, None, None) => {
-            Ok(lab::enter().map_or_else(|error| Where::Host(error.to_string()), Where::Lab))
-        }
-    }
-}
-
-/// Why a cell cannot be in a lab.
-fn outside(cell: &Cell) -> Option<String> {
-    match &cell.target {
-        Target::External { .. } => Some("an external target lives outside of any lab".to_owned()),
-        Target::Own { command: Some(_), .. } => {
-            Some("a target started by target.command may live anywhere".to_owned())
-        }
-        Target::Own { .. } => None,
-    }
-}
-
-/// Notes Ctrl-C and SIGTERM in a thread of its own; the second one ends the program at once.
+/// Notes Ctrl-C, SIGTERM and SIGHUP in a thread of its own; the second one ends the program at once.
 fn listen_for_interrupts() -> Result<(), Failure> {
     let failed = |error: std::io::Error| {
         Failure::Environment(format!(
@@ -143,10 +105,12 @@ async fn note_interrupts() -> std::io::Result<std::convert::Infallible> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
     loop {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
+            _ = hangup.recv() => {}
         }
         if INTERRUPTED.requested() {
             std::process::exit(Exit::Interrupted as i32);
@@ -171,13 +135,18 @@ fn finish(
         print_out(&summary)?;
         print_out(&format!("results: {}\n", folder.path().display()))?;
     }
+    let failed = error.map(Failure::from);
+    let failed = failed.or(pictures.err().map(|e| Failure::Environment(e.to_string())));
     if INTERRUPTED.requested() {
+        // What could not be written is told all the same.
+        if let Some(failure) = &failed {
+            super::report(failure);
+        }
         return Ok(Exit::Interrupted);
     }
-    if let Some(error) = error {
-        return Err(error.into());
+    if let Some(failure) = failed {
+        return Err(failure);
     }
-    pictures.map_err(|error| Failure::Environment(error.to_string()))?;
     Ok(match result.verdict {
         Verdict::Pass => Exit::Pass,
         Verdict::Fail => Exit::Fail,

@@ -30,6 +30,9 @@ const REMOTE_LEAD: Duration = Duration::from_secs(1);
 /// How often progress is shown and the user's wish to stop is looked for.
 const TICK: Duration = Duration::from_millis(50);
 
+/// Longest wait for a target's report when the user does not want to wait.
+const FAREWELL: Duration = Duration::from_secs(3);
+
 /// What can be shown while a cell runs.
 #[derive(Debug, Clone)]
 pub struct Moment {
@@ -136,7 +139,14 @@ impl Running<'_> {
 
     async fn perform(&self, watch: Watch<'_>) -> Result<(CellResult, Option<RunError>), RunError> {
         let identity = Identity { run: clock::realtime(), seed: self.setup.plan.seed };
-        let (mut side, address) = Side::prepare(self.setup, self.cell, self.lab, identity).await?;
+        self.check_ports()?;
+        let prepare = Side::prepare(self.setup, self.cell, self.lab, identity);
+        let (mut side, address) = tokio::select! {
+            prepared = prepare => prepared?,
+            () = self.interrupted(Duration::ZERO) => {
+                return Err(RunError::Environment("interrupted before the target listened".into()));
+            }
+        };
         let before = self.before();
         let lead = if side.one_clock() { LEAD } else { REMOTE_LEAD };
         let epoch = clock::monotonic() + lead.as_nanos() as u64;
@@ -151,7 +161,12 @@ impl Running<'_> {
         let collected = clients.collecting.finish();
         let (look, unfinished) = match gone {
             Some(why) => (Default::default(), Some(why)),
-            None => side.finish(|interval| series.enter(interval, stopped_at)).await,
+            None => tokio::select! {
+                last = side.finish(|interval| series.enter(interval, stopped_at)) => last,
+                () = self.interrupted(FAREWELL) => {
+                    (Default::default(), Some("it did not report in time".to_owned()))
+                }
+            },
         };
         let status = self.status(unfinished);
         let (target_failed, target) = series.finish();
@@ -173,6 +188,14 @@ impl Running<'_> {
         });
         let failed = collected.failed.or(target_failed).map(RunError::from);
         Ok((measured, failed))
+    }
+
+    /// Ends `grace` after the user has wished the run to end.
+    async fn interrupted(&self, grace: Duration) {
+        while !self.setup.interrupted.requested() {
+            tokio::time::sleep(TICK).await;
+        }
+        tokio::time::sleep(grace).await;
     }
 
     fn before(&self) -> Before {
@@ -202,7 +225,6 @@ impl Running<'_> {
         start: Start,
         identity: Identity,
     ) -> Result<Clients, RunError> {
-        self.check_ports()?;
         let sources = self.sources(address)?;
         let interval = self.setup.plan.interval.nanos();
         let work = Work {

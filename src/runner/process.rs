@@ -123,14 +123,6 @@ impl TargetProcess {
         }
     }
 
-    /// As [`TargetProcess::next`], but not for longer than a target may take to report.
-    pub async fn next_in_time(&mut self) -> Word {
-        match tokio::time::timeout(PATIENCE, self.next()).await {
-            Ok(word) => word,
-            Err(_) => Word::Gone(format!("no report within {} s", PATIENCE.as_secs())),
-        }
-    }
-
     /// How the process ended, which it has done or is about to do.
     fn end(&mut self) -> String {
         for _ in 0..100 {

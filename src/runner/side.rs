@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
 
 use super::external::{External, LastLook};
 use super::process::{TargetProcess, Word};
@@ -12,6 +13,9 @@ use crate::scenario::plan::{self, Cell, Family, Serve};
 use crate::sys::clock;
 use crate::sys::permit::{self, PermittedAddr, Policy};
 use crate::target::protocol::{Finished, FromTarget, Interval, Listening, TargetPlan, ToTarget};
+
+/// Longest wait for a target's report at the end.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The target's side of one cell.
 pub enum Side {
@@ -137,10 +141,18 @@ impl Side {
 }
 
 impl Own {
-    async fn finish(&mut self, mut each: impl FnMut(Interval)) -> Result<(), String> {
+    /// Says goodbye; the whole of it has one deadline, whatever the target says meanwhile.
+    async fn finish(&mut self, each: impl FnMut(Interval)) -> Result<(), String> {
+        match tokio::time::timeout(PATIENCE, self.say_goodbye(each)).await {
+            Ok(done) => done,
+            Err(_) => Err(format!("no report within {} s", PATIENCE.as_secs())),
+        }
+    }
+
+    async fn say_goodbye(&mut self, mut each: impl FnMut(Interval)) -> Result<(), String> {
         self.process.say(&ToTarget::Stop).await.map_err(|error| error.to_string())?;
         loop {
-            match self.process.next_in_time().await {
+            match self.process.next().await {
                 Word::Said(FromTarget::Interval(interval)) => each(*interval),
                 Word::Said(FromTarget::Finished(finished)) => {
                     self.finished = Some(*finished);

@@ -48,6 +48,9 @@ fn by_metric(
             let mut judged =
                 plain(limit, cell, Some(measured.load.clone()), subject.clone(), Some(value), None);
             judged.distrust = distrust(limit, cell, measured, statistic, value);
+            if judged.result.holds == Some(true) && unresolved(limit, cell, measured, value) {
+                judged.result.holds = None;
+            }
             Some(judged)
         })
         .collect();
@@ -56,6 +59,17 @@ fn by_metric(
         return vec![plain(limit, cell, load, subject, None, None)];
     }
     judged
+}
+
+/// Whether value and bound are both below what the cell resolves: such a latency is "not
+/// resolved", never "fast enough".
+fn unresolved(limit: &Limit, cell: &CellResult, measured: &MetricResult, latency: f64) -> bool {
+    let Bound::Time(bound) = limit.bound else { return false };
+    let observed = matches!(
+        measured.metric,
+        Metric::Connect | Metric::ConnectService | Metric::Request | Metric::RequestService
+    );
+    observed && latency.max(bound.nanos() as f64) < cell.validity.resolution as f64
 }
 
 /// The same latency from the issued instant, for those that begin at the intended one.

@@ -3,7 +3,7 @@
 mod limits;
 mod validity;
 
-use crate::measure::result::{LimitResult, RunResult, Status, Verdict};
+use crate::measure::result::{CellResult, LimitResult, RunResult, Status, Verdict};
 
 pub use limits::{Judged, judge};
 pub use validity::{Offer, generator_limited, sampler_lossy};
@@ -20,23 +20,83 @@ pub fn verdict(run: &RunResult) -> Verdict {
     if !invalid.is_empty() {
         return Verdict::Invalid { reasons: invalid };
     }
-    let mut doubts = Vec::new();
     if let Status::Partial { reason } = &run.status {
-        doubts.push(format!("the run is partial: {reason}"));
-    }
-    doubts.extend(run.limits.iter().filter(|limit| limit.holds.is_none()).map(unjudged));
-    if !doubts.is_empty() {
-        return Verdict::Inconclusive { reasons: doubts };
+        return Verdict::Inconclusive { reasons: vec![format!("the run is partial: {reason}")] };
     }
     if run.limits.iter().any(|limit| limit.holds == Some(false)) {
         return Verdict::Fail;
     }
-    Verdict::Pass
+    let unjudged = run.limits.iter().filter(|limit| limit.holds.is_none()).map(unjudged);
+    let doubts: Vec<String> = unjudged.chain(unreached(run)).collect();
+    if doubts.is_empty() { Verdict::Pass } else { Verdict::Inconclusive { reasons: doubts } }
+}
+
+/// Cells whose target nobody reached: without a limit that expects it, that is no pass.
+fn unreached(run: &RunResult) -> impl Iterator<Item = String> {
+    let reached = |cell: &&CellResult| cell.ledger.attempts == 0 || cell.ledger.established > 0;
+    let cells = run.cells.iter().filter(move |cell| !reached(cell));
+    let none_expected = run.limits.is_empty();
+    cells
+        .filter(move |_| none_expected)
+        .map(|cell| format!("no attempt of {} was established", cell.name))
 }
 
 fn unjudged(limit: &LimitResult) -> String {
-    format!(
-        "{} {} cannot be judged in {}: nothing was measured",
-        limit.subject, limit.condition, limit.cell
-    )
+    let why = match &limit.measured {
+        Some(measured) => format!("{measured}, which this run does not resolve"),
+        None => "nothing was measured".to_owned(),
+    };
+    format!("{} {} cannot be judged in {}: {why}", limit.subject, limit.condition, limit.cell)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    fn limit(measured: Option<&str>, holds: Option<bool>) -> LimitResult {
+        LimitResult {
+            cell: "all".to_owned(),
+            load: None,
+            subject: "connect.p99".to_owned(),
+            condition: "<= 5ms".to_owned(),
+            measured: measured.map(str::to_owned),
+            holds,
+        }
+    }
+
+    fn judged(limits: &[LimitResult]) -> Verdict {
+        let mut run = sample::backlog();
+        run.limits = limits.to_vec();
+        verdict(&run)
+    }
+
+    #[test]
+    fn a_broken_limit_is_not_hidden_by_one_without_a_value() {
+        let (broken, absent) = (limit(Some("6ms"), Some(false)), limit(None, None));
+        assert_eq!(judged(&[broken, absent.clone()]), Verdict::Fail);
+        let Verdict::Inconclusive { reasons } = judged(&[absent]) else { panic!("inconclusive") };
+        assert!(reasons[0].contains("nothing was measured"), "{reasons:?}");
+        assert_eq!(judged(&[limit(Some("1ms"), Some(true))]), Verdict::Pass);
+    }
+
+    #[test]
+    fn what_nobody_reached_does_not_pass_unless_it_was_expected() {
+        let mut run = sample::backlog();
+        run.limits.clear();
+        run.cells[1].ledger.established = 0;
+        assert!(matches!(verdict(&run), Verdict::Inconclusive { .. }));
+        run.limits = vec![limit(Some("0"), Some(true))];
+        assert_eq!(verdict(&run), Verdict::Pass);
+    }
+
+    #[test]
+    fn an_invalid_run_is_never_a_pass_and_a_partial_one_proves_nothing() {
+        let mut run = sample::backlog();
+        run.cells[0].validity.reasons.push("lag".to_owned());
+        assert!(matches!(verdict(&run), Verdict::Invalid { .. }));
+        let mut run = sample::backlog();
+        run.status = Status::Partial { reason: "interrupted".to_owned() };
+        assert!(matches!(verdict(&run), Verdict::Inconclusive { .. }));
+    }
 }

@@ -209,7 +209,7 @@ fn percentile(digits: &str) -> Option<f64> {
     let plain = digits.chars().all(|c| c.is_ascii_digit() || c == '.') && digits.len() <= 12;
     let value: f64 = match digits {
         "100" => 100.0,
-        _ if plain && digits.len() > 2 && !digits.contains('.') => {
+        _ if plain && digits.starts_with("99") && digits.len() > 2 && !digits.contains('.') => {
             format!("{}.{}", &digits[..2], &digits[2..]).parse().ok()?
         }
         _ if plain => digits.parse().ok()?,
@@ -297,6 +297,7 @@ mod tests {
             ("-1", None),
             ("1e9", None),
             ("101.5", None),
+            ("101", None),
             (".", None),
         ] {
             assert_eq!(percentile(text), expected, "{text}");
