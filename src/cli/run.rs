@@ -33,6 +33,7 @@ pub fn run(args: &RunArgs, command_line: Vec<String>) -> Result<Exit, Failure> {
     let policy = Policy::new(args.allow.clone());
     refuse_strangers(&plan, &policy)?;
     raise_descriptors()?;
+    limits::survive_file_size_limit();
     check::preflight(&plan)?;
     let environment = environment::read(command_line);
     let started_at = &environment.started_at;

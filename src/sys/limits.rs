@@ -29,6 +29,16 @@ pub fn raise_descriptors() -> io::Result<u64> {
     Ok(hard)
 }
 
+/// Lets a write beyond the limit of file sizes (`ulimit -f`) fail with EFBIG, which is reported,
+/// where SIGXFSZ would end the process.
+pub fn survive_file_size_limit() {
+    use nix::sys::signal::{SigHandler, Signal, signal};
+    // SAFETY: ignoring a signal runs no code in a handler.
+    #[allow(unsafe_code)]
+    // The signal exists, so that it can be ignored; were it not, the process would end as before.
+    let _ = unsafe { signal(Signal::SIGXFSZ, SigHandler::SigIgn) };
+}
+
 /// First and last ephemeral port of the calling thread's network namespace.
 ///
 /// # Errors
