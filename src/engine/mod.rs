@@ -101,11 +101,22 @@ pub struct Batch {
 /// What a worker says when it is done.
 #[derive(Debug, Clone, Default)]
 pub struct WorkerReport {
-    /// For each part: the load's index, and the attempts that its schedule wanted and the worker
-    /// did not get to.
-    pub unissued: Vec<(u16, u64)>,
+    /// What became of each part's schedule.
+    pub parts: Vec<PartReport>,
     /// Time that the thread was ready to run and had no CPU, in seconds; 0 where unknown.
     pub run_delay_s: f64,
+}
+
+/// What became of a worker's part of a load's schedule. Counted where the schedule hands attempts
+/// out, apart from their records, so that a record that went missing shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PartReport {
+    /// Index of the load in its cell.
+    pub load: u16,
+    /// Attempts that the schedule handed out.
+    pub taken: u64,
+    /// Attempts that the schedule wanted and the worker did not get to.
+    pub unissued: u64,
 }
 
 /// Tells workers to stop before their schedule ends.

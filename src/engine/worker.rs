@@ -14,7 +14,7 @@ use socket2::Socket;
 use super::pacing::Pacing;
 use super::slots::{Attempt, Phase, Slots};
 use super::waiting::Waiting;
-use super::{Batch, Engine, Handover, Part, Share, Stop, WorkerReport};
+use super::{Batch, Engine, Handover, Part, PartReport, Share, Stop, WorkerReport};
 use crate::measure::{Event, Record};
 use crate::observe::cpu;
 use crate::scenario::plan::Lifecycle;
@@ -65,8 +65,17 @@ impl Engine for MioEngine {
 pub(super) struct Stream {
     pub(super) part: Part,
     pub(super) pacing: Pacing,
+    /// Attempts that the schedule has handed out.
+    taken: u64,
     /// Sockets that wait to connect again (`lifecycle = "recycle"`).
     pub(super) spare: Vec<Socket>,
+}
+
+impl Stream {
+    fn report(self, now: u64) -> PartReport {
+        let unissued = self.pacing.unissued(now);
+        PartReport { load: self.part.load, taken: self.taken, unissued }
+    }
 }
 
 pub(super) struct Worker {
@@ -95,6 +104,7 @@ impl Worker {
         let lines = share.parts.len() * 2;
         let stream = |part: Part| Stream {
             pacing: Pacing::new(&part.schedule, part.seed, part.start, part.index, part.workers),
+            taken: 0,
             spare: Vec::with_capacity(match part.lifecycle {
                 Lifecycle::Fresh => 0,
                 Lifecycle::Recycle => slots,
@@ -190,6 +200,7 @@ impl Worker {
                 .min();
             let Some((_, index)) = due.filter(|(intended, _)| *intended <= now) else { return };
             let Some(arrival) = self.streams[index].pacing.take(now) else { return };
+            self.streams[index].taken += 1;
             self.issue(index, arrival.number, arrival.offset);
         }
     }
@@ -251,11 +262,7 @@ impl Worker {
         let now = self.now();
         self.hand_over(u64::MAX);
         WorkerReport {
-            unissued: self
-                .streams
-                .into_iter()
-                .map(|stream| (stream.part.load, stream.pacing.unissued(now)))
-                .collect(),
+            parts: self.streams.into_iter().map(|stream| stream.report(now)).collect(),
             run_delay_s: cpu::run_delay().unwrap_or_default().as_secs_f64(),
         }
     }

@@ -159,6 +159,7 @@ impl Run {
         for record in &self.records {
             lives.entry(record.attempt).or_default().push(record.event);
         }
+        assert_eq!(self.taken(), lives.len() as u64, "attempts without a record");
         for (attempt, life) in lives {
             let Event::Connect { intended, issued, outcome, errno, .. } = life[0] else {
                 panic!("attempt {attempt} begins with {:?}", life[0]);
@@ -222,7 +223,12 @@ impl Run {
     }
 
     pub fn unissued(&self) -> u64 {
-        self.reports.iter().flat_map(|report| &report.unissued).map(|(_, count)| count).sum()
+        self.reports.iter().flat_map(|report| &report.parts).map(|part| part.unissued).sum()
+    }
+
+    /// Attempts that the schedule handed out.
+    fn taken(&self) -> u64 {
+        self.reports.iter().flat_map(|report| &report.parts).map(|part| part.taken).sum()
     }
 }
 
