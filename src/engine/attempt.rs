@@ -295,7 +295,7 @@ impl Worker {
                 stream.spare.push(attempt.socket);
             }
         }
-        stream.pacing.ended(at);
+        stream.pacing.ended(at, 0);
     }
 
     fn register(&mut self, slot: Slot) {

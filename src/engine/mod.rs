@@ -9,8 +9,8 @@ mod waiting;
 mod worker;
 
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
 
 use crate::clients::Script;
 use crate::load::Schedule;
@@ -42,10 +42,30 @@ pub struct Share {
     pub run: u64,
     /// The parts of the loads.
     pub parts: Vec<Part>,
-    /// Most attempts that may be in progress at once.
+    /// Most attempts of this share that may be in progress at once.
     pub slots: usize,
+    /// Where the descriptors for them come from; shared by the workers.
+    pub descriptors: Arc<Descriptors>,
     /// How often records are handed over, in nanoseconds.
     pub interval: u64,
+}
+
+/// Descriptors that clients' sockets may take. A worker takes one when it has more attempts in
+/// progress than ever before and keeps it: no attempt touches it as a rule.
+#[derive(Debug)]
+pub struct Descriptors(AtomicU64);
+
+impl Descriptors {
+    /// So many of them.
+    pub const fn new(count: u64) -> Self {
+        Self(AtomicU64::new(count))
+    }
+
+    /// Takes one; whether there was one.
+    pub fn take(&self) -> bool {
+        let less = |count: u64| count.checked_sub(1);
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
+    }
 }
 
 /// A worker's part of one load.

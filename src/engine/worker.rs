@@ -15,7 +15,7 @@ use super::pacing::Pacing;
 use super::slots::{Attempt, Phase, Slots};
 use super::waiting::Waiting;
 use super::{Batch, Engine, Handover, Part, PartReport, Share, Stop, WorkerReport};
-use crate::measure::{Event, Record};
+use crate::measure::{Event, Outcome, Record};
 use crate::observe::cpu;
 use crate::scenario::plan::Lifecycle;
 use crate::sys::clock::{self, Alarm};
@@ -29,6 +29,9 @@ pub const RECORDS: usize = 8192;
 /// Records that one pass may add beyond those of its events, generously.
 pub(super) const ROOM: usize = 1024;
 const EVENTS: usize = 256;
+/// A client of a closed loop whose attempt failed on this machine waits so long, in nanoseconds:
+/// there may be a descriptor or a port then.
+const BACK_OFF: u64 = 1_000_000;
 const READ_BUFFER: usize = 64 * 1024;
 const ALARM: Token = Token(usize::MAX);
 
@@ -119,7 +122,7 @@ impl Worker {
             run: share.run,
             interval: share.interval,
             streams: share.parts.into_iter().map(stream).collect(),
-            slots: Slots::new(slots),
+            slots: Slots::new(slots, share.descriptors),
             waiting: Waiting::new(slots, lines),
             records: Vec::with_capacity(RECORDS),
             handover,
@@ -206,7 +209,7 @@ impl Worker {
     }
 
     fn issue(&mut self, part: usize, number: u64, intended: u64) {
-        if self.slots.is_full() {
+        if !self.slots.make_room() {
             // As many attempts as descriptors are in progress.
             let issued = self.now();
             return self.fail(part, number, intended, issued, libc::EMFILE);
@@ -241,7 +244,9 @@ impl Worker {
             Event::Connect { intended, issued, kernel_rtt_us: 0, retransmits: 0, outcome, errno };
         let load = self.streams[index].part.load;
         self.records.push(Record { load, attempt: number, at, event });
-        self.streams[index].pacing.ended(at);
+        // Nothing but this machine limits how often that happens.
+        let back_off = if outcome == Outcome::Refused { 0 } else { BACK_OFF };
+        self.streams[index].pacing.ended(at, back_off);
     }
 
     fn hand_over(&mut self, now: u64) {

@@ -6,7 +6,9 @@ use std::thread;
 use std::time::Duration;
 
 use crate::clients::Script;
-use crate::engine::{Batch, Engine, Handover, MioEngine, Part, Share, Stop, WorkerReport};
+use crate::engine::{
+    Batch, Descriptors, Engine, Handover, MioEngine, Part, Share, Stop, WorkerReport,
+};
 use crate::load::Schedule;
 use crate::measure::{Ending, Event, Outcome, Record};
 use crate::scenario::plan::{Client, Close, Lifecycle, Load, ReplyEnd};
@@ -51,6 +53,12 @@ fn script(client: Client) -> Script {
     Script::new(&load, false)
 }
 
+/// What the workers have in common.
+struct Start {
+    epoch: u64,
+    descriptors: Arc<Descriptors>,
+}
+
 /// One load.
 pub struct Case {
     pub script: Script,
@@ -58,6 +66,10 @@ pub struct Case {
     pub lifecycle: Lifecycle,
     pub timeout: u64,
     pub slots: usize,
+    /// Over all workers.
+    pub descriptors: u64,
+    /// How often records are handed over.
+    pub interval: u64,
     pub workers: u64,
     /// From the workers' start to the epoch.
     pub lead: Duration,
@@ -72,20 +84,27 @@ impl Case {
             lifecycle: Lifecycle::Fresh,
             timeout: 4000 * MS,
             slots: 256,
+            descriptors: 256,
+            interval: INTERVAL,
             workers: 1,
             lead: Duration::from_millis(5),
             stop_after: None,
         }
     }
 
+    fn start(&self) -> Start {
+        let epoch = clock::monotonic() + self.lead.as_nanos() as u64;
+        Start { epoch, descriptors: Arc::new(Descriptors::new(self.descriptors)) }
+    }
+
     /// Runs it, and checks that the records add up.
     pub fn run(&self, address: PermittedAddr) -> Run {
         let stop = Arc::new(Stop::new());
         let (filled, batches) = mpsc::channel();
-        let epoch = clock::monotonic() + self.lead.as_nanos() as u64;
+        let start = self.start();
         let workers: Vec<_> = (0..self.workers)
             .map(|index| {
-                let share = self.share(address, index, epoch);
+                let share = self.share(address, index, &start);
                 let (_, emptied) = mpsc::channel();
                 let handover = Handover { worker: index as usize, filled: filled.clone(), emptied };
                 let engine = MioEngine { stop: Arc::clone(&stop) };
@@ -105,7 +124,9 @@ impl Case {
         run
     }
 
-    fn share(&self, address: PermittedAddr, index: u64, epoch: u64) -> Share {
+    fn share(&self, address: PermittedAddr, index: u64, start: &Start) -> Share {
+        let Start { epoch, descriptors } = start;
+        let epoch = *epoch;
         let part = Part {
             load: 0,
             script: self.script.clone(),
@@ -118,7 +139,14 @@ impl Case {
             index,
             workers: self.workers,
         };
-        Share { epoch, run: 1, parts: vec![part], slots: self.slots, interval: INTERVAL }
+        Share {
+            epoch,
+            run: 1,
+            parts: vec![part],
+            slots: self.slots,
+            descriptors: Arc::clone(descriptors),
+            interval: self.interval,
+        }
     }
 }
 

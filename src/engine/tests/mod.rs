@@ -209,6 +209,28 @@ fn an_attempt_without_a_place_sends_nothing() {
     assert_eq!(peer.accepted(), 2);
 }
 
+/// The more attempts one worker has, the fewer are left for the other; none is kept back.
+#[test]
+fn workers_share_the_descriptors() {
+    let peer = Peer::accepting();
+    let mut case = Case::new(connect(100), closed(6, 0, 50, Some(6)));
+    case.workers = 2;
+    case.descriptors = 5;
+    let run = case.run(peer.address);
+    assert_eq!(run.outcomes(), [(Outcome::Ok, 5), (Outcome::NoFd, 1)]);
+}
+
+#[test]
+fn clients_without_a_place_do_not_spin() {
+    let peer = Peer::accepting();
+    let mut case = Case::new(connect(200), closed(2, 0, 100, None));
+    case.slots = 1;
+    let run = case.run(peer.address);
+    let count = run.connects().len();
+    assert!((3..=102).contains(&count), "{count}");
+    assert_eq!(run.outcomes(), [(Outcome::Ok, 1), (Outcome::NoFd, count - 1)]);
+}
+
 /// Records of one attempt come in the order of its life, whatever else happens between them.
 #[test]
 fn records_come_in_the_order_of_their_instants() {
