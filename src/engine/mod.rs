@@ -149,7 +149,7 @@ impl Stop {
         Self(AtomicBool::new(false))
     }
 
-    /// Workers notice within an interval.
+    /// Workers notice within some 50 ms.
     pub fn request(&self) {
         self.0.store(true, Ordering::Relaxed);
     }

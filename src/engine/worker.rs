@@ -29,6 +29,8 @@ pub const RECORDS: usize = 8192;
 /// Records that one pass may add beyond those of its events, generously.
 pub(super) const ROOM: usize = 1024;
 const EVENTS: usize = 256;
+/// How often a worker sees whether it is to stop, in nanoseconds.
+const LOOK: u64 = 50_000_000;
 /// A client of a closed loop whose attempt failed on this machine waits so long, in nanoseconds:
 /// there may be a descriptor or a port then.
 const BACK_OFF: u64 = 1_000_000;
@@ -56,7 +58,9 @@ impl Engine for MioEngine {
         clock::tighten_timer_slack();
         let mut worker = Worker::new(share, handover)?;
         // An instant before the epoch has no number, so that nothing may happen there.
-        clock::sleep_until(worker.epoch);
+        while clock::monotonic() < worker.epoch && !self.stop.requested() {
+            clock::sleep_until(worker.epoch.min(clock::monotonic() + LOOK));
+        }
         let ran = worker.run(&self.stop);
         // What happened before an error counts as well.
         let report = worker.finish();
@@ -95,6 +99,8 @@ pub(super) struct Worker {
     pub(super) records: Vec<Record>,
     handover: Handover,
     next_handover: u64,
+    /// When to see whether somebody wants an end.
+    next_look: u64,
     pub(super) buffer: Box<[u8]>,
 }
 
@@ -127,22 +133,25 @@ impl Worker {
             records: Vec::with_capacity(RECORDS),
             handover,
             next_handover: share.interval,
+            next_look: LOOK,
             buffer: vec![0; READ_BUFFER].into_boxed_slice(),
         })
     }
 
     fn run(&mut self, stop: &Stop) -> io::Result<()> {
         let mut events = Events::with_capacity(EVENTS);
-        loop {
+        let mut stopped = stop.requested();
+        while !stopped {
             self.issue_due();
             let now = self.now();
             self.end_waits(now);
             if now >= self.next_handover || self.records.len() + ROOM > RECORDS {
                 self.hand_over(now);
                 self.next_handover = (now / self.interval + 1) * self.interval;
-                if stop.requested() {
-                    return Ok(());
-                }
+            }
+            if now >= self.next_look {
+                stopped = stop.requested();
+                self.next_look = now + LOOK;
             }
             if self.is_finished(now) {
                 return Ok(());
@@ -159,6 +168,7 @@ impl Worker {
                 }
             }
         }
+        Ok(())
     }
 
     /// Nanoseconds since the cell's start.
@@ -173,7 +183,8 @@ impl Worker {
 
     /// Sleeps until something is due, or only looks where something is due already.
     fn wait(&mut self, now: u64, events: &mut Events) -> io::Result<()> {
-        let mut next = self.next_handover.min(self.waiting.earliest().unwrap_or(u64::MAX));
+        let next = self.next_handover.min(self.next_look);
+        let mut next = next.min(self.waiting.earliest().unwrap_or(u64::MAX));
         for stream in &mut self.streams {
             next = next.min(stream.pacing.next(now).unwrap_or(u64::MAX));
         }

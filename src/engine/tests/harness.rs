@@ -73,6 +73,7 @@ pub struct Case {
     pub workers: u64,
     /// From the workers' start to the epoch.
     pub lead: Duration,
+    /// From the workers' start.
     pub stop_after: Option<Duration>,
 }
 
@@ -113,7 +114,7 @@ impl Case {
             .collect();
         drop(filled);
         if let Some(time) = self.stop_after {
-            thread::sleep(self.lead + time);
+            thread::sleep(time);
             stop.request();
         }
         let reports = workers.into_iter().map(|worker| {

@@ -3,7 +3,7 @@
 mod harness;
 mod peers;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use harness::{Case, MS, connect, request};
 use peers::Peer;
@@ -176,6 +176,22 @@ fn a_stop_cuts_what_still_connects() {
     case.stop_after = Some(Duration::from_millis(100));
     let run = case.run(peer.address);
     assert_eq!(run.outcomes(), [(Outcome::Ok, 1), (Outcome::Cut, 4)]);
+}
+
+/// However long an interval is, and before the first attempt as well.
+#[test]
+fn a_stop_is_noticed_at_once() {
+    let peer = Peer::accepting();
+    for lead in [0, 5000] {
+        let mut case = Case::new(connect(0), constant(20.0, 5000));
+        case.interval = 60_000 * MS;
+        case.lead = Duration::from_millis(lead);
+        case.stop_after = Some(Duration::from_millis(100));
+        let before = Instant::now();
+        let run = case.run(peer.address);
+        assert!(before.elapsed() < Duration::from_secs(2), "{:?}", before.elapsed());
+        assert_eq!(run.connects().is_empty(), lead > 0);
+    }
 }
 
 #[test]
