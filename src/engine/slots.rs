@@ -23,6 +23,8 @@ pub struct Attempt {
     pub socket: Socket,
     /// Whether the poll knows the socket.
     pub registered: bool,
+    /// Whether it waits for its next turn.
+    pub yielded: bool,
     /// Where it stands.
     pub phase: Phase,
 }
@@ -42,6 +44,8 @@ pub enum Phase {
         issued: u64,
         /// Segments sent again until it was established.
         retransmits: u8,
+        /// Whether the present exchange has its deadline.
+        timed: bool,
         /// Whether it waits for time to pass rather than for its target.
         pausing: bool,
     },

@@ -3,6 +3,7 @@
 //! A pass issues what is due (at most [`BURST`] attempts), ends what has waited too long, hands
 //! records over once an interval, and sleeps until the next of these or an event.
 
+use std::collections::VecDeque;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
@@ -26,8 +27,8 @@ use crate::sys::tcp_info::TcpInfo;
 const BURST: usize = 8;
 /// Records in one buffer that travels between a worker and its collector.
 pub const RECORDS: usize = 8192;
-/// Records that one pass may add beyond those of its events, generously.
-pub(super) const ROOM: usize = 1024;
+/// Records that one pass may add, generously: an event brings at most five.
+pub(super) const ROOM: usize = 2048;
 const EVENTS: usize = 256;
 /// How often a worker sees whether it is to stop, in nanoseconds.
 const LOOK: u64 = 50_000_000;
@@ -96,6 +97,8 @@ pub(super) struct Worker {
     pub(super) streams: Vec<Stream>,
     pub(super) slots: Slots,
     pub(super) waiting: Waiting,
+    /// Attempts that have more to do at once, after the others' turn.
+    pub(super) yielded: VecDeque<Token>,
     pub(super) records: Vec<Record>,
     handover: Handover,
     next_handover: u64,
@@ -130,6 +133,7 @@ impl Worker {
             streams: share.parts.into_iter().map(stream).collect(),
             slots: Slots::new(slots, share.descriptors),
             waiting: Waiting::new(slots, lines),
+            yielded: VecDeque::with_capacity(slots),
             records: Vec::with_capacity(RECORDS),
             handover,
             next_handover: share.interval,
@@ -145,6 +149,7 @@ impl Worker {
             self.issue_due();
             let now = self.now();
             self.end_waits(now);
+            self.resume_yielded();
             if now >= self.next_handover || self.records.len() + ROOM > RECORDS {
                 self.hand_over(now);
                 self.next_handover = (now / self.interval + 1) * self.interval;
@@ -188,7 +193,7 @@ impl Worker {
         for stream in &mut self.streams {
             next = next.min(stream.pacing.next(now).unwrap_or(u64::MAX));
         }
-        let patience = if next <= now {
+        let patience = if next <= now || !self.yielded.is_empty() {
             Some(std::time::Duration::ZERO)
         } else {
             self.alarm.set(self.epoch + next)?;
@@ -242,7 +247,16 @@ impl Worker {
             Err(error) => return self.fail(part, number, intended, issued, errno::number(&error)),
         };
         let phase = Phase::Connecting;
-        let attempt = Attempt { part, number, intended, issued, socket, registered: false, phase };
+        let attempt = Attempt {
+            part,
+            number,
+            intended,
+            issued,
+            socket,
+            registered: false,
+            yielded: false,
+            phase,
+        };
         let slot = self.slots.insert(attempt);
         self.connecting(slot, &info);
     }

@@ -33,6 +33,13 @@ pub fn request(exchanges: u32, think: u64) -> Script {
     script(Client::Request { message, reply, exchanges, think, greet: false })
 }
 
+/// A client that sends so many bytes and reads until the target closes.
+pub fn until_close(length: usize) -> Script {
+    let (message, think) = (vec![b'm'; length], Span::default());
+    let reply = ReplyEnd::Close;
+    script(Client::Request { message, reply, exchanges: 1, think, greet: false })
+}
+
 fn script(client: Client) -> Script {
     let load = Load {
         name: "load".to_owned(),

@@ -5,7 +5,7 @@ mod peers;
 
 use std::time::{Duration, Instant};
 
-use harness::{Case, MS, connect, request};
+use harness::{Case, MS, connect, request, until_close};
 use peers::Peer;
 
 use crate::load::{Schedule, Shape};
@@ -95,6 +95,41 @@ fn a_missing_reply_times_out() {
     let run = case.run(peer.address);
     assert_eq!(run.endings(), [(Ending::Timeout, 3)]);
     assert!(run.held().iter().all(|time| *time >= 100 * MS));
+}
+
+/// A reply has to be whole in time, however much of it comes, and nobody else waits for it.
+#[test]
+fn a_flood_times_out_and_others_have_their_turn() {
+    let peer = Peer::flooding();
+    let mut case = Case::new(until_close(5), burst(2));
+    case.timeout = 300 * MS;
+    let before = Instant::now();
+    let run = case.run(peer.address);
+    assert!(before.elapsed() < Duration::from_secs(2), "{:?}", before.elapsed());
+    assert_eq!(run.outcomes(), [(Outcome::Ok, 2)]);
+    assert_eq!(run.endings(), [(Ending::Timeout, 2)]);
+    assert!(run.held().iter().all(|time| (300 * MS..1000 * MS).contains(time)));
+    assert!(run.connects().iter().all(|c| c.at < 300 * MS), "the second had to wait");
+}
+
+#[test]
+fn bytes_that_come_do_not_move_the_deadline() {
+    let peer = Peer::trickling(Duration::from_millis(50));
+    let mut case = Case::new(until_close(5), burst(2));
+    case.timeout = 200 * MS;
+    let run = case.run(peer.address);
+    assert_eq!(run.endings(), [(Ending::Timeout, 2)]);
+    assert!(run.held().iter().all(|time| (200 * MS..600 * MS).contains(time)));
+}
+
+#[test]
+fn bytes_that_go_do_not_move_the_deadline() {
+    let peer = Peer::sipping(Duration::from_millis(100));
+    let mut case = Case::new(until_close(32 << 20), burst(2));
+    case.timeout = 300 * MS;
+    let run = case.run(peer.address);
+    assert_eq!(run.endings(), [(Ending::Timeout, 2)]);
+    assert!(run.held().iter().all(|time| (300 * MS..900 * MS).contains(time)));
 }
 
 #[test]
