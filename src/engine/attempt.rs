@@ -37,6 +37,12 @@ impl Worker {
             Standing::Closed => {
                 let error = self.slots.get(slot).and_then(|a| a.socket.take_error().ok().flatten());
                 let number = error.map_or(libc::ECONNABORTED, |error| errno::number(&error));
+                // Only a handshake sets it, and the end of the connection leaves it: established,
+                // and reset before anybody looked.
+                if info.rtt_us() > 0 {
+                    let at = self.record_connect(slot, success(info), 0, Some(info));
+                    return self.end_at(slot, at, errno::ending(number), number);
+                }
                 self.connect_failed(slot, errno::outcome(number), number, Some(info));
             }
             Standing::Connecting => {

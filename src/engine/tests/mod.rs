@@ -11,6 +11,8 @@ use peers::Peer;
 use crate::load::{Schedule, Shape};
 use crate::measure::{Ending, Event, Outcome};
 use crate::scenario::plan::Lifecycle;
+use crate::sys::socket::Dialer;
+use crate::sys::tcp_info::{Standing, TcpInfo};
 use crate::units::{Rate, Span};
 
 fn constant(per_second: f64, millis: u64) -> Schedule {
@@ -138,6 +140,30 @@ fn a_reset_while_holding_is_told() {
     let run = Case::new(connect(500), constant(200.0, 50)).run(peer.address);
     assert_eq!(run.outcomes(), [(Outcome::Ok, 10)]);
     assert_eq!(run.endings(), [(Ending::Reset, 10)]);
+}
+
+/// What tells a connection that was reset from one that never was.
+#[test]
+fn the_kernel_keeps_the_round_trip_time_of_a_connection_that_was_reset() {
+    let closed = |peer: &Peer| {
+        let dialer = Dialer::new(peer.address, &[], None, false);
+        let socket = dialer.socket(0).expect("a socket");
+        dialer.connect(&socket).expect("a connection in progress");
+        std::thread::sleep(Duration::from_millis(50));
+        let info = TcpInfo::of(&socket).expect("a standing");
+        assert_eq!(info.standing(), Standing::Closed);
+        info
+    };
+    assert!(closed(&Peer::resetting(Duration::ZERO)).rtt_us() > 0);
+    assert_eq!(closed(&Peer::refusing()).rtt_us(), 0);
+}
+
+#[test]
+fn a_reset_before_anybody_looked_is_an_end_and_no_failure() {
+    let peer = Peer::resetting(Duration::ZERO);
+    let run = Case::new(connect(500), constant(2000.0, 200)).run(peer.address);
+    assert_eq!(run.outcomes(), [(Outcome::Ok, 400)]);
+    assert_eq!(run.endings(), [(Ending::Reset, 400)]);
 }
 
 #[test]
