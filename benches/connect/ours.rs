@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use loadgen::clients::Script;
-use loadgen::engine::{Batch, Engine, Handover, MioEngine, Part, Share, Stop};
+use loadgen::engine::{Batch, Descriptors, Engine, Handover, MioEngine, Part, Share, Stop};
 use loadgen::load::{Schedule, Shape};
 use loadgen::measure::book::Book;
 use loadgen::measure::{Metric, Record, percentile};
@@ -117,7 +117,8 @@ fn share(address: PermittedAddr, schedule: Schedule, lifecycle: Lifecycle, epoch
         index: 0,
         workers: 1,
     };
-    Share { epoch, run: 1, parts: vec![part], slots: 256, interval: INTERVAL.nanos() }
+    let descriptors = Arc::new(Descriptors::new(256));
+    Share { epoch, run: 1, parts: vec![part], slots: 256, descriptors, interval: INTERVAL.nanos() }
 }
 
 /// What the runner's collector does for one worker, but for writing files.

@@ -18,6 +18,11 @@ use crate::sys::errno;
 use crate::sys::socket::disconnect;
 use crate::sys::tcp_info::{Standing, TcpInfo};
 
+/// Reads of one connection before others have their turn.
+const BUFFERS: usize = 16;
+/// Steps of one connection's script before others have their turn: some four exchanges.
+const STEPS: usize = 8;
+
 /// The class of an established attempt.
 fn success(info: &TcpInfo) -> Outcome {
     if info.retransmits() > 0 { Outcome::OkRetried } else { Outcome::Ok }
@@ -32,6 +37,12 @@ impl Worker {
             Standing::Closed => {
                 let error = self.slots.get(slot).and_then(|a| a.socket.take_error().ok().flatten());
                 let number = error.map_or(libc::ECONNABORTED, |error| errno::number(&error));
+                // Only a handshake sets it, and the end of the connection leaves it: established,
+                // and reset before anybody looked.
+                if info.rtt_us() > 0 {
+                    let at = self.record_connect(slot, success(info), 0, Some(info));
+                    return self.end_at(slot, at, errno::ending(number), number);
+                }
                 self.connect_failed(slot, errno::outcome(number), number, Some(info));
             }
             Standing::Connecting => {
@@ -88,6 +99,7 @@ impl Worker {
             issued: attempt.issued,
             retransmits: info.retransmits(),
             pausing: false,
+            timed: false,
         };
         self.drive(slot);
     }
@@ -97,9 +109,10 @@ impl Worker {
         self.release(slot, at);
     }
 
-    /// Does what the script of an established connection wants, until it has to wait.
+    /// Does what the script of an established connection wants, until it has to wait or others
+    /// have to have their turn.
     fn drive(&mut self, slot: Slot) {
-        loop {
+        for _ in 0..STEPS {
             let Some(attempt) = self.slots.get(slot) else { return };
             let Phase::Open { progress, pausing, .. } = &mut attempt.phase else { return };
             let stream = &self.streams[attempt.part];
@@ -119,12 +132,9 @@ impl Worker {
                     return;
                 }
                 Want::Receive => {
-                    let line = attempt.part * 2;
-                    let patience = stream.part.timeout;
                     let was_registered = attempt.registered;
                     self.register(slot);
-                    let deadline = self.now() + patience;
-                    self.waiting.push(line, slot, deadline);
+                    self.time_exchange(slot);
                     // Bytes that came before the wish for them make no new event.
                     if !was_registered || !self.receive(slot) {
                         return;
@@ -135,24 +145,61 @@ impl Worker {
                     match attempt.socket.send_vectored(&parts) {
                         Ok(count) => stream.part.script.sent(progress, count),
                         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                            let line = attempt.part * 2;
-                            let patience = stream.part.timeout;
                             self.register(slot);
-                            let deadline = self.now() + patience;
-                            return self.waiting.push(line, slot, deadline);
+                            return self.time_exchange(slot);
                         }
                         Err(error) => return self.broke(slot, &error),
                     }
                 }
             }
         }
+        self.time_exchange(slot);
+        self.yield_turn(slot);
     }
 
-    /// Reads until nothing is left; whether the script may go on.
+    /// Sets the deadline of an exchange when it has to wait for the first time; what moves later
+    /// does not move the deadline.
+    fn time_exchange(&mut self, slot: Slot) {
+        let now = self.now();
+        let Some(attempt) = self.slots.get(slot) else { return };
+        let Phase::Open { timed: timed @ false, .. } = &mut attempt.phase else { return };
+        *timed = true;
+        let deadline = now + self.streams[attempt.part].part.timeout;
+        self.waiting.push(attempt.part * 2, slot, deadline);
+    }
+
+    /// There is more to do at once for this attempt, after the others have had their turn.
+    fn yield_turn(&mut self, slot: Slot) {
+        let token = self.slots.token(slot);
+        let Some(attempt) = self.slots.get(slot) else { return };
+        if !std::mem::replace(&mut attempt.yielded, true) {
+            self.yielded.push_back(token);
+        }
+    }
+
+    /// Gives those who yielded another turn.
+    pub(super) fn resume_yielded(&mut self) {
+        for _ in 0..self.yielded.len() {
+            if self.records.len() + ROOM > RECORDS {
+                return;
+            }
+            let Some(token) = self.yielded.pop_front() else { return };
+            let Some(slot) = self.slots.by_token(token) else { continue };
+            let Some(attempt) = self.slots.get(slot) else { continue };
+            attempt.yielded = false;
+            match attempt.phase {
+                Phase::Open { pausing: true, .. } => self.paused(slot),
+                _ => self.drive(slot),
+            }
+        }
+    }
+
+    /// Reads until nothing is left or it is the others' turn; whether the script may go on.
     fn receive(&mut self, slot: Slot) -> bool {
-        loop {
+        for _ in 0..BUFFERS {
             let Some(attempt) = self.slots.get(slot) else { return false };
-            let Phase::Open { progress, intended, issued, retransmits, .. } = &mut attempt.phase
+            let Phase::Open { progress, intended, issued, retransmits, timed, .. } =
+                &mut attempt.phase
             else {
                 return false;
             };
@@ -182,6 +229,7 @@ impl Worker {
                     _ => 0,
                 };
                 let event = Event::Reply { intended: *intended, issued: *issued, resent };
+                *timed = false;
                 // The next exchange is wanted when the script has paused.
                 *intended = at + part.script.pause();
                 *issued = *intended;
@@ -190,6 +238,8 @@ impl Worker {
                 return true;
             }
         }
+        self.yield_turn(slot);
+        false
     }
 
     /// The poll says that something happened to the socket of `slot`.
@@ -240,8 +290,10 @@ impl Worker {
                         self.connect_failed(slot, Outcome::Timeout, 0, info.ok().as_ref());
                     }
                 },
-                Phase::Open { pausing: pausing @ true, progress, intended, issued, .. } => {
-                    *pausing = false;
+                Phase::Open {
+                    pausing: pausing @ true, timed, progress, intended, issued, ..
+                } => {
+                    (*pausing, *timed) = (false, false);
                     *issued = now.max(*intended);
                     self.streams[attempt.part].part.script.resumed(progress);
                     self.drive(slot);
@@ -295,7 +347,7 @@ impl Worker {
                 stream.spare.push(attempt.socket);
             }
         }
-        stream.pacing.ended(at);
+        stream.pacing.ended(at, 0);
     }
 
     fn register(&mut self, slot: Slot) {

@@ -9,8 +9,8 @@ mod waiting;
 mod worker;
 
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
 
 use crate::clients::Script;
 use crate::load::Schedule;
@@ -28,8 +28,8 @@ pub trait Engine: Send + Sync {
     /// Drives the share until nothing is left to do, or until it is told to stop.
     ///
     /// # Errors
-    /// Of the engine's own system calls (EMFILE and ENOMEM when it is set up). What happens to an
-    /// attempt is no error but an outcome.
+    /// Of setting the engine up (EMFILE, ENOMEM). What happens to an attempt is no error but an
+    /// outcome, and what breaks later is part of the report.
     fn run(&self, share: Share, handover: Handover) -> io::Result<WorkerReport>;
 }
 
@@ -42,10 +42,30 @@ pub struct Share {
     pub run: u64,
     /// The parts of the loads.
     pub parts: Vec<Part>,
-    /// Most attempts that may be in progress at once.
+    /// Most attempts of this share that may be in progress at once.
     pub slots: usize,
+    /// Where the descriptors for them come from; shared by the workers.
+    pub descriptors: Arc<Descriptors>,
     /// How often records are handed over, in nanoseconds.
     pub interval: u64,
+}
+
+/// Descriptors that clients' sockets may take. A worker takes one when it has more attempts in
+/// progress than ever before and keeps it: no attempt touches it as a rule.
+#[derive(Debug)]
+pub struct Descriptors(AtomicU64);
+
+impl Descriptors {
+    /// So many of them.
+    pub const fn new(count: u64) -> Self {
+        Self(AtomicU64::new(count))
+    }
+
+    /// Takes one; whether there was one.
+    pub fn take(&self) -> bool {
+        let less = |count: u64| count.checked_sub(1);
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
+    }
 }
 
 /// A worker's part of one load.
@@ -99,13 +119,26 @@ pub struct Batch {
 }
 
 /// What a worker says when it is done.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct WorkerReport {
-    /// For each part: the load's index, and the attempts that its schedule wanted and the worker
-    /// did not get to.
-    pub unissued: Vec<(u16, u64)>,
+    /// What became of each part's schedule.
+    pub parts: Vec<PartReport>,
     /// Time that the thread was ready to run and had no CPU, in seconds; 0 where unknown.
     pub run_delay_s: f64,
+    /// Why it ended early, if one of the engine's own system calls failed.
+    pub failed: Option<io::Error>,
+}
+
+/// What became of a worker's part of a load's schedule. Counted where the schedule hands attempts
+/// out, apart from their records, so that a record that went missing shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PartReport {
+    /// Index of the load in its cell.
+    pub load: u16,
+    /// Attempts that the schedule handed out.
+    pub taken: u64,
+    /// Attempts that the schedule wanted and the worker did not get to.
+    pub unissued: u64,
 }
 
 /// Tells workers to stop before their schedule ends.
@@ -118,7 +151,7 @@ impl Stop {
         Self(AtomicBool::new(false))
     }
 
-    /// Workers notice within an interval.
+    /// Workers notice within some 50 ms.
     pub fn request(&self) {
         self.0.store(true, Ordering::Relaxed);
     }

@@ -91,12 +91,18 @@ impl Pacing {
         }
     }
 
-    /// An attempt ended: the client of a closed loop is free again.
-    pub fn ended(&mut self, now: u64) {
+    /// An attempt ended: the client of a closed loop is free again, after `least` nanoseconds.
+    pub fn ended(&mut self, now: u64, least: u64) {
         if let Self::Closed(closed) = self {
-            let intended = now + closed.think;
+            let intended = now + closed.think.max(least);
             if intended < closed.end {
-                closed.ready.push_back(intended);
+                let place = match closed.ready.back() {
+                    Some(last) if *last > intended => {
+                        closed.ready.partition_point(|ready| *ready <= intended)
+                    }
+                    _ => closed.ready.len(),
+                };
+                closed.ready.insert(place, intended);
             }
         }
     }
@@ -182,10 +188,25 @@ mod tests {
         assert_eq!(pacing.take(0).map(|a| a.number), Some(0));
         assert_eq!(pacing.take(0).map(|a| a.number), Some(1));
         assert_eq!(pacing.take(50_000_000), None);
-        pacing.ended(50_000_000);
+        pacing.ended(50_000_000, 0);
         assert_eq!(pacing.take(60_000_000).map(|a| a.offset), Some(60_000_000));
-        pacing.ended(95_000_000);
+        pacing.ended(95_000_000, 0);
         assert!(pacing.is_over(95_000_000));
+    }
+
+    #[test]
+    fn who_has_to_wait_longer_is_overtaken() {
+        let think = Span::default();
+        let window = Span::from_millis(100);
+        let schedule = Schedule::Closed { clients: 2, think, window, attempts: None };
+        let mut pacing = Pacing::new(&schedule, 1, 0, 0, 1);
+        pacing.take(0);
+        pacing.take(0);
+        pacing.ended(0, 1000);
+        pacing.ended(10, 0);
+        assert_eq!(pacing.take(10).map(|a| a.offset), Some(10));
+        assert_eq!(pacing.take(999), None);
+        assert_eq!(pacing.take(1000).map(|a| a.offset), Some(1000));
     }
 
     #[test]
@@ -202,7 +223,7 @@ mod tests {
         assert_eq!(idle.take(0), None);
         for number in 0..3 {
             assert_eq!(busy.take(0).map(|a| a.number), Some(number));
-            busy.ended(0);
+            busy.ended(0, 0);
         }
         assert!(busy.is_over(0));
     }

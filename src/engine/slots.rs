@@ -1,7 +1,10 @@
 //! The attempts in progress: preallocated places that are used again and again.
 
+use std::sync::Arc;
+
 use socket2::Socket;
 
+use super::Descriptors;
 use super::waiting::Slot;
 use crate::clients::Progress;
 
@@ -20,6 +23,8 @@ pub struct Attempt {
     pub socket: Socket,
     /// Whether the poll knows the socket.
     pub registered: bool,
+    /// Whether it waits for its next turn.
+    pub yielded: bool,
     /// Where it stands.
     pub phase: Phase,
 }
@@ -39,14 +44,19 @@ pub enum Phase {
         issued: u64,
         /// Segments sent again until it was established.
         retransmits: u8,
+        /// Whether the present exchange has its deadline.
+        timed: bool,
         /// Whether it waits for time to pass rather than for its target.
         pausing: bool,
     },
 }
 
-/// A fixed number of places for attempts.
+/// Places for attempts, with room for a fixed number of them. Memory of a place is not touched
+/// before it is needed.
 #[derive(Debug)]
 pub struct Slots {
+    most: usize,
+    descriptors: Arc<Descriptors>,
     places: Vec<Option<Attempt>>,
     /// Told apart from earlier attempts of the same place by the poll's late events.
     generations: Vec<u32>,
@@ -54,12 +64,14 @@ pub struct Slots {
 }
 
 impl Slots {
-    /// `count` free places.
-    pub fn new(count: usize) -> Self {
+    /// Room for `most` places, each with a descriptor of `descriptors`.
+    pub fn new(most: usize, descriptors: Arc<Descriptors>) -> Self {
         Self {
-            places: std::iter::repeat_with(|| None).take(count).collect(),
-            generations: vec![0; count],
-            free: (0..count as Slot).rev().collect(),
+            most,
+            descriptors,
+            places: Vec::with_capacity(most),
+            generations: Vec::with_capacity(most),
+            free: Vec::with_capacity(most),
         }
     }
 
@@ -68,16 +80,25 @@ impl Slots {
         self.places.len() - self.free.len()
     }
 
-    /// Whether no place is free.
-    pub fn is_full(&self) -> bool {
-        self.free.is_empty()
+    /// Sees to it that a place is free; false where there is no room or no descriptor for one.
+    pub fn make_room(&mut self) -> bool {
+        if !self.free.is_empty() {
+            return true;
+        }
+        if self.places.len() == self.most || !self.descriptors.take() {
+            return false;
+        }
+        self.free.push(self.places.len() as Slot);
+        self.places.push(None);
+        self.generations.push(0);
+        true
     }
 
     /// Takes a place.
     ///
     /// # Panics
-    /// Where none is free, which is to be asked before an attempt is made: a connection that
-    /// nobody looks after would be in the target's books only.
+    /// Where none is free: [`Slots::make_room`] is to be asked before an attempt is made, as a
+    /// connection that nobody looks after would be in the target's books only.
     pub fn insert(&mut self, attempt: Attempt) -> Slot {
         let slot = self.free.pop().expect("a place is free");
         self.places[slot as usize] = Some(attempt);

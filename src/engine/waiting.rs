@@ -19,6 +19,10 @@ struct Link {
     deadline: u64,
 }
 
+impl Link {
+    const IDLE: Self = Self { before: NONE, after: NONE, line: 0, waits: false, deadline: 0 };
+}
+
 #[derive(Debug, Clone, Copy)]
 struct Line {
     first: u32,
@@ -33,16 +37,21 @@ pub struct Waiting {
 }
 
 impl Waiting {
-    /// Room for slots `0..slots` in `lines` lines.
+    /// Room for slots `0..slots` in `lines` lines; memory of a slot is not touched before it waits.
     pub fn new(slots: usize, lines: usize) -> Self {
-        let idle = Link { before: NONE, after: NONE, line: 0, waits: false, deadline: 0 };
-        Self { links: vec![idle; slots], lines: vec![Line { first: NONE, last: NONE }; lines] }
+        Self {
+            links: Vec::with_capacity(slots),
+            lines: vec![Line { first: NONE, last: NONE }; lines],
+        }
     }
 
     /// Puts `slot` at the end of `line`. Deadlines of a line must not decrease; a smaller one is
     /// raised to the last one's.
     pub fn push(&mut self, line: usize, slot: Slot, deadline: u64) {
         self.remove(slot);
+        if self.links.len() <= slot as usize {
+            self.links.resize(slot as usize + 1, Link::IDLE);
+        }
         let last = self.lines[line].last;
         let earliest = if last == NONE { 0 } else { self.links[last as usize].deadline };
         self.links[slot as usize] = Link {
@@ -61,10 +70,9 @@ impl Waiting {
 
     /// Takes `slot` out of its line, if it is in one.
     pub fn remove(&mut self, slot: Slot) {
-        let link = self.links[slot as usize];
-        if !link.waits {
+        let Some(link) = self.links.get(slot as usize).copied().filter(|link| link.waits) else {
             return;
-        }
+        };
         match link.before {
             NONE => self.lines[link.line as usize].first = link.after,
             before => self.links[before as usize].after = link.after,

@@ -3,6 +3,7 @@
 //! A pass issues what is due (at most [`BURST`] attempts), ends what has waited too long, hands
 //! records over once an interval, and sleeps until the next of these or an event.
 
+use std::collections::VecDeque;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
@@ -14,8 +15,8 @@ use socket2::Socket;
 use super::pacing::Pacing;
 use super::slots::{Attempt, Phase, Slots};
 use super::waiting::Waiting;
-use super::{Batch, Engine, Handover, Part, Share, Stop, WorkerReport};
-use crate::measure::{Event, Record};
+use super::{Batch, Engine, Handover, Part, PartReport, Share, Stop, WorkerReport};
+use crate::measure::{Event, Outcome, Record};
 use crate::observe::cpu;
 use crate::scenario::plan::Lifecycle;
 use crate::sys::clock::{self, Alarm};
@@ -26,9 +27,14 @@ use crate::sys::tcp_info::TcpInfo;
 const BURST: usize = 8;
 /// Records in one buffer that travels between a worker and its collector.
 pub const RECORDS: usize = 8192;
-/// Records that one pass may add beyond those of its events, generously.
-pub(super) const ROOM: usize = 1024;
+/// Records that one pass may add, generously: an event brings at most five.
+pub(super) const ROOM: usize = 2048;
 const EVENTS: usize = 256;
+/// How often a worker sees whether it is to stop, in nanoseconds.
+const LOOK: u64 = 50_000_000;
+/// A client of a closed loop whose attempt failed on this machine waits so long, in nanoseconds:
+/// there may be a descriptor or a port then.
+const BACK_OFF: u64 = 1_000_000;
 const READ_BUFFER: usize = 64 * 1024;
 const ALARM: Token = Token(usize::MAX);
 
@@ -53,11 +59,13 @@ impl Engine for MioEngine {
         clock::tighten_timer_slack();
         let mut worker = Worker::new(share, handover)?;
         // An instant before the epoch has no number, so that nothing may happen there.
-        clock::sleep_until(worker.epoch);
+        while clock::monotonic() < worker.epoch && !self.stop.requested() {
+            clock::sleep_until(worker.epoch.min(clock::monotonic() + LOOK));
+        }
         let ran = worker.run(&self.stop);
         // What happened before an error counts as well.
         let report = worker.finish();
-        ran.map(|()| report)
+        Ok(WorkerReport { failed: ran.err(), ..report })
     }
 }
 
@@ -65,8 +73,17 @@ impl Engine for MioEngine {
 pub(super) struct Stream {
     pub(super) part: Part,
     pub(super) pacing: Pacing,
+    /// Attempts that the schedule has handed out.
+    taken: u64,
     /// Sockets that wait to connect again (`lifecycle = "recycle"`).
     pub(super) spare: Vec<Socket>,
+}
+
+impl Stream {
+    fn report(self, now: u64) -> PartReport {
+        let unissued = self.pacing.unissued(now);
+        PartReport { load: self.part.load, taken: self.taken, unissued }
+    }
 }
 
 pub(super) struct Worker {
@@ -80,9 +97,13 @@ pub(super) struct Worker {
     pub(super) streams: Vec<Stream>,
     pub(super) slots: Slots,
     pub(super) waiting: Waiting,
+    /// Attempts that have more to do at once, after the others' turn.
+    pub(super) yielded: VecDeque<Token>,
     pub(super) records: Vec<Record>,
     handover: Handover,
     next_handover: u64,
+    /// When to see whether somebody wants an end.
+    next_look: u64,
     pub(super) buffer: Box<[u8]>,
 }
 
@@ -95,6 +116,7 @@ impl Worker {
         let lines = share.parts.len() * 2;
         let stream = |part: Part| Stream {
             pacing: Pacing::new(&part.schedule, part.seed, part.start, part.index, part.workers),
+            taken: 0,
             spare: Vec::with_capacity(match part.lifecycle {
                 Lifecycle::Fresh => 0,
                 Lifecycle::Recycle => slots,
@@ -109,27 +131,32 @@ impl Worker {
             run: share.run,
             interval: share.interval,
             streams: share.parts.into_iter().map(stream).collect(),
-            slots: Slots::new(slots),
+            slots: Slots::new(slots, share.descriptors),
             waiting: Waiting::new(slots, lines),
+            yielded: VecDeque::with_capacity(slots),
             records: Vec::with_capacity(RECORDS),
             handover,
             next_handover: share.interval,
+            next_look: LOOK,
             buffer: vec![0; READ_BUFFER].into_boxed_slice(),
         })
     }
 
     fn run(&mut self, stop: &Stop) -> io::Result<()> {
         let mut events = Events::with_capacity(EVENTS);
-        loop {
+        let mut stopped = stop.requested();
+        while !stopped {
             self.issue_due();
             let now = self.now();
             self.end_waits(now);
+            self.resume_yielded();
             if now >= self.next_handover || self.records.len() + ROOM > RECORDS {
                 self.hand_over(now);
                 self.next_handover = (now / self.interval + 1) * self.interval;
-                if stop.requested() {
-                    return Ok(());
-                }
+            }
+            if now >= self.next_look {
+                stopped = stop.requested();
+                self.next_look = now + LOOK;
             }
             if self.is_finished(now) {
                 return Ok(());
@@ -146,6 +173,7 @@ impl Worker {
                 }
             }
         }
+        Ok(())
     }
 
     /// Nanoseconds since the cell's start.
@@ -160,11 +188,12 @@ impl Worker {
 
     /// Sleeps until something is due, or only looks where something is due already.
     fn wait(&mut self, now: u64, events: &mut Events) -> io::Result<()> {
-        let mut next = self.next_handover.min(self.waiting.earliest().unwrap_or(u64::MAX));
+        let next = self.next_handover.min(self.next_look);
+        let mut next = next.min(self.waiting.earliest().unwrap_or(u64::MAX));
         for stream in &mut self.streams {
             next = next.min(stream.pacing.next(now).unwrap_or(u64::MAX));
         }
-        let patience = if next <= now {
+        let patience = if next <= now || !self.yielded.is_empty() {
             Some(std::time::Duration::ZERO)
         } else {
             self.alarm.set(self.epoch + next)?;
@@ -190,12 +219,13 @@ impl Worker {
                 .min();
             let Some((_, index)) = due.filter(|(intended, _)| *intended <= now) else { return };
             let Some(arrival) = self.streams[index].pacing.take(now) else { return };
+            self.streams[index].taken += 1;
             self.issue(index, arrival.number, arrival.offset);
         }
     }
 
     fn issue(&mut self, part: usize, number: u64, intended: u64) {
-        if self.slots.is_full() {
+        if !self.slots.make_room() {
             // As many attempts as descriptors are in progress.
             let issued = self.now();
             return self.fail(part, number, intended, issued, libc::EMFILE);
@@ -217,7 +247,16 @@ impl Worker {
             Err(error) => return self.fail(part, number, intended, issued, errno::number(&error)),
         };
         let phase = Phase::Connecting;
-        let attempt = Attempt { part, number, intended, issued, socket, registered: false, phase };
+        let attempt = Attempt {
+            part,
+            number,
+            intended,
+            issued,
+            socket,
+            registered: false,
+            yielded: false,
+            phase,
+        };
         let slot = self.slots.insert(attempt);
         self.connecting(slot, &info);
     }
@@ -230,7 +269,9 @@ impl Worker {
             Event::Connect { intended, issued, kernel_rtt_us: 0, retransmits: 0, outcome, errno };
         let load = self.streams[index].part.load;
         self.records.push(Record { load, attempt: number, at, event });
-        self.streams[index].pacing.ended(at);
+        // Nothing but this machine limits how often that happens.
+        let back_off = if outcome == Outcome::Refused { 0 } else { BACK_OFF };
+        self.streams[index].pacing.ended(at, back_off);
     }
 
     fn hand_over(&mut self, now: u64) {
@@ -251,12 +292,9 @@ impl Worker {
         let now = self.now();
         self.hand_over(u64::MAX);
         WorkerReport {
-            unissued: self
-                .streams
-                .into_iter()
-                .map(|stream| (stream.part.load, stream.pacing.unissued(now)))
-                .collect(),
+            parts: self.streams.into_iter().map(|stream| stream.report(now)).collect(),
             run_delay_s: cpu::run_delay().unwrap_or_default().as_secs_f64(),
+            failed: None,
         }
     }
 }

@@ -2,8 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use super::outcome::{Outcome, TargetOutcome};
+use super::outcome::{Ending, Outcome, TargetOutcome};
 use super::result::{Ledger, LedgerStep};
+
+/// What the clients say.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ClientSide {
+    /// Attempts that the schedules handed out.
+    pub attempts: u64,
+    /// Attempts by connect outcome.
+    pub outcomes: BTreeMap<Outcome, u64>,
+    /// Established connections by what became of them.
+    pub endings: BTreeMap<Ending, u64>,
+}
 
 /// What is known of the target's side.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,10 +48,8 @@ pub struct Evidence {
 }
 
 /// Closes the books: what the clients established against what the target got.
-pub fn reconcile(outcomes: &BTreeMap<Outcome, u64>, attempts: u64, side: TargetSide) -> Ledger {
-    let classified = outcomes.values().sum();
-    let established = outcomes.iter().filter(|(o, _)| o.established()).map(|(_, n)| n).sum();
-    let ledger = Ledger { attempts, classified, established, ..Ledger::default() };
+pub fn reconcile(client: &ClientSide, side: TargetSide) -> Ledger {
+    let ledger = close(client);
     let (target, source, evidence) = match side {
         TargetSide::Own(outcomes, evidence) => (outcomes, "own", evidence),
         TargetSide::Kernel { passive_opens, queued_at_end, evidence } => {
@@ -55,12 +64,12 @@ pub fn reconcile(outcomes: &BTreeMap<Outcome, u64>, attempts: u64, side: TargetS
             return Ledger { target_source: "none".to_owned(), ..ledger };
         }
     };
-    let got: u64 = target.values().sum();
-    let mut difference = got as i64 - established as i64;
+    let mut difference = difference(total(target.values()), ledger.established);
     let steps = explanations(evidence)
         .into_iter()
         .filter_map(|(why, least, most)| {
             let count = difference.clamp(least, most);
+            // Never past 0, from where `difference` is now.
             difference -= count;
             (count != 0).then(|| LedgerStep { why: why.to_owned(), count })
         })
@@ -69,24 +78,50 @@ pub fn reconcile(outcomes: &BTreeMap<Outcome, u64>, attempts: u64, side: TargetS
     Ledger { target, target_source, steps, unexplained: Some(difference), ..ledger }
 }
 
+/// The client's books by themselves.
+fn close(client: &ClientSide) -> Ledger {
+    let established = client.outcomes.iter().filter(|(outcome, _)| outcome.established());
+    let established = total(established.map(|(_, count)| count));
+    let classified = total(client.outcomes.values());
+    Ledger {
+        attempts: client.attempts,
+        classified,
+        unclassified: difference(client.attempts, classified),
+        established,
+        unended: difference(established, total(client.endings.values())),
+        ..Ledger::default()
+    }
+}
+
+/// A target may say any number.
+fn total<'a>(counts: impl Iterator<Item = &'a u64>) -> u64 {
+    counts.fold(0, |sum, count| sum.saturating_add(*count))
+}
+
+fn difference(this: u64, other: u64) -> i64 {
+    let bounds = (i128::from(i64::MIN), i128::from(i64::MAX));
+    (i128::from(this) - i128::from(other)).clamp(bounds.0, bounds.1) as i64
+}
+
 /// Each explanation with the least and the most that it can explain.
 fn explanations(evidence: Evidence) -> [(&'static str, i64, i64); 3] {
+    let most = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
     let Evidence { syn_recv_at_end, acks_dropped, cookies_received } = evidence;
     [
         (
             "half-open at the end: their final ACK met a full accept queue",
-            -(syn_recv_at_end as i64),
+            -most(syn_recv_at_end),
             0,
         ),
         (
             "established at the client only: their final ACK met a full accept queue",
-            -(acks_dropped as i64),
+            -most(acks_dropped),
             0,
         ),
         (
             "there twice at the target: a late packet carried a SYN cookie that was still valid",
             0,
-            cookies_received as i64,
+            most(cookies_received),
         ),
     ]
 }
@@ -94,9 +129,13 @@ fn explanations(evidence: Evidence) -> [(&'static str, i64, i64); 3] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
-    fn client(ok: u64, retried: u64, timeout: u64) -> BTreeMap<Outcome, u64> {
-        [(Outcome::Ok, ok), (Outcome::OkRetried, retried), (Outcome::Timeout, timeout)].into()
+    fn client(ok: u64, retried: u64, timeout: u64) -> ClientSide {
+        let outcomes =
+            [(Outcome::Ok, ok), (Outcome::OkRetried, retried), (Outcome::Timeout, timeout)];
+        let endings = [(Ending::Done, ok + retried)].into();
+        ClientSide { attempts: ok + retried + timeout, outcomes: outcomes.into(), endings }
     }
 
     fn own(accepted: u64, queued: u64, evidence: Evidence) -> TargetSide {
@@ -108,7 +147,7 @@ mod tests {
     #[test]
     fn ledgers_that_meet_need_no_steps() {
         let evidence = Evidence { acks_dropped: 40, ..Evidence::default() };
-        let ledger = reconcile(&client(10, 2, 3), 15, own(6, 6, evidence));
+        let ledger = reconcile(&client(10, 2, 3), own(6, 6, evidence));
         assert_eq!((ledger.attempts, ledger.classified, ledger.established), (15, 15, 12));
         assert_eq!((ledger.steps, ledger.unexplained), (vec![], Some(0)));
     }
@@ -116,7 +155,7 @@ mod tests {
     #[test]
     fn a_dropped_final_ack_is_a_step_and_the_rest_is_shown() {
         let evidence = Evidence { syn_recv_at_end: 1, acks_dropped: 2, cookies_received: 9 };
-        let ledger = reconcile(&client(10, 0, 0), 10, own(6, 0, evidence));
+        let ledger = reconcile(&client(10, 0, 0), own(6, 0, evidence));
         let counts: Vec<i64> = ledger.steps.iter().map(|step| step.count).collect();
         assert_eq!(counts, [-1, -2]);
         assert_eq!(ledger.unexplained, Some(-1));
@@ -125,10 +164,10 @@ mod tests {
     #[test]
     fn only_cookies_explain_what_the_target_has_too_much() {
         let evidence = Evidence { syn_recv_at_end: 5, acks_dropped: 5, cookies_received: 0 };
-        let ledger = reconcile(&client(10, 0, 0), 10, own(13, 0, evidence));
+        let ledger = reconcile(&client(10, 0, 0), own(13, 0, evidence));
         assert_eq!((ledger.steps, ledger.unexplained), (vec![], Some(3)));
         let evidence = Evidence { cookies_received: 2, ..evidence };
-        let ledger = reconcile(&client(10, 0, 0), 10, own(13, 0, evidence));
+        let ledger = reconcile(&client(10, 0, 0), own(13, 0, evidence));
         assert_eq!((ledger.steps[0].count, ledger.unexplained), (2, Some(1)));
     }
 
@@ -136,9 +175,59 @@ mod tests {
     fn the_kernel_stands_in_for_an_external_target() {
         let evidence = Evidence { acks_dropped: 9, ..Evidence::default() };
         let side = TargetSide::Kernel { passive_opens: 12, queued_at_end: 5, evidence };
-        let ledger = reconcile(&client(12, 0, 4), 16, side);
+        let ledger = reconcile(&client(12, 0, 4), side);
         assert_eq!(ledger.target[&TargetOutcome::Accepted], 7);
         assert_eq!(ledger.unexplained, Some(0));
-        assert_eq!(reconcile(&client(1, 0, 0), 1, TargetSide::Unseen).unexplained, None);
+        assert_eq!(reconcile(&client(1, 0, 0), TargetSide::Unseen).unexplained, None);
+    }
+
+    #[test]
+    fn an_attempt_that_was_handed_out_and_lost_shows() {
+        let mut client = client(10, 0, 3);
+        client.attempts += 2;
+        client.endings.insert(Ending::Done, 9);
+        let ledger = reconcile(&client, TargetSide::Unseen);
+        assert_eq!((ledger.attempts, ledger.classified, ledger.unclassified), (15, 13, 2));
+        assert_eq!((ledger.established, ledger.unended), (10, 1));
+    }
+
+    #[test]
+    fn a_hostile_target_panics_nobody() {
+        let evidence = Evidence { acks_dropped: u64::MAX, ..Evidence::default() };
+        let ledger = reconcile(&client(10, 0, 0), own(0, 0, evidence));
+        assert_eq!((ledger.steps[0].count, ledger.unexplained), (-10, Some(0)));
+        let ledger = reconcile(&client(10, 0, 0), own(u64::MAX, u64::MAX, evidence));
+        assert_eq!(ledger.unexplained, Some(i64::MAX));
+    }
+
+    fn counts() -> impl Strategy<Value = u64> {
+        prop_oneof![0..100u64, any::<u64>(), Just(u64::MAX), Just(i64::MAX as u64)]
+    }
+
+    proptest! {
+        #[test]
+        fn steps_and_the_rest_are_the_difference(
+            n in prop::array::uniform9(counts()), kernel in any::<bool>(),
+        ) {
+            let client = ClientSide {
+                attempts: n[0],
+                outcomes: [(Outcome::Ok, n[1]), (Outcome::OkRetried, n[2])].into(),
+                endings: [(Ending::Done, n[3])].into(),
+            };
+            let evidence =
+                Evidence { syn_recv_at_end: n[4], acks_dropped: n[5], cookies_received: n[6] };
+            let side = match kernel {
+                true => TargetSide::Kernel { passive_opens: n[7], queued_at_end: n[8], evidence },
+                false => own(n[7], n[8], evidence),
+            };
+            let ledger = reconcile(&client, side);
+            let got = ledger.target.values().fold(0u64, |sum, n| sum.saturating_add(*n));
+            let whole = i128::from(got) - i128::from(ledger.established);
+            let whole = whole.clamp(i64::MIN.into(), i64::MAX.into());
+            let steps: i128 = ledger.steps.iter().map(|step| i128::from(step.count)).sum();
+            let rest = i128::from(ledger.unexplained.expect("both sides are there"));
+            prop_assert_eq!(steps + rest, whole);
+            prop_assert!(ledger.steps.iter().all(|step| (i128::from(step.count) < 0) == (whole < 0)));
+        }
     }
 }

@@ -279,12 +279,19 @@ pub struct SamplerResult {
 /// Both ledgers of a cell and how they meet.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Ledger {
-    /// Attempts over all loads.
+    /// Attempts that the schedules of all loads handed out.
     pub attempts: u64,
-    /// Sum of the client's outcome classes; equals `attempts`.
+    /// Sum of the client's outcome classes.
     pub classified: u64,
+    /// `attempts` - `classified`: attempts that the schedule handed out and nobody knows the end
+    /// of. 0 where the books are whole.
+    #[serde(default)]
+    pub unclassified: i64,
     /// Connections established at the client: `ok` + `ok_retried`.
     pub established: u64,
+    /// `established` - the sum of the endings. 0 where the books are whole.
+    #[serde(default)]
+    pub unended: i64,
     /// The target's classes; empty where the target's side cannot be seen.
     pub target: BTreeMap<TargetOutcome, u64>,
     /// Where the target's figures come from: `own` (it counted), `kernel` (from the counters of

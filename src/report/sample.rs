@@ -230,7 +230,9 @@ fn cell(backlog: u32) -> CellResult {
         ledger: Ledger {
             attempts,
             classified: attempts,
+            unclassified: 0,
             established,
+            unended: 0,
             target: TargetOutcome::ALL
                 .iter()
                 .map(|c| (*c, if *c == TargetOutcome::Accepted { established } else { 0 }))

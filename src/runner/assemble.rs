@@ -10,12 +10,12 @@ use super::workers;
 use crate::engine::WorkerReport;
 use crate::load::Schedule;
 use crate::measure::book::{Book, LoadBook};
-use crate::measure::ledger::{Evidence, TargetSide, reconcile};
+use crate::measure::ledger::{ClientSide, Evidence, TargetSide, reconcile};
 use crate::measure::result::{
     CellResult, CounterResult, LoadResult, LoadSeries, MetricResult, Place, SamplerResult, Status,
     TargetResult, Timeline, Validity,
 };
-use crate::measure::{Metric, Outcome, Summary, empty, encode, percentile};
+use crate::measure::{Metric, Summary, empty, encode, percentile};
 use crate::scenario::plan::{Cell, Lifecycle, Load, Plan, Target};
 use crate::sys::errno;
 use crate::sys::permit::PermittedAddr;
@@ -68,7 +68,7 @@ pub fn assemble(parts: Parts) -> CellResult {
         .enumerate()
         .map(|(index, (load, book))| load_result(&parts, index, load, book))
         .collect();
-    let ledger = reconcile(&outcomes(&loads), attempts(&loads), target_side(&parts, grown));
+    let ledger = reconcile(&client_side(&loads), target_side(&parts, grown));
     let target = target_result(&parts);
     CellResult {
         name: parts.cell.name.clone(),
@@ -87,27 +87,31 @@ pub fn assemble(parts: Parts) -> CellResult {
     }
 }
 
-fn outcomes(loads: &[LoadResult]) -> BTreeMap<Outcome, u64> {
-    let mut sum = BTreeMap::new();
-    for (outcome, count) in loads.iter().flat_map(|load| &load.outcomes) {
-        *sum.entry(*outcome).or_default() += count;
+/// All loads together.
+fn client_side(loads: &[LoadResult]) -> ClientSide {
+    let mut side = ClientSide::default();
+    for load in loads {
+        side.attempts += load.attempts;
+        for (outcome, count) in &load.outcomes {
+            *side.outcomes.entry(*outcome).or_default() += count;
+        }
+        for (ending, count) in &load.endings {
+            *side.endings.entry(*ending).or_default() += count;
+        }
     }
-    sum
+    side
 }
 
-fn attempts(loads: &[LoadResult]) -> u64 {
-    loads.iter().map(|load| load.attempts).sum()
+/// What the workers say of one load's schedule: attempts handed out, and attempts that they did
+/// not get to.
+fn scheduled(reports: &[WorkerReport], index: usize) -> (u64, u64) {
+    let parts = reports.iter().flat_map(|report| &report.parts);
+    let parts = parts.filter(|part| usize::from(part.load) == index);
+    parts.fold((0, 0), |(taken, unissued), part| (taken + part.taken, unissued + part.unissued))
 }
 
 fn load_result(parts: &Parts, index: usize, load: &Load, book: &LoadBook) -> LoadResult {
-    let attempts = book.attempts();
-    let unissued: u64 = parts
-        .reports
-        .iter()
-        .flat_map(|report| &report.unissued)
-        .filter(|(of, _)| usize::from(*of) == index)
-        .map(|(_, count)| count)
-        .sum();
+    let (attempts, unissued) = scheduled(&parts.reports, index);
     let offered = attempts + unissued;
     let open = matches!(load.schedule, Schedule::Open { .. });
     let window = window_s(parts, load);
@@ -323,5 +327,21 @@ fn validity(parts: &Parts, loads: &[LoadResult], sampler: Option<&SamplerResult>
         run_delay_s: parts.reports.iter().map(|report| report.run_delay_s).sum(),
         cpu_s: parts.cpu,
         sampler_lost: lost as f64 / ticks.max(1) as f64,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::PartReport;
+
+    #[test]
+    fn attempts_are_those_that_the_schedule_handed_out() {
+        let part = |load, taken, unissued| PartReport { load, taken, unissued };
+        let report = |parts| WorkerReport { parts, ..WorkerReport::default() };
+        let reports = [report(vec![part(0, 5, 1), part(1, 7, 0)]), report(vec![part(1, 3, 2)])];
+        assert_eq!(scheduled(&reports, 0), (5, 1));
+        assert_eq!(scheduled(&reports, 1), (10, 2));
+        assert_eq!(scheduled(&reports, 2), (0, 0));
     }
 }

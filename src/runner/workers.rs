@@ -6,7 +6,9 @@ use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
 use crate::clients::Script;
-use crate::engine::{Batch, Engine, Handover, MioEngine, Part, Share, Stop, WorkerReport};
+use crate::engine::{
+    Batch, Descriptors, Engine, Handover, MioEngine, Part, Share, Stop, WorkerReport,
+};
 use crate::load::{Schedule, Shape};
 use crate::measure::Record;
 use crate::scenario::plan::{Cell, Close, Closer, Load, Target};
@@ -43,8 +45,9 @@ pub struct Work<'a> {
     pub seed: u64,
 }
 
-/// The workers of a cell.
+/// The workers of a cell. They end with it: without a [`Workers::join`] before, it stops them.
 pub struct Workers {
+    stop: Arc<Stop>,
     threads: Vec<JoinHandle<io::Result<WorkerReport>>>,
 }
 
@@ -85,12 +88,14 @@ fn peak_rate(shape: &Shape) -> f64 {
 /// # Errors
 /// Of thread creation (EAGAIN), and of reading the limit of descriptors.
 pub fn start(work: &Work, stop: &Arc<Stop>) -> io::Result<(Workers, Ends)> {
-    let threads = work.cell.loads.iter().map(count).max().unwrap_or(1);
-    let (descriptors, _) = limits::descriptors()?;
-    let slots = descriptors.saturating_sub(RESERVED).clamp(1, MOST_SLOTS) / u64::from(threads);
+    let loads: Vec<(&Load, u16)> = work.cell.loads.iter().map(|load| (load, count(load))).collect();
+    let threads = loads.iter().map(|(_, workers)| *workers).max().unwrap_or(1);
+    let (limit, _) = limits::descriptors()?;
+    let limit = limit.saturating_sub(RESERVED).max(1);
+    let descriptors = Arc::new(Descriptors::new(limit));
     let (filled, batches) = mpsc::channel();
     let mut ends = Ends { batches, emptied: Vec::new() };
-    let mut workers = Workers { threads: Vec::new() };
+    let mut workers = Workers { stop: Arc::clone(stop), threads: Vec::new() };
     for worker in 0..threads {
         let (emptied, receiver) = mpsc::channel();
         for _ in 0..BUFFERS {
@@ -100,7 +105,7 @@ pub fn start(work: &Work, stop: &Arc<Stop>) -> io::Result<(Workers, Ends)> {
         ends.emptied.push(emptied);
         let handover =
             Handover { worker: usize::from(worker), filled: filled.clone(), emptied: receiver };
-        let share = share(work, worker, slots.max(1) as usize);
+        let share = share(work, &loads, worker, limit, &descriptors);
         let engine = MioEngine { stop: Arc::clone(stop) };
         let thread = std::thread::Builder::new()
             .name(format!("worker-{worker}"))
@@ -110,18 +115,37 @@ pub fn start(work: &Work, stop: &Arc<Stop>) -> io::Result<(Workers, Ends)> {
     Ok((workers, ends))
 }
 
-fn share(work: &Work, worker: u16, slots: usize) -> Share {
-    let parts = work.cell.loads.iter().enumerate().filter_map(|(index, load)| {
-        let workers = count(load);
-        (worker < workers).then(|| part(work, index, load, worker, workers))
-    });
+fn share(
+    work: &Work,
+    loads: &[(&Load, u16)],
+    worker: u16,
+    limit: u64,
+    descriptors: &Arc<Descriptors>,
+) -> Share {
+    let parts = loads.iter().enumerate().filter(|(_, (_, workers))| worker < *workers);
+    let parts = parts.map(|(index, (load, workers))| part(work, index, load, worker, *workers));
     Share {
         epoch: work.epoch,
         run: work.run,
         parts: parts.collect(),
-        slots,
+        slots: slots(loads, worker, limit),
+        descriptors: Arc::clone(descriptors),
         interval: work.interval,
     }
+}
+
+/// Most attempts that a worker's parts can have in progress at once, within the limit of
+/// descriptors. Which worker gets how many of these is settled while they run.
+fn slots(loads: &[(&Load, u16)], worker: u16, limit: u64) -> usize {
+    let needs = loads.iter().filter(|(_, workers)| worker < *workers).map(|(load, workers)| {
+        let all = match &load.schedule {
+            Schedule::Closed { clients, .. } => u64::from(*clients),
+            Schedule::Open { attempts, .. } => attempts.unwrap_or(u64::MAX),
+        };
+        all.div_ceil(u64::from(*workers))
+    });
+    let needed = needs.fold(0, u64::saturating_add);
+    needed.min(limit).clamp(1, MOST_SLOTS) as usize
 }
 
 fn part(work: &Work, index: usize, load: &Load, worker: u16, workers: u16) -> Part {
@@ -151,16 +175,115 @@ impl Workers {
         self.threads.iter().all(JoinHandle::is_finished)
     }
 
-    /// Waits for all of them.
-    ///
-    /// # Errors
-    /// The first error of any.
-    pub fn join(self) -> io::Result<Vec<WorkerReport>> {
-        self.threads
-            .into_iter()
-            .map(|thread| {
-                thread.join().unwrap_or_else(|_| Err(io::Error::other("a load worker panicked")))
+    /// Waits for all of them: what they say, and the first error of any.
+    pub fn join(mut self) -> (Vec<WorkerReport>, Option<io::Error>) {
+        let (mut reports, mut failed) = (Vec::new(), None);
+        for thread in self.threads.drain(..) {
+            let ran = thread.join();
+            match ran.unwrap_or_else(|_| Err(io::Error::other("a load worker panicked"))) {
+                Ok(mut report) => {
+                    failed = failed.or(report.failed.take());
+                    reports.push(report);
+                }
+                Err(error) => failed = failed.or(Some(error)),
+            }
+        }
+        (reports, failed)
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        if self.threads.is_empty() {
+            return;
+        }
+        self.stop.request();
+        for thread in self.threads.drain(..) {
+            // Why it ended matters to nobody any more.
+            let _ = thread.join();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::plan::{Client, Lifecycle};
+    use crate::units::{Rate, Span};
+
+    fn load(schedule: Schedule) -> Load {
+        Load {
+            name: "load".to_owned(),
+            client: Client::Connect { hold: Span::default(), greet: false },
+            schedule,
+            start: Span::default(),
+            timeout: Span::from_millis(1000),
+            lifecycle: Lifecycle::Fresh,
+            close: Close::Fin,
+            ports: None,
+            workers: None,
+        }
+    }
+
+    fn closed(clients: u32) -> Load {
+        let (think, window) = (Span::default(), Span::from_millis(1000));
+        load(Schedule::Closed { clients, think, window, attempts: None })
+    }
+
+    fn open(attempts: Option<u64>) -> Load {
+        let shape = Shape::Constant { rate: Rate::new(100.0).expect("a rate") };
+        load(Schedule::Open { shape, window: Span::from_millis(1000), attempts })
+    }
+
+    #[test]
+    fn a_worker_has_room_for_what_it_has_to_do() {
+        let (one, eight) = (closed(900), closed(80));
+        let loads = [(&one, 1), (&eight, 8)];
+        assert_eq!(slots(&loads, 0, 1872), 910);
+        assert_eq!(slots(&loads, 7, 1872), 10);
+        assert_eq!(slots(&loads, 0, 500), 500);
+    }
+
+    fn workers(stop: &Arc<Stop>, ran: [Ran; 2]) -> Workers {
+        let threads = ran.map(|ran| std::thread::spawn(ran)).into();
+        Workers { stop: Arc::clone(stop), threads }
+    }
+
+    type Ran = Box<dyn FnOnce() -> io::Result<WorkerReport> + Send>;
+
+    #[test]
+    fn workers_that_nobody_waits_for_are_stopped() {
+        let stop = Arc::new(Stop::new());
+        let ended = Arc::new(std::sync::atomic::AtomicU64::new(0));
+        let until_stop = || -> Ran {
+            let (stop, ended) = (Arc::clone(&stop), Arc::clone(&ended));
+            Box::new(move || {
+                while !stop.requested() {
+                    std::thread::yield_now();
+                }
+                ended.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                Ok(WorkerReport::default())
             })
-            .collect()
+        };
+        drop(workers(&stop, [until_stop(), until_stop()]));
+        assert_eq!(ended.load(std::sync::atomic::Ordering::SeqCst), 2);
+    }
+
+    #[test]
+    fn what_the_others_say_survives_the_death_of_one() {
+        let stop = Arc::new(Stop::new());
+        let dies: Ran = Box::new(|| Err(io::Error::other("dead")));
+        let lives: Ran = Box::new(|| Ok(WorkerReport::default()));
+        let (reports, failed) = workers(&stop, [dies, lives]).join();
+        assert_eq!((reports.len(), failed.map(|e| e.to_string())), (1, Some("dead".to_owned())));
+        assert!(!stop.requested());
+    }
+
+    #[test]
+    fn an_open_load_may_need_all_there_is() {
+        let (free, few) = (open(None), open(Some(7)));
+        assert_eq!(slots(&[(&free, 1), (&few, 1)], 0, 5000), 5000);
+        assert_eq!(slots(&[(&few, 2)], 1, 5000), 4);
+        assert_eq!(slots(&[(&free, 1)], 0, u64::MAX), MOST_SLOTS as usize);
     }
 }

@@ -6,7 +6,9 @@ use std::thread;
 use std::time::Duration;
 
 use crate::clients::Script;
-use crate::engine::{Batch, Engine, Handover, MioEngine, Part, Share, Stop, WorkerReport};
+use crate::engine::{
+    Batch, Descriptors, Engine, Handover, MioEngine, Part, Share, Stop, WorkerReport,
+};
 use crate::load::Schedule;
 use crate::measure::{Ending, Event, Outcome, Record};
 use crate::scenario::plan::{Client, Close, Lifecycle, Load, ReplyEnd};
@@ -31,6 +33,13 @@ pub fn request(exchanges: u32, think: u64) -> Script {
     script(Client::Request { message, reply, exchanges, think, greet: false })
 }
 
+/// A client that sends so many bytes and reads until the target closes.
+pub fn until_close(length: usize) -> Script {
+    let (message, think) = (vec![b'm'; length], Span::default());
+    let reply = ReplyEnd::Close;
+    script(Client::Request { message, reply, exchanges: 1, think, greet: false })
+}
+
 fn script(client: Client) -> Script {
     let load = Load {
         name: "load".to_owned(),
@@ -51,6 +60,12 @@ fn script(client: Client) -> Script {
     Script::new(&load, false)
 }
 
+/// What the workers have in common.
+struct Start {
+    epoch: u64,
+    descriptors: Arc<Descriptors>,
+}
+
 /// One load.
 pub struct Case {
     pub script: Script,
@@ -58,9 +73,14 @@ pub struct Case {
     pub lifecycle: Lifecycle,
     pub timeout: u64,
     pub slots: usize,
+    /// Over all workers.
+    pub descriptors: u64,
+    /// How often records are handed over.
+    pub interval: u64,
     pub workers: u64,
     /// From the workers' start to the epoch.
     pub lead: Duration,
+    /// From the workers' start.
     pub stop_after: Option<Duration>,
 }
 
@@ -72,20 +92,27 @@ impl Case {
             lifecycle: Lifecycle::Fresh,
             timeout: 4000 * MS,
             slots: 256,
+            descriptors: 256,
+            interval: INTERVAL,
             workers: 1,
             lead: Duration::from_millis(5),
             stop_after: None,
         }
     }
 
+    fn start(&self) -> Start {
+        let epoch = clock::monotonic() + self.lead.as_nanos() as u64;
+        Start { epoch, descriptors: Arc::new(Descriptors::new(self.descriptors)) }
+    }
+
     /// Runs it, and checks that the records add up.
     pub fn run(&self, address: PermittedAddr) -> Run {
         let stop = Arc::new(Stop::new());
         let (filled, batches) = mpsc::channel();
-        let epoch = clock::monotonic() + self.lead.as_nanos() as u64;
+        let start = self.start();
         let workers: Vec<_> = (0..self.workers)
             .map(|index| {
-                let share = self.share(address, index, epoch);
+                let share = self.share(address, index, &start);
                 let (_, emptied) = mpsc::channel();
                 let handover = Handover { worker: index as usize, filled: filled.clone(), emptied };
                 let engine = MioEngine { stop: Arc::clone(&stop) };
@@ -94,7 +121,7 @@ impl Case {
             .collect();
         drop(filled);
         if let Some(time) = self.stop_after {
-            thread::sleep(self.lead + time);
+            thread::sleep(time);
             stop.request();
         }
         let reports = workers.into_iter().map(|worker| {
@@ -105,7 +132,9 @@ impl Case {
         run
     }
 
-    fn share(&self, address: PermittedAddr, index: u64, epoch: u64) -> Share {
+    fn share(&self, address: PermittedAddr, index: u64, start: &Start) -> Share {
+        let Start { epoch, descriptors } = start;
+        let epoch = *epoch;
         let part = Part {
             load: 0,
             script: self.script.clone(),
@@ -118,7 +147,14 @@ impl Case {
             index,
             workers: self.workers,
         };
-        Share { epoch, run: 1, parts: vec![part], slots: self.slots, interval: INTERVAL }
+        Share {
+            epoch,
+            run: 1,
+            parts: vec![part],
+            slots: self.slots,
+            descriptors: Arc::clone(descriptors),
+            interval: self.interval,
+        }
     }
 }
 
@@ -159,6 +195,7 @@ impl Run {
         for record in &self.records {
             lives.entry(record.attempt).or_default().push(record.event);
         }
+        assert_eq!(self.taken(), lives.len() as u64, "attempts without a record");
         for (attempt, life) in lives {
             let Event::Connect { intended, issued, outcome, errno, .. } = life[0] else {
                 panic!("attempt {attempt} begins with {:?}", life[0]);
@@ -222,7 +259,12 @@ impl Run {
     }
 
     pub fn unissued(&self) -> u64 {
-        self.reports.iter().flat_map(|report| &report.unissued).map(|(_, count)| count).sum()
+        self.reports.iter().flat_map(|report| &report.parts).map(|part| part.unissued).sum()
+    }
+
+    /// Attempts that the schedule handed out.
+    fn taken(&self) -> u64 {
+        self.reports.iter().flat_map(|report| &report.parts).map(|part| part.taken).sum()
     }
 }
 

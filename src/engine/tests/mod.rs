@@ -3,14 +3,16 @@
 mod harness;
 mod peers;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use harness::{Case, MS, connect, request};
+use harness::{Case, MS, connect, request, until_close};
 use peers::Peer;
 
 use crate::load::{Schedule, Shape};
 use crate::measure::{Ending, Event, Outcome};
 use crate::scenario::plan::Lifecycle;
+use crate::sys::socket::Dialer;
+use crate::sys::tcp_info::{Standing, TcpInfo};
 use crate::units::{Rate, Span};
 
 fn constant(per_second: f64, millis: u64) -> Schedule {
@@ -97,12 +99,71 @@ fn a_missing_reply_times_out() {
     assert!(run.held().iter().all(|time| *time >= 100 * MS));
 }
 
+/// A reply has to be whole in time, however much of it comes, and nobody else waits for it.
+#[test]
+fn a_flood_times_out_and_others_have_their_turn() {
+    let peer = Peer::flooding();
+    let mut case = Case::new(until_close(5), burst(2));
+    case.timeout = 300 * MS;
+    let before = Instant::now();
+    let run = case.run(peer.address);
+    assert!(before.elapsed() < Duration::from_secs(2), "{:?}", before.elapsed());
+    assert_eq!(run.outcomes(), [(Outcome::Ok, 2)]);
+    assert_eq!(run.endings(), [(Ending::Timeout, 2)]);
+    assert!(run.held().iter().all(|time| (300 * MS..1000 * MS).contains(time)));
+    assert!(run.connects().iter().all(|c| c.at < 300 * MS), "the second had to wait");
+}
+
+#[test]
+fn bytes_that_come_do_not_move_the_deadline() {
+    let peer = Peer::trickling(Duration::from_millis(50));
+    let mut case = Case::new(until_close(5), burst(2));
+    case.timeout = 200 * MS;
+    let run = case.run(peer.address);
+    assert_eq!(run.endings(), [(Ending::Timeout, 2)]);
+    assert!(run.held().iter().all(|time| (200 * MS..600 * MS).contains(time)));
+}
+
+#[test]
+fn bytes_that_go_do_not_move_the_deadline() {
+    let peer = Peer::sipping(Duration::from_millis(100));
+    let mut case = Case::new(until_close(32 << 20), burst(2));
+    case.timeout = 300 * MS;
+    let run = case.run(peer.address);
+    assert_eq!(run.endings(), [(Ending::Timeout, 2)]);
+    assert!(run.held().iter().all(|time| (300 * MS..900 * MS).contains(time)));
+}
+
 #[test]
 fn a_reset_while_holding_is_told() {
     let peer = Peer::resetting(Duration::from_millis(10));
     let run = Case::new(connect(500), constant(200.0, 50)).run(peer.address);
     assert_eq!(run.outcomes(), [(Outcome::Ok, 10)]);
     assert_eq!(run.endings(), [(Ending::Reset, 10)]);
+}
+
+/// What tells a connection that was reset from one that never was.
+#[test]
+fn the_kernel_keeps_the_round_trip_time_of_a_connection_that_was_reset() {
+    let closed = |peer: &Peer| {
+        let dialer = Dialer::new(peer.address, &[], None, false);
+        let socket = dialer.socket(0).expect("a socket");
+        dialer.connect(&socket).expect("a connection in progress");
+        std::thread::sleep(Duration::from_millis(50));
+        let info = TcpInfo::of(&socket).expect("a standing");
+        assert_eq!(info.standing(), Standing::Closed);
+        info
+    };
+    assert!(closed(&Peer::resetting(Duration::ZERO)).rtt_us() > 0);
+    assert_eq!(closed(&Peer::refusing()).rtt_us(), 0);
+}
+
+#[test]
+fn a_reset_before_anybody_looked_is_an_end_and_no_failure() {
+    let peer = Peer::resetting(Duration::ZERO);
+    let run = Case::new(connect(500), constant(2000.0, 200)).run(peer.address);
+    assert_eq!(run.outcomes(), [(Outcome::Ok, 400)]);
+    assert_eq!(run.endings(), [(Ending::Reset, 400)]);
 }
 
 #[test]
@@ -178,6 +239,22 @@ fn a_stop_cuts_what_still_connects() {
     assert_eq!(run.outcomes(), [(Outcome::Ok, 1), (Outcome::Cut, 4)]);
 }
 
+/// However long an interval is, and before the first attempt as well.
+#[test]
+fn a_stop_is_noticed_at_once() {
+    let peer = Peer::accepting();
+    for lead in [0, 5000] {
+        let mut case = Case::new(connect(0), constant(20.0, 5000));
+        case.interval = 60_000 * MS;
+        case.lead = Duration::from_millis(lead);
+        case.stop_after = Some(Duration::from_millis(100));
+        let before = Instant::now();
+        let run = case.run(peer.address);
+        assert!(before.elapsed() < Duration::from_secs(2), "{:?}", before.elapsed());
+        assert_eq!(run.connects().is_empty(), lead > 0);
+    }
+}
+
 #[test]
 fn workers_share_an_open_loop() {
     let peer = Peer::accepting();
@@ -207,6 +284,28 @@ fn an_attempt_without_a_place_sends_nothing() {
     let run = case.run(peer.address);
     assert_eq!(run.outcomes(), [(Outcome::Ok, 2), (Outcome::NoFd, 3)]);
     assert_eq!(peer.accepted(), 2);
+}
+
+/// The more attempts one worker has, the fewer are left for the other; none is kept back.
+#[test]
+fn workers_share_the_descriptors() {
+    let peer = Peer::accepting();
+    let mut case = Case::new(connect(100), closed(6, 0, 50, Some(6)));
+    case.workers = 2;
+    case.descriptors = 5;
+    let run = case.run(peer.address);
+    assert_eq!(run.outcomes(), [(Outcome::Ok, 5), (Outcome::NoFd, 1)]);
+}
+
+#[test]
+fn clients_without_a_place_do_not_spin() {
+    let peer = Peer::accepting();
+    let mut case = Case::new(connect(200), closed(2, 0, 100, None));
+    case.slots = 1;
+    let run = case.run(peer.address);
+    let count = run.connects().len();
+    assert!((3..=102).contains(&count), "{count}");
+    assert_eq!(run.outcomes(), [(Outcome::Ok, 1), (Outcome::NoFd, count - 1)]);
 }
 
 /// Records of one attempt come in the order of its life, whatever else happens between them.

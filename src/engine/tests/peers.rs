@@ -51,6 +51,30 @@ impl Peer {
         })
     }
 
+    /// Sends for ever, and never a delimiter, as fast as it is read.
+    pub fn flooding() -> Self {
+        Self::serving(|mut stream| while stream.write_all(&[b'x'; 1 << 16]).is_ok() {})
+    }
+
+    /// Sends a byte every `time`, for ever.
+    pub fn trickling(time: Duration) -> Self {
+        Self::serving(move |mut stream| {
+            while stream.write_all(b"x").is_ok() {
+                thread::sleep(time);
+            }
+        })
+    }
+
+    /// Reads a little every `time`, for ever.
+    pub fn sipping(time: Duration) -> Self {
+        Self::serving(move |mut stream| {
+            let mut buffer = vec![0; 256 * 1024];
+            while let Ok(1..) = stream.read(&mut buffer) {
+                thread::sleep(time);
+            }
+        })
+    }
+
     /// Closes after `time`.
     pub fn closing(time: Duration) -> Self {
         Self::serving(move |_stream| thread::sleep(time))

@@ -169,6 +169,13 @@ fn counters(sheet: &mut Sheet, cell: &CellResult) {
 
 fn ledger(sheet: &mut Sheet, cell: &CellResult) {
     let ledger = &cell.ledger;
+    let gaps = [
+        (ledger.unclassified, "attempts without an outcome"),
+        (ledger.unended, "established connections without an end"),
+    ];
+    for (count, what) in gaps.into_iter().filter(|(count, _)| *count != 0) {
+        say(sheet, Tone::Bad, "ledger", &format!("{} {what}", thousands(count)));
+    }
     let established = thousands(ledger.established);
     let Some(unexplained) = ledger.unexplained else {
         let text = format!("{established} established; the target's side cannot be seen");
