@@ -66,6 +66,12 @@ impl Outcome {
     pub const fn established(self) -> bool {
         matches!(self, Self::Ok | Self::OkRetried)
     }
+
+    /// Whether the generator's host had no port, descriptor or memory for the attempt, so that
+    /// the target never heard of it.
+    pub const fn lacked_means(self) -> bool {
+        matches!(self, Self::NoPort | Self::NoFd | Self::NoBuffer)
+    }
 }
 
 classes! {

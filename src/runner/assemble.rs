@@ -113,7 +113,6 @@ fn load_result(parts: &Parts, index: usize, load: &Load, book: &LoadBook) -> Loa
     let window = window_s(parts, load);
     let ratio = match offered {
         0 => 1.0,
-        _ if !open => 1.0,
         offered => book.issued_in_window as f64 / offered as f64,
     };
     LoadResult {
@@ -301,6 +300,7 @@ fn validity(parts: &Parts, loads: &[LoadResult], sampler: Option<&SamplerResult>
         offered_rate: load.offered_rate,
         achieved_rate: load.achieved_rate,
         ratio: load.achieved_ratio,
+        lacking: load.outcomes.iter().filter(|(o, _)| o.lacked_means()).map(|(_, n)| n).sum(),
     });
     let reasons =
         offers.filter_map(|offer| generator_limited(&offer)).chain(sampler_lossy(lost)).collect();
