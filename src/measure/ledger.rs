@@ -56,7 +56,8 @@ pub fn reconcile(outcomes: &BTreeMap<Outcome, u64>, attempts: u64, side: TargetS
     };
     let got: u64 = target.values().sum();
     let mut difference = got as i64 - established as i64;
-    let steps = explanations(evidence)
+    let resets = outcomes.get(&Outcome::Reset).copied().unwrap_or(0);
+    let steps = explanations(evidence, resets)
         .into_iter()
         .filter_map(|(why, least, most)| {
             let count = difference.clamp(least, most);
@@ -68,8 +69,10 @@ pub fn reconcile(outcomes: &BTreeMap<Outcome, u64>, attempts: u64, side: TargetS
     Ledger { target, target_source, steps, unexplained: Some(difference), ..ledger }
 }
 
-/// Each explanation with the least and the most that it can explain.
-fn explanations(evidence: Evidence) -> [(&'static str, i64, i64); 3] {
+/// Each explanation with the least and the most that it can explain. A connect that ends in
+/// ECONNRESET was established at the client first: in SYN_SENT a reset is ECONNREFUSED
+/// (`tcp_reset()` in the kernel's tcp_input.c).
+fn explanations(evidence: Evidence, resets: u64) -> [(&'static str, i64, i64); 4] {
     let Evidence { syn_recv_at_end, overflows, cookies_received } = evidence;
     [
         (
@@ -87,6 +90,7 @@ fn explanations(evidence: Evidence) -> [(&'static str, i64, i64); 3] {
             0,
             cookies_received as i64,
         ),
+        ("reset by the target before the client looked at them", 0, resets as i64),
     ]
 }
 
@@ -129,6 +133,17 @@ mod tests {
         let evidence = Evidence { cookies_received: 2, ..evidence };
         let ledger = reconcile(&client(10, 0, 0), 10, own(13, 0, evidence));
         assert_eq!((ledger.steps[0].count, ledger.unexplained), (2, Some(1)));
+    }
+
+    #[test]
+    fn what_the_target_reset_at_once_was_with_it() {
+        let mut outcomes = client(43, 0, 0);
+        outcomes.insert(Outcome::Reset, 7);
+        let side = own(50, 0, Evidence::default());
+        let ledger = reconcile(&outcomes, 50, side.clone());
+        assert_eq!((ledger.steps[0].count, ledger.unexplained), (7, Some(0)));
+        outcomes.insert(Outcome::Reset, 2);
+        assert_eq!(reconcile(&outcomes, 45, side).unexplained, Some(5));
     }
 
     #[test]
