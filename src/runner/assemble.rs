@@ -276,8 +276,10 @@ fn timeline(parts: &Parts) -> Timeline {
         .collect();
     let longest = loads.iter().map(|series| series.intervals.len()).max().unwrap_or(0);
     let mut target = parts.target.intervals.clone();
-    if !target.is_empty() {
+    if !target.is_empty() && longest > 0 {
+        let rest = target.split_off(longest.min(target.len()));
         target.resize(longest, Default::default());
+        rest.iter().for_each(|late| target[longest - 1].absorb(late));
     }
     let interval_s = parts.plan.interval.get().as_secs_f64();
     Timeline { interval_s, loads, target, heat: parts.book.heat() }
