@@ -37,7 +37,8 @@ pub struct LoadBook {
     pub endings: BTreeMap<Ending, u64>,
     /// Error numbers, over both stages.
     pub errors: BTreeMap<i32, u64>,
-    /// Attempts that were issued before the window's end, or hardly later.
+    /// Attempts that were issued before the window's end, or hardly later. One for which this
+    /// host had no descriptor or memory was not.
     pub issued_in_window: u64,
     /// Whole replies.
     pub replies: u64,
@@ -193,7 +194,8 @@ impl LoadBook {
         *self.outcomes.entry(outcome).or_default() += 1;
         self.error(errno);
         self.syn_retransmits += u64::from(retransmits);
-        self.issued_in_window += u64::from(issued < self.window_end + PUNCTUAL);
+        let in_time = issued < self.window_end + PUNCTUAL;
+        self.issued_in_window += u64::from(in_time && !outcome.lacked_means());
         self.record(Metric::Lag, issued.saturating_sub(intended));
         self.interval(issued / interval).attempts += 1;
         let now = self.interval(at / interval);

@@ -66,6 +66,12 @@ impl Outcome {
     pub const fn established(self) -> bool {
         matches!(self, Self::Ok | Self::OkRetried)
     }
+
+    /// Whether the generator had no descriptor or memory for the attempt, so that the target never
+    /// heard of it. (Ports are another matter: running out of them is what some runs are about.)
+    pub const fn lacked_means(self) -> bool {
+        matches!(self, Self::NoFd | Self::NoBuffer)
+    }
 }
 
 classes! {

@@ -396,6 +396,25 @@ pub struct TargetInterval {
     pub req_q_full_drop: Option<u64>,
 }
 
+impl TargetInterval {
+    /// Adds what a later interval has counted and the longest queue that it saw: the target may
+    /// see more after the clients' last interval, and it shall not be lost.
+    pub fn absorb(&mut self, late: &Self) {
+        let sum = |count: &mut Option<u64>, more: Option<u64>| {
+            if let Some(more) = more {
+                *count = Some(count.unwrap_or(0).saturating_add(more));
+            }
+        };
+        self.accept_queue = self.accept_queue.max(late.accept_queue);
+        self.accept_limit = self.accept_limit.or(late.accept_limit);
+        sum(&mut self.accepted, late.accepted);
+        sum(&mut self.listen_overflows, late.listen_overflows);
+        sum(&mut self.listen_drops, late.listen_drops);
+        sum(&mut self.syncookies_sent, late.syncookies_sent);
+        sum(&mut self.req_q_full_drop, late.req_q_full_drop);
+    }
+}
+
 /// A coarse two-dimensional histogram: time against the logarithm of the connect latency.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Heat {
@@ -456,5 +475,24 @@ impl CellResult {
             .iter()
             .find(|c| c.namespace == "target" && c.counter == name)
             .map(|c| c.after.saturating_sub(c.before))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_late_interval_loses_nothing_and_makes_no_zeros() {
+        let count = |accepted, listen_overflows, accept_queue| TargetInterval {
+            accepted,
+            listen_overflows,
+            accept_queue,
+            ..TargetInterval::default()
+        };
+        let mut last = count(Some(3), None, Some(5));
+        last.absorb(&count(Some(4), Some(1), Some(2)));
+        last.absorb(&count(None, None, None));
+        assert_eq!(last, count(Some(7), Some(1), Some(5)));
     }
 }

@@ -117,7 +117,6 @@ fn load_result(parts: &Parts, index: usize, load: &Load, book: &LoadBook) -> Loa
     let window = window_s(parts, load);
     let ratio = match offered {
         0 => 1.0,
-        _ if !open => 1.0,
         offered => book.issued_in_window as f64 / offered as f64,
     };
     LoadResult {
@@ -288,8 +287,10 @@ fn timeline(parts: &Parts) -> Timeline {
         .collect();
     let longest = loads.iter().map(|series| series.intervals.len()).max().unwrap_or(0);
     let mut target = parts.target.intervals.clone();
-    if !target.is_empty() {
+    if !target.is_empty() && longest > 0 {
+        let rest = target.split_off(longest.min(target.len()));
         target.resize(longest, Default::default());
+        rest.iter().for_each(|late| target[longest - 1].absorb(late));
     }
     let interval_s = parts.plan.interval.get().as_secs_f64();
     Timeline { interval_s, loads, target, heat: parts.book.heat() }
@@ -312,6 +313,7 @@ fn validity(parts: &Parts, loads: &[LoadResult], sampler: Option<&SamplerResult>
         offered_rate: load.offered_rate,
         achieved_rate: load.achieved_rate,
         ratio: load.achieved_ratio,
+        lacking: load.outcomes.iter().filter(|(o, _)| o.lacked_means()).map(|(_, n)| n).sum(),
     });
     let reasons = offers
         .filter_map(|offer| generator_limited(&offer))

@@ -245,7 +245,7 @@ mod tests {
     }
 
     fn workers(stop: &Arc<Stop>, ran: [Ran; 2]) -> Workers {
-        let threads = ran.map(|ran| std::thread::spawn(ran)).into();
+        let threads = ran.map(std::thread::spawn).into();
         Workers { stop: Arc::clone(stop), threads }
     }
 

@@ -67,6 +67,7 @@ pub struct Server {
     listener: Arc<Socket>,
     stop: Arc<AtomicBool>,
     acceptors: Vec<Working>,
+    threads: Mutex<Vec<JoinHandle<io::Result<()>>>>,
 }
 
 /// An acceptor at work.
@@ -74,7 +75,6 @@ pub struct Server {
 struct Working {
     counts: Arc<Mutex<Counts>>,
     waker: Waker,
-    thread: JoinHandle<io::Result<()>>,
 }
 
 /// What the acceptors did in an interval.
@@ -109,6 +109,7 @@ impl Server {
     pub fn start(bound: &Bound, serve: &Serve, occasion: Occasion) -> io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let mut acceptors = Vec::new();
+        let mut threads = Vec::new();
         for index in 0..serve.acceptors {
             let counts = Arc::new(Mutex::new(Counts::default()));
             let duty = Duty {
@@ -126,9 +127,10 @@ impl Server {
             let thread = std::thread::Builder::new()
                 .name(format!("acceptor-{index}"))
                 .spawn(move || acceptor.run(&stopping))?;
-            acceptors.push(Working { counts, waker, thread });
+            acceptors.push(Working { counts, waker });
+            threads.push(thread);
         }
-        Ok(Self { listener: bound.listener(), stop, acceptors })
+        Ok(Self { listener: bound.listener(), stop, acceptors, threads: Mutex::new(threads) })
     }
 
     /// Ends the acceptors' present interval.
@@ -150,19 +152,33 @@ impl Server {
         tally
     }
 
-    /// Stops accepting, closes every connection, and empties the queue to count what is left.
+    /// Stops accepting and closes every connection: from here on the tally stands still.
+    ///
+    /// # Errors
+    /// Of an acceptor's own system calls.
+    pub fn halt(&self) -> io::Result<()> {
+        self.stop.store(true, Ordering::Relaxed);
+        for acceptor in &self.acceptors {
+            acceptor.waker.wake()?;
+        }
+        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        for thread in threads.drain(..) {
+            thread.join().unwrap_or_else(|_| Err(io::Error::other("an acceptor panicked")))?;
+        }
+        Ok(())
+    }
+
+    /// As [`Server::halt`], and empties the queue to count what is left.
     ///
     /// # Errors
     /// Of an acceptor's own system calls.
     pub fn stop(self) -> io::Result<Totals> {
-        self.stop.store(true, Ordering::Relaxed);
+        self.halt()?;
         let mut totals = Totals {
             outcomes: TargetOutcome::ALL.iter().map(|outcome| (*outcome, 0)).collect(),
             ..Totals::default()
         };
-        for Working { counts, waker, thread } in self.acceptors {
-            waker.wake()?;
-            thread.join().unwrap_or_else(|_| Err(io::Error::other("an acceptor panicked")))?;
+        for Working { counts, .. } in self.acceptors {
             let counts = counts.lock().unwrap_or_else(PoisonError::into_inner);
             totals.accepted_by.push(counts.accepted());
             for (outcome, count) in &counts.outcomes {

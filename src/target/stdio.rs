@@ -183,6 +183,8 @@ impl Work {
         let syn_recv_at_end =
             Diag::open().and_then(|mut diag| diag.syn_recv(bound.address.port())).ok();
         let after = Counters::read();
+        // What is accepted after the sampler's last interval would be in none.
+        self.server.halt().map_err(at("stop acceptors"))?;
         self.stop.store(true, Ordering::Relaxed);
         let sampler = self.sampler.join().unwrap_or_default();
         while let Some(interval) = self.intervals.recv().await {

@@ -20,6 +20,8 @@ pub struct Offer<'a> {
     pub achieved_rate: f64,
     /// The one divided by the other.
     pub ratio: f64,
+    /// Attempts for which there was no descriptor or memory.
+    pub lacking: u64,
 }
 
 /// Why a cell is invalid if its schedule was not kept.
@@ -29,12 +31,19 @@ pub fn generator_limited(offer: &Offer) -> Option<String> {
     (offer.ratio < ACHIEVED).then(|| {
         format!(
             "the generator was the limit: it issued {:.0}/s of the {:.0}/s offered by load {} \
-             ({:.1} %, {:.0} % are needed); lower the rate, or give it more workers and cores",
+             ({:.1} %, {:.0} % are needed); {}",
             offer.achieved_rate,
             offer.offered_rate,
             offer.load,
             offer.ratio * 100.0,
             ACHIEVED * 100.0,
+            match offer.lacking {
+                0 => "lower the rate, or give it more workers and cores".to_owned(),
+                count => format!(
+                    "{count} attempts found no descriptor or memory (no_fd, no_buffer): raise the \
+                     limit of open descriptors (ulimit -n), or lower the rate",
+                ),
+            },
         )
     })
 }
@@ -82,12 +91,17 @@ mod tests {
 
     #[test]
     fn a_schedule_that_was_not_kept_is_the_generators_fault() {
-        let offer =
-            |ratio| Offer { load: "a", offered_rate: 100.0, achieved_rate: 100.0 * ratio, ratio };
+        let offer = |ratio| {
+            let achieved_rate = 100.0 * ratio;
+            Offer { load: "a", offered_rate: 100.0, achieved_rate, ratio, lacking: 0 }
+        };
         assert_eq!(generator_limited(&offer(0.99)), None);
         let reason = generator_limited(&offer(0.1)).expect("a reason");
         assert!(reason.contains("generator was the limit"), "{reason}");
         assert!(reason.contains("10/s of the 100/s"), "{reason}");
+        let lacking = generator_limited(&Offer { lacking: 90, ..offer(0.1) });
+        let reason = lacking.expect("a reason");
+        assert!(reason.contains("90 attempts found no descriptor"), "{reason}");
     }
 
     #[test]
