@@ -160,7 +160,7 @@ impl Acceptor {
         if busy || !self.queue_ready {
             return None;
         }
-        self.duty.pace.allowed(now.max(self.not_before))
+        self.duty.pace.allowed(now.max(self.not_before), self.idle)
     }
 
     fn accept_allowed(&mut self) {

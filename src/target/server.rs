@@ -115,7 +115,7 @@ impl Server {
             let counts = Arc::new(Mutex::new(Counts::default()));
             let duty = Duty {
                 listener: bound.listener(),
-                pace: Pace::new(serve.accept, &serve.stalls, serve.acceptors),
+                pace: Pace::new(serve.accept, &serve.stalls, index, serve.acceptors),
                 service: Service::new(serve.service, occasion.seed.wrapping_add(u64::from(index))),
                 manners: Manners { reply: serve.reply, close: serve.close },
                 serial: serve.serial,
