@@ -39,7 +39,7 @@ impl Pace {
     pub fn allowed(&self, now: u64, idle: bool) -> Option<u64> {
         let period = self.period?;
         let at = self.after_stalls(now.max(self.after_stalls(self.next)));
-        let into = self.into_slot(at);
+        let into = self.since_slot(at);
         if !idle || into < self.slot.1 || period == 0 {
             return Some(at);
         }
@@ -53,13 +53,13 @@ impl Pace {
         let alone = self.slot.1 >= period;
         let from = match idle {
             true if alone => now,
-            true => now.saturating_sub(self.into_slot(now)),
+            true => now.saturating_sub(self.since_slot(now)),
             false => self.after_stalls(self.next).min(now),
         };
         self.next = from + period;
         if !alone && self.origin(from) != self.origin(self.next) {
             // A stall moved the slots of all.
-            self.next += (period - self.into_slot(self.next)) % period;
+            self.next += (period - self.since_slot(self.next)) % period;
         }
     }
 
@@ -70,7 +70,7 @@ impl Pace {
     }
 
     /// Time since the beginning of this acceptor's slot.
-    fn into_slot(&self, at: u64) -> u64 {
+    fn since_slot(&self, at: u64) -> u64 {
         let Some(period) = self.period.filter(|period| *period > 0) else { return 0 };
         (at - self.origin(at) + period - self.slot.0) % period
     }
