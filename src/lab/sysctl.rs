@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use super::{LabError, Privacy};
+use crate::scenario::is_setting;
 use crate::sys::error_name;
 use crate::sys::namespace::Namespace;
 
@@ -56,13 +57,7 @@ fn set(key: &str, value: &str) -> Result<(String, String), LabError> {
 
 /// The file of a key below `net.`, and of no other.
 fn path(key: &str, value: &str) -> Result<PathBuf, LabError> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
-    let mut parts = key.split('.');
-    let whole = parts.next() == Some("net")
-        && key.len() <= 200
-        && parts.clone().count() >= 2
-        && parts.all(|part| !part.is_empty() && part.chars().all(plain));
-    if !whole {
+    if !is_setting(key) {
         return Err(failed(
             key,
             value,
@@ -123,6 +118,8 @@ mod tests {
             "net..core.x",
             "net.core.",
             "net.core.../../kernel/panic",
+            "net.ipv4/tcp_rmem",
+            "net.ipv4.conf.eth0@if5",
             "net.ipv4.a b",
             "net.ipv4.a\0",
             "NET.core.x",

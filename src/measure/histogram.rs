@@ -1,9 +1,11 @@
 //! Latency histograms: one bound and precision everywhere, so that merging is exact.
 
 use std::fmt;
+use std::io::Read;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use flate2::read::ZlibDecoder;
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Deserializer, Serializer, V2DeflateSerializer};
 use serde::{Deserialize, Serialize};
@@ -13,6 +15,16 @@ pub const HIGHEST: u64 = 180_000_000_000;
 const DIGITS: u8 = 3;
 /// Longest text that [`decode`] reads; the largest honest histogram takes less than a tenth.
 const LONGEST_TEXT: usize = 1 << 20;
+/// Most bytes that [`decode`] inflates: our shape has 29,696 counts of at most 9 bytes.
+const LONGEST_PLAIN: usize = 1 << 19;
+/// First word of a deflated histogram, and of a plain one.
+const COOKIES: (u32, u32) = (0x1c84_9314, 0x1c84_9313);
+/// Most values in a histogram that [`decode`] reads: sums over any run's intervals stay exact.
+const MOST_VALUES: u64 = 1 << 44;
+/// The one number that the library negates without a check: `i64::MIN`.
+const UNNEGATABLE: [u8; 9] = [0xff; 9];
+/// Length of a plain histogram's header.
+const HEADER: usize = 40;
 
 /// A latency metric; values are nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -113,15 +125,47 @@ pub fn encode(histogram: &Histogram<u64>) -> String {
 }
 
 /// Reads what [`encode`] wrote. The text may be hostile: `None` for anything but a histogram of
-/// our own shape.
+/// our own shape, and nothing is allocated because a header asks for it.
 pub fn decode(text: &str) -> Option<Histogram<u64>> {
+    let plain = inflate(text)?;
+    if !is_ours(&plain) {
+        return None;
+    }
+    let histogram: Histogram<u64> = Deserializer::new().deserialize(&mut plain.as_slice()).ok()?;
+    (histogram.len() <= MOST_VALUES).then_some(histogram)
+}
+
+/// The plain histogram in the text, of at most [`LONGEST_PLAIN`] bytes.
+fn inflate(text: &str) -> Option<Vec<u8>> {
     if text.len() > LONGEST_TEXT {
         return None;
     }
     let bytes = STANDARD.decode(text).ok()?;
-    let histogram: Histogram<u64> = Deserializer::new().deserialize(&mut bytes.as_slice()).ok()?;
-    let ours = histogram.sigfig() == DIGITS && histogram.low() == 1 && histogram.high() == HIGHEST;
-    ours.then_some(histogram)
+    let (cookie, rest) = bytes.split_first_chunk()?;
+    let (length, deflated) = rest.split_first_chunk()?;
+    let whole = u32::from_be_bytes(*length) as usize == deflated.len();
+    if u32::from_be_bytes(*cookie) != COOKIES.0 || !whole {
+        return None;
+    }
+    let mut plain = Vec::new();
+    ZlibDecoder::new(deflated).take(LONGEST_PLAIN as u64 + 1).read_to_end(&mut plain).ok()?;
+    (plain.len() <= LONGEST_PLAIN).then_some(plain)
+}
+
+/// Whether these bytes are a plain histogram of our shape, as far as the header tells, with counts
+/// that the library can read.
+fn is_ours(plain: &[u8]) -> bool {
+    let Some((header, counts)) = plain.split_first_chunk::<HEADER>() else { return false };
+    let Ok(length) = u32::try_from(counts.len()) else { return false };
+    let mut ours = [0; HEADER];
+    ours[0..4].copy_from_slice(&COOKIES.1.to_be_bytes());
+    ours[4..8].copy_from_slice(&length.to_be_bytes());
+    // 8..12 is the normalizing index offset, which nobody uses.
+    ours[12..16].copy_from_slice(&u32::from(DIGITS).to_be_bytes());
+    ours[16..24].copy_from_slice(&1u64.to_be_bytes());
+    ours[24..32].copy_from_slice(&HIGHEST.to_be_bytes());
+    ours[32..40].copy_from_slice(&1f64.to_be_bytes());
+    *header == ours && !counts.windows(UNNEGATABLE.len()).any(|bytes| bytes == UNNEGATABLE)
 }
 
 /// The whole run's histogram of one metric beside that of the present interval.
@@ -227,7 +271,106 @@ mod tests {
         assert!(decode(&encode(&other)).is_none());
     }
 
+    /// A text like ours around this plain histogram.
+    fn wrapped(plain: &[u8]) -> String {
+        use flate2::{Compression, write::ZlibEncoder};
+        use std::io::Write as _;
+        let mut deflated = ZlibEncoder::new(Vec::new(), Compression::best());
+        deflated.write_all(plain).unwrap();
+        let deflated = deflated.finish().unwrap();
+        let mut bytes = COOKIES.0.to_be_bytes().to_vec();
+        bytes.extend_from_slice(&u32::try_from(deflated.len()).unwrap().to_be_bytes());
+        bytes.extend_from_slice(&deflated);
+        STANDARD.encode(bytes)
+    }
+
+    fn plain() -> Vec<u8> {
+        let mut histogram = empty();
+        (1..=40).for_each(|shift| record(&mut histogram, 1 << shift));
+        inflate(&encode(&histogram)).unwrap()
+    }
+
+    #[test]
+    fn a_header_that_claims_more_than_is_there_is_refused() {
+        let honest = plain();
+        assert!(is_ours(&honest) && decode(&wrapped(&honest)).is_some());
+        // Length of the counts, digits, highest value: what the library would allocate for.
+        for (at, byte) in [(4, 0xff), (15, 5), (24, 0x7f), (11, 1), (23, 0), (39, 1)] {
+            let mut claims = honest.clone();
+            claims[at] = byte;
+            assert!(!is_ours(&claims) && decode(&wrapped(&claims)).is_none(), "{at}");
+        }
+    }
+
+    #[test]
+    fn counts_that_no_run_has_are_refused() {
+        let with_counts = |counts: &[u8]| {
+            let mut bytes = plain()[..HEADER].to_vec();
+            bytes.extend_from_slice(counts);
+            bytes[4..8].copy_from_slice(&u32::try_from(counts.len()).unwrap().to_be_bytes());
+            decode(&wrapped(&bytes))
+        };
+        assert_eq!(with_counts(&[2]).map(|h| h.len()), Some(1));
+        // i64::MIN, at the end and before more; then a count of 2^62.
+        assert!(with_counts(&[0xff; 9]).is_none());
+        assert!(with_counts(&[0xff; 30]).is_none());
+        assert!(with_counts(&[0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80]).is_none());
+    }
+
+    #[test]
+    fn a_bomb_is_not_inflated() {
+        let mut bomb = plain();
+        bomb.resize(64 << 20, 0);
+        let text = wrapped(&bomb);
+        assert!(text.len() < LONGEST_TEXT, "{}", text.len());
+        assert!(inflate(&text).is_none());
+    }
+
+    #[test]
+    fn the_largest_of_ours_is_decoded() {
+        let mut full = empty();
+        // Every count is there, and large enough to need many bytes.
+        let values: Vec<u64> = full.iter_all().map(|v| v.value_iterated_to()).collect();
+        values.iter().for_each(|v| full.saturating_record_n((*v).min(HIGHEST), 1 << 28));
+        let text = encode(&full);
+        assert!(text.len() < LONGEST_TEXT);
+        assert_eq!(decode(&text), Some(full));
+    }
+
     proptest! {
+        #[test]
+        fn no_text_makes_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            decode(&STANDARD.encode(&bytes));
+            decode(&wrapped(&bytes));
+        }
+
+        #[test]
+        fn no_change_to_an_honest_one_makes_it_panic(
+            changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
+            cut: prop::sample::Index,
+            deflated: bool,
+        ) {
+            let change = |bytes: &mut Vec<u8>| {
+                for (at, byte) in &changes {
+                    let at = at.index(bytes.len());
+                    bytes[at] = *byte;
+                }
+                bytes.truncate(bytes.len() - cut.index(8));
+            };
+            let mut bytes = plain();
+            if deflated {
+                bytes = STANDARD.decode(wrapped(&bytes)).unwrap();
+                change(&mut bytes);
+                decode(&STANDARD.encode(bytes));
+            } else {
+                change(&mut bytes);
+                // The header's length stays true, so that the counts are reached.
+                let length = u32::try_from(bytes.len() - HEADER).unwrap();
+                bytes[4..8].copy_from_slice(&length.to_be_bytes());
+                decode(&wrapped(&bytes));
+            }
+        }
+
         #[test]
         fn a_percentile_is_the_value_at_its_rank(
             mut values in prop::collection::vec(1u64..2000, 1..300),

@@ -98,6 +98,8 @@ struct Sampler {
     diag: Option<Diag>,
     tick: u64,
     lost: u64,
+    /// Samples at which the queue could not be read.
+    failed: u64,
     /// The interval in progress.
     index: usize,
     depth_max: Option<u32>,
@@ -118,6 +120,7 @@ impl Sampler {
             diag: Diag::open().ok(),
             tick: 0,
             lost: 0,
+            failed: 0,
             index: 0,
             depth_max: None,
             depth_sum: 0,
@@ -152,11 +155,16 @@ impl Sampler {
     }
 
     fn sample(&mut self, now: u64) {
-        if let Ok(Some((depth, limit))) = self.queue.read() {
-            self.depth_max = self.depth_max.max(Some(depth));
-            self.depth_sum += u64::from(depth);
-            self.samples += 1;
-            self.limit = Some(limit);
+        match self.queue.read() {
+            Ok(Some((depth, limit))) => {
+                self.depth_max = self.depth_max.max(Some(depth));
+                self.depth_sum += u64::from(depth);
+                self.samples += 1;
+                self.limit = Some(limit);
+            }
+            // Nobody listens: that is known, and there is no depth.
+            Ok(None) => {}
+            Err(_) => self.failed += 1,
         }
         if now >= self.next_syn_recv {
             self.next_syn_recv = now + SYN_RECV_PERIOD;
@@ -204,7 +212,7 @@ impl Sampler {
             method: self.queue.method().to_owned(),
             period_us: self.when.period as f64 / 1e3,
             ticks: self.tick,
-            lost: self.lost,
+            lost: self.lost + self.failed,
             cost_us: cpu.as_secs_f64() * 1e6 / taken as f64,
             cpu_share: cpu.as_secs_f64() / (wall as f64 / 1e9),
         }
@@ -216,6 +224,35 @@ mod tests {
     use super::*;
     use crate::sys::socket::listen;
     use std::net::TcpStream;
+
+    #[test]
+    fn a_queue_that_cannot_be_read_is_lost() {
+        let no_tcp = Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None);
+        let queue = Queue::Own(Arc::new(no_tcp.expect("a socket")));
+        let when = Sampling {
+            epoch: clock::monotonic(),
+            period: 1_000_000,
+            interval: 20_000_000,
+            port: 9,
+        };
+        let stop = AtomicBool::new(false);
+        let result = run(queue, when, &stop, |_, seen| {
+            assert_eq!(seen.accept_queue, None);
+            stop.store(true, Ordering::Relaxed);
+        });
+        assert!(result.ticks > 10, "{result:?}");
+        assert_eq!(result.lost, result.ticks);
+    }
+
+    #[test]
+    fn nobody_listening_is_no_loss() {
+        let address = SocketAddr::from(([127, 0, 0, 1], 1));
+        let queue = Queue::Anybodys(Diag::open().expect("sock_diag"), address);
+        let when = Sampling { epoch: 0, period: 1_000_000, interval: 20_000_000, port: 1 };
+        let mut sampler = Sampler::new(queue, when);
+        (0..5).for_each(|_| sampler.sample(0));
+        assert_eq!((sampler.lost, sampler.failed), (0, 0));
+    }
 
     #[test]
     fn a_waiting_connection_is_seen_both_ways() {

@@ -25,7 +25,7 @@ pub use describe::describe;
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use resolve::{LONGEST_TEXT, Resolved, resolve};
 pub use schema::schema;
-pub use validate::ReadFile;
+pub use validate::{ReadFile, is_setting};
 
 #[cfg(test)]
 mod tests;

@@ -92,7 +92,7 @@ fn plan<'a>(
         name,
         description: base.description.clone().unwrap_or_default(),
         seed: base.seed.unwrap_or(1),
-        interval: validate::interval(base.interval.as_ref(), problems),
+        interval: validate::interval(base.interval.as_ref(), &cells, problems),
         sweep: axes
             .iter()
             .map(|axis| plan::Axis { path: axis.path.clone(), values: axis.texts.clone() })

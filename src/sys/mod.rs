@@ -10,6 +10,7 @@ pub mod namespace;
 pub mod netlink;
 pub mod permit;
 pub mod socket;
+mod socket_table;
 pub mod tcp_info;
 
 pub use errno::error_name;

@@ -3,7 +3,6 @@
 //! Needs no privilege. A socket stays bound to the network namespace in which it was opened.
 
 use std::io;
-use std::net::IpAddr;
 
 use netlink_packet_core::{
     NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR, NLMSG_OVERRUN,
@@ -18,36 +17,14 @@ use netlink_packet_sock_diag::inet::{
 };
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_SOCK_DIAG};
 
+pub use super::socket_table::{Entry, State};
+
 /// The kernel fills dumps in pieces of at most 32 KiB (`netlink_dump`, `net/netlink/af_netlink.c`).
 const PIECE: usize = 64 * 1024;
 /// Length of `struct inet_diag_msg`; attributes follow.
 const ENTRY: usize = 72;
 /// A dump that the kernel marks as interrupted is made again this often.
 const TRIES: u32 = 4;
-
-/// A TCP socket as the kernel lists it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Entry {
-    /// Local address; unspecified for a wildcard listener.
-    pub local: IpAddr,
-    /// Local port.
-    pub port: u16,
-    /// For a listener, connections in its accept queue.
-    pub receive_queue: u32,
-    /// For a listener, the limit of its accept queue.
-    pub send_queue: u32,
-    /// Whether an IPv6 listener refuses IPv4 (`IPV6_V6ONLY`).
-    pub v6_only: bool,
-}
-
-/// Which sockets a dump lists.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
-    /// Listeners.
-    Listen,
-    /// Half-open connections: the requests in the SYN queues.
-    SynReceived,
-}
 
 /// A connection to the kernel's socket tables, with its buffers.
 #[derive(Debug)]

@@ -1,31 +1,8 @@
 //! No socket tables here: only Linux has `NETLINK_SOCK_DIAG`.
 
 use std::io;
-use std::net::IpAddr;
 
-/// As on Linux; none is ever made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Entry {
-    /// Local address.
-    pub local: IpAddr,
-    /// Local port.
-    pub port: u16,
-    /// Connections in the accept queue.
-    pub receive_queue: u32,
-    /// Limit of the accept queue.
-    pub send_queue: u32,
-    /// Whether an IPv6 listener refuses IPv4.
-    pub v6_only: bool,
-}
-
-/// As on Linux.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
-    /// Listeners.
-    Listen,
-    /// Half-open connections.
-    SynReceived,
-}
+pub use super::socket_table::{Entry, State};
 
 /// As on Linux; none is ever made.
 #[derive(Debug)]

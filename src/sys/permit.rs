@@ -1,9 +1,9 @@
 //! Where load may go: the one place that decides, on the resolved address.
 //!
 //! A [`PermittedAddr`] can only be had from [`Policy::permit`], and clients take nothing else.
-//! Loopback is always permitted, a lab's addresses within that lab, private and link-local ranges
-//! where `--allow` covers them, and a public address only where the runner has confirmed that a
-//! `loadgen serve` of its own listens there. Everything else is refused.
+//! Loopback is always permitted, a lab's addresses within that lab, and private and link-local
+//! ranges where `--allow` covers them. Everything else is refused; public addresses without
+//! exception, whoever listens there.
 
 use std::fmt;
 use std::io;

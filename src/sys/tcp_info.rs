@@ -5,7 +5,6 @@ use std::mem::{MaybeUninit, size_of};
 use std::os::fd::{AsFd, AsRawFd};
 
 /// States of `include/net/tcp_states.h` that matter here.
-const TCP_ESTABLISHED: u8 = 1;
 const TCP_SYN_SENT: u8 = 2;
 const TCP_CLOSE: u8 = 7;
 
@@ -55,11 +54,6 @@ impl TcpInfo {
             TCP_CLOSE => Standing::Closed,
             _ => Standing::Established,
         }
-    }
-
-    /// Whether the connection is ESTABLISHED in the narrow sense.
-    pub fn is_established(&self) -> bool {
-        self.0.tcpi_state == TCP_ESTABLISHED
     }
 
     /// Smoothed round-trip time in microseconds; after the handshake that of SYN and SYN-ACK.

@@ -1,7 +1,7 @@
 //! An acceptor: a thread that takes connections from the queue at its pace and serves them.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
 use std::io::{self, Read, Write};
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,6 +25,8 @@ const ALARM: Token = Token(usize::MAX - 1);
 const WAKER: Token = Token(usize::MAX - 2);
 /// Connections that are taken before those at hand are looked at again.
 const BATCH: usize = 32;
+/// Reads, or writes, of one connection before the others get their turn.
+const TURN: usize = 16;
 /// Pause after an accept that failed for want of descriptors or memory, in nanoseconds.
 const BACK_OFF: u64 = 10_000_000;
 
@@ -88,6 +90,8 @@ pub struct Acceptor {
     connections: HashMap<usize, (Connection, Socket)>,
     /// Ends of service times, with the connection's name.
     services: BinaryHeap<Reverse<(u64, usize)>>,
+    /// Connections that had more to do when their turn was over. No event will tell of them.
+    again: BTreeSet<usize>,
     next_name: usize,
     /// Whether the queue may hold something.
     queue_ready: bool,
@@ -114,6 +118,7 @@ impl Acceptor {
             counts,
             connections: HashMap::new(),
             services: BinaryHeap::new(),
+            again: BTreeSet::new(),
             next_name: 0,
             queue_ready: true,
             idle: true,
@@ -131,6 +136,7 @@ impl Acceptor {
             self.accept_allowed();
             self.end_services();
             self.wait(&mut events)?;
+            let again = std::mem::take(&mut self.again);
             for event in &events {
                 match event.token() {
                     LISTENER => self.queue_ready = true,
@@ -139,6 +145,7 @@ impl Acceptor {
                     Token(name) => self.advance(name),
                 }
             }
+            again.into_iter().for_each(|name| self.advance(name));
         }
         Ok(())
     }
@@ -153,7 +160,7 @@ impl Acceptor {
         if busy || !self.queue_ready {
             return None;
         }
-        self.duty.pace.allowed(now.max(self.not_before))
+        self.duty.pace.allowed(now.max(self.not_before), self.idle)
     }
 
     fn accept_allowed(&mut self) {
@@ -239,19 +246,24 @@ impl Acceptor {
         }
     }
 
-    /// Reads, serves and replies as far as it goes without waiting.
+    /// Reads, serves and replies as far as it goes without waiting, for one turn.
     fn advance(&mut self, name: usize) {
         loop {
             let Some((connection, socket)) = self.connections.get_mut(&name) else { return };
             let result = match connection.state {
                 State::Over => Ok(Moved::Over),
                 State::Serving => return,
-                State::Replying => reply(connection, socket),
-                State::Reading => read(connection, socket, &mut self.buffer),
+                State::Replying => reply(connection, &*socket),
+                State::Reading => read(connection, &*socket, &mut self.buffer),
             };
             match result {
                 Ok(Moved::Waiting) => {
                     self.measure_queue_wait(name);
+                    return;
+                }
+                Ok(Moved::TurnOver) => {
+                    self.measure_queue_wait(name);
+                    self.again.insert(name);
                     return;
                 }
                 Ok(Moved::Message) => {
@@ -307,6 +319,7 @@ impl Acceptor {
         let service = self.services.peek().map(|Reverse((due, _))| *due);
         let next = service.into_iter().chain(self.next_accept(now)).min();
         let patience = match next {
+            _ if !self.again.is_empty() => Some(std::time::Duration::ZERO),
             Some(next) if next <= now => Some(std::time::Duration::ZERO),
             Some(next) => {
                 self.alarm.set(self.duty.epoch + next)?;
@@ -325,6 +338,8 @@ impl Acceptor {
 enum Moved {
     /// It waits for its client.
     Waiting,
+    /// It goes on when the others had their turn.
+    TurnOver,
     /// A message is there to be served.
     Message,
     /// A reply is sent.
@@ -333,8 +348,12 @@ enum Moved {
     Over,
 }
 
-fn read(connection: &mut Connection, mut socket: &Socket, buffer: &mut [u8]) -> io::Result<Moved> {
-    loop {
+fn read(
+    connection: &mut Connection,
+    mut socket: impl Read,
+    buffer: &mut [u8],
+) -> io::Result<Moved> {
+    for _ in 0..TURN {
         if !connection.has_room() {
             connection.drained();
             return Ok(Moved::Message);
@@ -355,10 +374,11 @@ fn read(connection: &mut Connection, mut socket: &Socket, buffer: &mut [u8]) -> 
             Err(error) => return Err(error),
         }
     }
+    Ok(Moved::TurnOver)
 }
 
-fn reply(connection: &mut Connection, mut socket: &Socket) -> io::Result<Moved> {
-    while connection.state == State::Replying {
+fn reply(connection: &mut Connection, mut socket: impl Write) -> io::Result<Moved> {
+    for _ in 0..TURN {
         match socket.write(connection.to_send()) {
             Ok(count) => {
                 if connection.sent(count) {
@@ -370,5 +390,41 @@ fn reply(connection: &mut Connection, mut socket: &Socket) -> io::Result<Moved> 
             Err(error) => return Err(error),
         }
     }
-    Ok(Moved::Waiting)
+    Ok(Moved::TurnOver)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::plan::{Closer, Reply};
+    use crate::units::Bytes;
+
+    fn connection(reply: Reply) -> Connection {
+        Connection::new(Manners { reply, close: Closer::Client }, 0)
+    }
+
+    #[test]
+    fn a_client_that_never_pauses_gets_a_turn_and_no_more() {
+        let mut buffer = [0; 1024];
+        for reply in [Reply::None, Reply::Bytes(Bytes(5))] {
+            let mut connection = connection(reply);
+            let mut endless = io::repeat(b'x').take(1 << 30);
+            let moved = read(&mut connection, &mut endless, &mut buffer).expect("bytes");
+            assert!(matches!(moved, Moved::TurnOver));
+            assert_eq!(endless.limit(), (1 << 30) - (TURN * buffer.len()) as u64);
+        }
+    }
+
+    #[test]
+    fn a_large_reply_is_sent_in_turns() {
+        let mut connection = connection(Reply::Bytes(Bytes(1 << 30)));
+        connection.received(b"x");
+        connection.drained();
+        connection.served();
+        let mut turns = 1;
+        while !matches!(reply(&mut connection, io::sink()).expect("a sink"), Moved::Replied) {
+            turns += 1;
+        }
+        assert!(turns > 100, "{turns}");
+    }
 }

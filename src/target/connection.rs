@@ -5,6 +5,8 @@ use crate::scenario::plan::{Closer, Reply};
 
 /// Bytes of one message that are kept for an echo; more of it is echoed in parts.
 pub const MOST_PENDING: usize = 64 * 1024;
+/// What a reply of a fixed length consists of, as often as it takes: what is in it does not matter.
+static ZEROES: [u8; 64 * 1024] = [0; 64 * 1024];
 
 /// How the target answers: the part of its plan that connections need.
 #[derive(Debug, Clone, Copy)]
@@ -43,7 +45,8 @@ pub struct Connection {
     /// First bytes that may become a greeting; `None` once that is decided.
     head: Option<Vec<u8>>,
     pending: Vec<u8>,
-    sent: usize,
+    /// Bytes of the present reply that are sent.
+    sent: u64,
 }
 
 impl Connection {
@@ -98,25 +101,34 @@ impl Connection {
     pub fn served(&mut self) {
         self.state = match self.manners.reply {
             Reply::None => State::Over,
-            Reply::Echo => State::Replying,
-            Reply::Bytes(count) => {
-                // Zeroes: what is in a reply of a fixed length does not matter.
-                self.pending = vec![0; count.0 as usize];
-                State::Replying
-            }
+            Reply::Echo | Reply::Bytes(_) => State::Replying,
         };
         self.sent = 0;
     }
 
-    /// What is left of the reply.
+    /// What is left of the reply, or its next part.
     pub fn to_send(&self) -> &[u8] {
-        &self.pending[self.sent..]
+        match self.manners.reply {
+            Reply::Bytes(count) => {
+                let left = count.0.saturating_sub(self.sent);
+                &ZEROES[..left.min(ZEROES.len() as u64) as usize]
+            }
+            Reply::None | Reply::Echo => &self.pending[self.sent as usize..],
+        }
+    }
+
+    /// Length of the reply.
+    fn length(&self) -> u64 {
+        match self.manners.reply {
+            Reply::Bytes(count) => count.0,
+            Reply::None | Reply::Echo => self.pending.len() as u64,
+        }
     }
 
     /// `count` bytes of the reply are sent; whether it is whole.
     pub fn sent(&mut self, count: usize) -> bool {
-        self.sent += count;
-        let whole = self.sent >= self.pending.len();
+        self.sent += count as u64;
+        let whole = self.sent >= self.length();
         if whole {
             self.pending.clear();
             self.sent = 0;
@@ -174,6 +186,25 @@ mod tests {
         connection.served();
         assert!(connection.sent(4));
         assert_eq!(connection.state, State::Over);
+    }
+
+    #[test]
+    fn a_large_reply_takes_no_memory() {
+        let size = 1 << 30;
+        let mut connection = connection(Reply::Bytes(Bytes(size)), Closer::Client);
+        for _ in 0..2 {
+            connection.received(b"x");
+            connection.drained();
+            connection.served();
+            let mut sent = 0;
+            while connection.state == State::Replying {
+                let part = connection.to_send().len();
+                sent += part as u64;
+                assert_eq!(connection.sent(part), sent == size);
+                assert!(connection.pending.capacity() < 100);
+            }
+            assert_eq!((sent, connection.state), (size, State::Reading));
+        }
     }
 
     #[test]

@@ -99,6 +99,8 @@ pub struct Totals {
     pub accept_errors: BTreeMap<String, u64>,
     /// What clients did, by name.
     pub client_faults: BTreeMap<String, u64>,
+    /// What could not be counted, and why.
+    pub notices: Vec<String>,
 }
 
 impl Server {
@@ -114,7 +116,7 @@ impl Server {
             let counts = Arc::new(Mutex::new(Counts::default()));
             let duty = Duty {
                 listener: bound.listener(),
-                pace: Pace::new(serve.accept, &serve.stalls, serve.acceptors),
+                pace: Pace::new(serve.accept, &serve.stalls, index, serve.acceptors),
                 service: Service::new(serve.service, occasion.seed.wrapping_add(u64::from(index))),
                 manners: Manners { reply: serve.reply, close: serve.close },
                 serial: serve.serial,
@@ -191,19 +193,118 @@ impl Server {
                 *totals.client_faults.entry(fault.clone()).or_default() += count;
             }
         }
-        empty_queue(&self.listener, &mut totals.outcomes);
+        totals.notices.extend(empty_queue(&self.listener, &mut totals.outcomes));
         Ok(totals)
     }
 }
 
 /// Takes out what is left in the queue. The queue is closed first: each place that an accept
 /// frees would otherwise let the next retransmitted SYN or ACK in.
-fn empty_queue(listener: &Socket, outcomes: &mut BTreeMap<TargetOutcome, u64>) {
+fn empty_queue(listener: &Socket, outcomes: &mut BTreeMap<TargetOutcome, u64>) -> Option<String> {
     // A listener that cannot be resized is still worth counting.
     let _ = listener.listen(0);
-    while let Ok(connection) = socket::accept(listener) {
+    count_queue(outcomes, || {
+        let connection = socket::accept(listener)?;
         let closed = TcpInfo::of(&connection).is_ok_and(|i| i.standing() == Standing::Closed);
-        let outcome = if closed { TargetOutcome::ResetInQueue } else { TargetOutcome::QueuedAtEnd };
+        Ok(if closed { TargetOutcome::ResetInQueue } else { TargetOutcome::QueuedAtEnd })
+    })
+}
+
+/// Counts what `accept` gives until the queue is empty; the notice of an error that ended it.
+fn count_queue(
+    outcomes: &mut BTreeMap<TargetOutcome, u64>,
+    mut accept: impl FnMut() -> io::Result<TargetOutcome>,
+) -> Option<String> {
+    loop {
+        let outcome = match accept() {
+            Ok(outcome) => outcome,
+            Err(error) => match error.kind() {
+                io::ErrorKind::WouldBlock => return None,
+                io::ErrorKind::Interrupted => continue,
+                io::ErrorKind::ConnectionAborted => TargetOutcome::ResetInQueue,
+                _ => {
+                    return Some(format!(
+                        "what was left in the accept queue is not counted to its end: accept: {}",
+                        errno::describe(&error)
+                    ));
+                }
+            },
+        };
         *outcomes.entry(outcome).or_default() += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::plan::{AcceptPace, Closer, Reply, ServiceTime};
+    use crate::units::{Backlog, Span};
+    use std::io::{Read, Write};
+    use std::net::{Shutdown, TcpStream};
+    use std::time::{Duration, Instant};
+
+    #[test]
+    fn only_an_empty_queue_ends_the_count_in_silence() {
+        let failed = |errno| Err(io::Error::from_raw_os_error(errno));
+        let run = |last| {
+            let mut script = vec![
+                Ok(TargetOutcome::QueuedAtEnd),
+                failed(libc::EINTR),
+                failed(libc::ECONNABORTED),
+                Ok(TargetOutcome::QueuedAtEnd),
+                failed(last),
+            ]
+            .into_iter();
+            let mut outcomes = BTreeMap::new();
+            let notice = count_queue(&mut outcomes, || script.next().expect("no more calls"));
+            assert_eq!(outcomes[&TargetOutcome::QueuedAtEnd], 2);
+            assert_eq!(outcomes[&TargetOutcome::ResetInQueue], 1);
+            notice
+        };
+        assert_eq!(run(libc::EAGAIN), None);
+        assert!(run(libc::EMFILE).is_some_and(|notice| notice.contains("EMFILE")));
+    }
+
+    #[test]
+    fn clients_that_flood_starve_nobody() {
+        let bound = Bound::new(SocketAddr::from(([127, 0, 0, 1], 0)), 16).expect("a listener");
+        let serve = Serve {
+            backlog: Backlog(16),
+            acceptors: 1,
+            accept: AcceptPace::Asap,
+            stalls: Vec::new(),
+            service: ServiceTime::Constant { time: Span::default() },
+            serial: false,
+            reply: Reply::None,
+            close: Closer::Client,
+            sample: Span::from_millis(5),
+        };
+        let occasion = Occasion { epoch: clock(), run: 1, seed: 1, one_clock: true };
+        let server = Server::start(&bound, &serve, occasion).expect("a server");
+        let flood = |mut client: TcpStream| {
+            std::thread::spawn(move || while client.write_all(&[7; 1 << 18]).is_ok() {})
+        };
+        let mut floods = Vec::new();
+        for _ in 0..2 {
+            let client = TcpStream::connect(bound.address).expect("a connection");
+            // Two threads for each: the acceptor must not find the connection drained.
+            floods.push(flood(client.try_clone().expect("a clone")));
+            floods.push(flood(client));
+        }
+        for _ in 0..5 {
+            let mut other = TcpStream::connect(bound.address).expect("a connection");
+            other.set_read_timeout(Some(Duration::from_secs(5))).expect("a timeout");
+            other.shutdown(Shutdown::Write).expect("a close");
+            assert_eq!(other.read(&mut [0]).expect("served"), 0);
+        }
+        let began = Instant::now();
+        let totals = server.stop().expect("totals");
+        assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+        assert_eq!(totals.accepted_by, [7]);
+        floods.into_iter().for_each(|flood| flood.join().expect("an end"));
+    }
+
+    fn clock() -> u64 {
+        crate::sys::clock::monotonic()
     }
 }

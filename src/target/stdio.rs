@@ -60,7 +60,7 @@ fn remedy(error: &io::Error) -> &'static str {
         Some(libc::EADDRNOTAVAIL) => "Choose an address that this host has",
         Some(libc::EACCES) => "Ports below 1024 need privileges: choose a higher one",
         Some(libc::EMFILE | libc::ENFILE) => "Raise the limit of open descriptors (ulimit -n)",
-        _ => "See the error's text",
+        _ => "",
     }
 }
 
@@ -206,6 +206,7 @@ impl Work {
             .ok_or_else(|| io::Error::other("the sampler still runs"))
             .map_err(at("stop"))?;
         let totals = server.stop().map_err(at("stop acceptors"))?;
+        notices.extend(totals.notices);
         let cpu = process_cpu().unwrap_or_default();
         Ok(Finished {
             outcomes: totals.outcomes,

@@ -118,6 +118,34 @@ fn what_is_wrong_says_what_would_be_right() {
         ),
         (
             format!(
+                "{one}rate = \"5/s\"\n[target]\naddress = \"h:9\"\ncommand = [\"c\"]\n[lab]\nlink = \"veth\""
+            ),
+            &["s.toml:8:8", "outside the lab", "remove `link`", "`target.command`"],
+        ),
+        (
+            format!(
+                "{one}rate = \"5/s\"\n[target]\naddress = \"h:9\"\ncommand = [\"c\"]\n[lab.sysctl]\nnet.core.somaxconn = 5"
+            ),
+            &["s.toml:8:1", "not ours to change", "remove [lab.sysctl]", "`target.command`"],
+        ),
+        (
+            format!("interval = \"10ms\"\n{one}rate = \"5/s\"\nstart = \"20m\""),
+            &["s.toml:1:12", "start 1200s", "intervals of 10ms", "100000", "interval = \"1s\""],
+        ),
+        (
+            format!("{one}rate = \"5/s\"\nstart = \"20h\""),
+            &["intervals of 100ms", "interval = \"1s\" or more"],
+        ),
+        (
+            format!("{one}rate = \"5/s\"\n[lab.sysctl]\n\"net.ipv4/tcp_rmem\" = 1"),
+            &["not the name of a kernel setting"],
+        ),
+        (
+            format!("{one}rate = \"5/s\"\n[lab.sysctl]\n\"net.ipv4.conf.a@b\" = 1"),
+            &["not the name of a kernel setting"],
+        ),
+        (
+            format!(
                 "{one}rate = \"5/s\"\n[target]\naddress = \"h:9\"\n[sweep]\ntarget.backlog = [5]"
             ),
             &["all cells would be one"],

@@ -2,39 +2,61 @@
 
 use crate::scenario::at::At;
 use crate::scenario::diagnostic::Problems;
-use crate::scenario::plan::{Family, Lab, Link};
+use crate::scenario::plan::{Family, Lab, Link, Target};
 use crate::scenario::raw;
 
 use super::number;
 
 /// Longest value of a kernel setting.
 const LONGEST_VALUE: usize = 200;
+/// Longest name of a kernel setting.
+const LONGEST_NAME: usize = 200;
 /// At most this many settings.
 const MOST_SETTINGS: usize = 100;
 
+/// A target that is outside the lab: what it is, and the key that makes it so.
+struct Outside {
+    what: &'static str,
+    key: &'static str,
+}
+
+fn outside(target: &Target) -> Option<Outside> {
+    match target {
+        Target::External { .. } => {
+            Some(Outside { what: "a server of yours", key: "`target.address`" })
+        }
+        Target::Own { command: Some(_), .. } => Some(Outside {
+            what: "a target that a command of yours starts",
+            key: "`target.command` and `target.address`",
+        }),
+        Target::Own { command: None, .. } => None,
+    }
+}
+
 /// The lab of a cell.
-pub(super) fn lab(raw: Option<&raw::Lab>, external: bool, problems: &mut Problems) -> Lab {
+pub(super) fn lab(raw: Option<&raw::Lab>, target: &Target, problems: &mut Problems) -> Lab {
+    let outside = outside(target);
     let nothing = raw::Lab::default();
     let raw = raw.unwrap_or(&nothing);
     let link = raw.link.as_ref().map_or(Link::Loopback, |link| *link.get());
-    if let Some(written) = raw.link.as_ref().filter(|_| external && link == Link::Veth) {
+    if let (Some(written), Some(Outside { what, key }), Link::Veth) = (&raw.link, &outside, link) {
         problems.error(
             written.span(),
-            "a server of yours is outside the lab: no virtual link leads to it",
-            "remove `link`, or remove `target.address` to measure our own server",
+            format!("{what} is outside the lab: no virtual link leads to it"),
+            format!("remove `link`, or remove {key} to measure our own server"),
         );
     }
     Lab {
         link,
         family: raw.family.unwrap_or(Family::Ipv4),
         sources: number("sources", raw.sources.as_ref(), 1, 1..=4096, problems),
-        sysctl: settings(raw.sysctl.as_ref(), external, problems),
+        sysctl: settings(raw.sysctl.as_ref(), outside.as_ref(), problems),
     }
 }
 
 fn settings(
     raw: Option<&raw::Sysctl>,
-    external: bool,
+    outside: Option<&Outside>,
     problems: &mut Problems,
 ) -> Vec<(String, String)> {
     let entries = raw.map_or(&[][..], |map| map.0.0.as_slice());
@@ -43,11 +65,11 @@ fn settings(
         problems.error(key.span(), "too many kernel settings", help);
     }
     for (key, value) in entries.iter().take(MOST_SETTINGS) {
-        if external {
+        if let Some(Outside { what, key: by }) = outside {
             problems.error(
                 key.span(),
-                "a server of yours is outside the lab: its kernel settings are not ours to change",
-                "remove [lab.sysctl], or remove `target.address` to measure our own server",
+                format!("{what} is outside the lab: its kernel settings are not ours to change"),
+                format!("remove [lab.sysctl], or remove {by} to measure our own server"),
             );
         }
         check_key(key, problems);
@@ -74,12 +96,22 @@ fn check_key(key: &At<String>, problems: &mut Problems) {
         );
         return;
     }
-    let legal = |c: char| c.is_ascii_alphanumeric() || "_.-/@".contains(c);
-    if !name.chars().all(legal) || name.split(['.', '/']).any(str::is_empty) || name.len() > 200 {
+    if !is_setting(name) {
         problems.error(
             key.span(),
             format!("`{name}` is not the name of a kernel setting"),
             "write it as `sysctl` prints it, such as net.ipv4.tcp_syncookies",
         );
     }
+}
+
+/// Whether this is the dotted name of a kernel setting below `net.`. A dot leads one folder down,
+/// so that no name leads out of /proc/sys/net; interfaces whose names have dots cannot be named.
+pub fn is_setting(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    let mut parts = name.split('.');
+    parts.next() == Some("net")
+        && name.len() <= LONGEST_NAME
+        && parts.clone().count() >= 2
+        && parts.all(|part| !part.is_empty() && part.chars().all(plain))
 }

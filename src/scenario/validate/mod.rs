@@ -16,6 +16,7 @@ use std::ops::{Range, RangeInclusive};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use lab::is_setting;
 pub(super) use limits::limits;
 pub(super) use load::longest_attempt;
 
@@ -28,6 +29,8 @@ use crate::units::Span;
 
 /// Longest time from a cell's start to its last attempt.
 const LONGEST_CELL: Duration = Duration::from_secs(24 * 3600);
+/// Intervals of a cell's timeline that are kept in memory.
+const MOST_INTERVALS: u128 = 100_000;
 /// At most this many loads.
 const MOST_LOADS: usize = 32;
 
@@ -61,7 +64,7 @@ pub(super) fn cell(raw: &Scenario, files: &Files, problems: &mut Problems) -> Op
         load.get().client.as_ref().is_some_and(|client| *client.get() == Kind::Request)
     });
     let target = target::target(raw.target.as_ref(), requests, problems);
-    let lab = lab::lab(raw.lab.as_ref(), external(&target), problems);
+    let lab = lab::lab(raw.lab.as_ref(), &target, problems);
     let loads = loads(raw, &target, files, problems);
     (!loads.is_empty()).then(|| Cell { name: String::new(), axes: Vec::new(), lab, target, loads })
 }
@@ -195,8 +198,33 @@ fn place<T>(value: &Option<At<T>>) -> Option<Range<usize>> {
     value.as_ref().map(At::span)
 }
 
-/// The interval of the timeline.
-pub(super) fn interval(raw: Option<&At<Span>>, problems: &mut Problems) -> Span {
+/// The interval of the timeline, of which no cell may have too many.
+pub(super) fn interval(raw: Option<&At<Span>>, cells: &[Cell], problems: &mut Problems) -> Span {
     let range = Duration::from_millis(10)..=Duration::from_secs(3600);
-    span("interval", raw, Span::from_millis(100), range, problems)
+    let interval = span("interval", raw, Span::from_millis(100), range, problems);
+    let end = |load: &Load| {
+        let longest = longest_attempt(&load.client, load.timeout);
+        let parts = [load.start.get(), load.schedule.window().get(), longest];
+        (parts.into_iter().fold(Duration::ZERO, Duration::saturating_add), parts)
+    };
+    let last = cells.iter().flat_map(|cell| &cell.loads).map(end).max();
+    let Some((end, [start, window, longest])) = last else { return interval };
+    let intervals = end.as_nanos().div_ceil(interval.get().as_nanos().max(1));
+    if intervals > MOST_INTERVALS {
+        let [start, window, longest, whole] = [start, window, longest, end].map(Span::from);
+        // A whole number of seconds is easy to write; only lengths of over a second get here.
+        let least = Span::from(Duration::from_secs(
+            end.as_nanos().div_ceil(MOST_INTERVALS * 1_000_000_000) as u64,
+        ));
+        problems.error(
+            raw.map_or(0..0, At::span),
+            format!(
+                "the longest load takes up to {whole} (start {start}, window {window}, longest \
+                 attempt {longest}): {intervals} intervals of {interval}, at most \
+                 {MOST_INTERVALS} are kept"
+            ),
+            format!("write interval = \"{least}\" or more, or a shorter load"),
+        );
+    }
+    interval
 }
