@@ -28,8 +28,8 @@ pub trait Engine: Send + Sync {
     /// Drives the share until nothing is left to do, or until it is told to stop.
     ///
     /// # Errors
-    /// Of the engine's own system calls (EMFILE and ENOMEM when it is set up). What happens to an
-    /// attempt is no error but an outcome.
+    /// Of setting the engine up (EMFILE, ENOMEM). What happens to an attempt is no error but an
+    /// outcome, and what breaks later is part of the report.
     fn run(&self, share: Share, handover: Handover) -> io::Result<WorkerReport>;
 }
 
@@ -119,12 +119,14 @@ pub struct Batch {
 }
 
 /// What a worker says when it is done.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct WorkerReport {
     /// What became of each part's schedule.
     pub parts: Vec<PartReport>,
     /// Time that the thread was ready to run and had no CPU, in seconds; 0 where unknown.
     pub run_delay_s: f64,
+    /// Why it ended early, if one of the engine's own system calls failed.
+    pub failed: Option<io::Error>,
 }
 
 /// What became of a worker's part of a load's schedule. Counted where the schedule hands attempts

@@ -65,7 +65,7 @@ impl Engine for MioEngine {
         let ran = worker.run(&self.stop);
         // What happened before an error counts as well.
         let report = worker.finish();
-        ran.map(|()| report)
+        Ok(WorkerReport { failed: ran.err(), ..report })
     }
 }
 
@@ -294,6 +294,7 @@ impl Worker {
         WorkerReport {
             parts: self.streams.into_iter().map(|stream| stream.report(now)).collect(),
             run_delay_s: cpu::run_delay().unwrap_or_default().as_secs_f64(),
+            failed: None,
         }
     }
 }

@@ -147,7 +147,7 @@ impl Running<'_> {
         let mut series = TargetSeries::new(self.logs(start, vec!["target".to_owned()]), interval);
         let gone = self.attend(&mut side, &clients, &mut series, watch).await;
         let stopped_at = clients.elapsed();
-        let reports = clients.workers.join().map_err(|error| no_threads(&error))?;
+        let (reports, died) = clients.workers.join();
         let collected = clients.collecting.finish();
         let (look, unfinished) = match gone {
             Some(why) => (Default::default(), Some(why)),
@@ -172,6 +172,7 @@ impl Running<'_> {
             cpu: spent(before.cpu),
         });
         let failed = collected.failed.or(target_failed).map(RunError::from);
+        let failed = died.map(|error| no_threads(&error)).or(failed);
         Ok((measured, failed))
     }
 

@@ -147,6 +147,9 @@ impl Collector {
             let _ = worker.emptied.send(batch.records);
             self.book_finished_intervals();
         }
+        // A worker that died said no last word; what the others said counts.
+        self.workers.iter_mut().for_each(|worker| worker.upto = u64::MAX);
+        self.book_finished_intervals();
         Collected { book: self.book, failed: self.logs.failed }
     }
 

@@ -45,8 +45,9 @@ pub struct Work<'a> {
     pub seed: u64,
 }
 
-/// The workers of a cell.
+/// The workers of a cell. They end with it: without a [`Workers::join`] before, it stops them.
 pub struct Workers {
+    stop: Arc<Stop>,
     threads: Vec<JoinHandle<io::Result<WorkerReport>>>,
 }
 
@@ -94,7 +95,7 @@ pub fn start(work: &Work, stop: &Arc<Stop>) -> io::Result<(Workers, Ends)> {
     let descriptors = Arc::new(Descriptors::new(limit));
     let (filled, batches) = mpsc::channel();
     let mut ends = Ends { batches, emptied: Vec::new() };
-    let mut workers = Workers { threads: Vec::new() };
+    let mut workers = Workers { stop: Arc::clone(stop), threads: Vec::new() };
     for worker in 0..threads {
         let (emptied, receiver) = mpsc::channel();
         for _ in 0..BUFFERS {
@@ -174,17 +175,33 @@ impl Workers {
         self.threads.iter().all(JoinHandle::is_finished)
     }
 
-    /// Waits for all of them.
-    ///
-    /// # Errors
-    /// The first error of any.
-    pub fn join(self) -> io::Result<Vec<WorkerReport>> {
-        self.threads
-            .into_iter()
-            .map(|thread| {
-                thread.join().unwrap_or_else(|_| Err(io::Error::other("a load worker panicked")))
-            })
-            .collect()
+    /// Waits for all of them: what they say, and the first error of any.
+    pub fn join(mut self) -> (Vec<WorkerReport>, Option<io::Error>) {
+        let (mut reports, mut failed) = (Vec::new(), None);
+        for thread in self.threads.drain(..) {
+            let ran = thread.join();
+            match ran.unwrap_or_else(|_| Err(io::Error::other("a load worker panicked"))) {
+                Ok(mut report) => {
+                    failed = failed.or(report.failed.take());
+                    reports.push(report);
+                }
+                Err(error) => failed = failed.or(Some(error)),
+            }
+        }
+        (reports, failed)
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        if self.threads.is_empty() {
+            return;
+        }
+        self.stop.request();
+        for thread in self.threads.drain(..) {
+            // Why it ended matters to nobody any more.
+            let _ = thread.join();
+        }
     }
 }
 
@@ -225,6 +242,41 @@ mod tests {
         assert_eq!(slots(&loads, 0, 1872), 910);
         assert_eq!(slots(&loads, 7, 1872), 10);
         assert_eq!(slots(&loads, 0, 500), 500);
+    }
+
+    fn workers(stop: &Arc<Stop>, ran: [Ran; 2]) -> Workers {
+        let threads = ran.map(std::thread::spawn).into();
+        Workers { stop: Arc::clone(stop), threads }
+    }
+
+    type Ran = Box<dyn FnOnce() -> io::Result<WorkerReport> + Send>;
+
+    #[test]
+    fn workers_that_nobody_waits_for_are_stopped() {
+        let stop = Arc::new(Stop::new());
+        let ended = Arc::new(std::sync::atomic::AtomicU64::new(0));
+        let until_stop = || -> Ran {
+            let (stop, ended) = (Arc::clone(&stop), Arc::clone(&ended));
+            Box::new(move || {
+                while !stop.requested() {
+                    std::thread::yield_now();
+                }
+                ended.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                Ok(WorkerReport::default())
+            })
+        };
+        drop(workers(&stop, [until_stop(), until_stop()]));
+        assert_eq!(ended.load(std::sync::atomic::Ordering::SeqCst), 2);
+    }
+
+    #[test]
+    fn what_the_others_say_survives_the_death_of_one() {
+        let stop = Arc::new(Stop::new());
+        let dies: Ran = Box::new(|| Err(io::Error::other("dead")));
+        let lives: Ran = Box::new(|| Ok(WorkerReport::default()));
+        let (reports, failed) = workers(&stop, [dies, lives]).join();
+        assert_eq!((reports.len(), failed.map(|e| e.to_string())), (1, Some("dead".to_owned())));
+        assert!(!stop.requested());
     }
 
     #[test]
