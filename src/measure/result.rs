@@ -126,6 +126,9 @@ pub struct CellResult {
     pub status: Status,
     /// Where it ran.
     pub place: Place,
+    /// Kernel settings that bear on connecting, as they were where the target's side is: in the
+    /// lab's namespace, or on the runner's host.
+    pub settings: BTreeMap<String, String>,
     /// Client side, one entry a load.
     pub loads: Vec<LoadResult>,
     /// Target side.

@@ -49,9 +49,14 @@ pub fn read(command_line: Vec<String>) -> Environment {
             .to_owned(),
         descriptors: limits::descriptors().unwrap_or_default(),
         load_average: load_average(&text("/proc/loadavg")).unwrap_or(0.0),
-        sysctl: settings(|key| fs::read_to_string(setting_path(key)).ok()),
+        sysctl: settings_here(),
         root: namespace::effective_user() == 0,
     }
+}
+
+/// Kernel settings that bear on connecting, in the calling thread's network namespace.
+pub fn settings_here() -> BTreeMap<String, String> {
+    settings(|key| fs::read_to_string(setting_path(key)).ok())
 }
 
 fn text(path: &str) -> String {

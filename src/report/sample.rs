@@ -220,6 +220,7 @@ fn cell(backlog: u32) -> CellResult {
         duration_s: 11.1,
         status: Status::Complete,
         place: Place::Lab { link: "loopback".to_owned(), sysctl: vec![] },
+        settings: Default::default(),
         loads: vec![load(&model, attempts)],
         target: target(backlog, established),
         metrics: vec![

@@ -31,6 +31,8 @@ pub struct Parts<'a> {
     pub place: Place,
     /// Whether it ran to its end.
     pub status: Status,
+    /// Kernel settings where the target's side is.
+    pub settings: BTreeMap<String, String>,
     /// Where the clients connected to.
     pub address: PermittedAddr,
     /// The target's side.
@@ -76,6 +78,7 @@ pub fn assemble(parts: Parts) -> CellResult {
         duration_s: parts.book.loads.iter().map(|load| load.last).max().unwrap_or(0) as f64 / 1e9,
         status: parts.status.clone(),
         place: parts.place.clone(),
+        settings: parts.settings.clone(),
         validity: validity(&parts, &loads, target.sampler.as_ref()),
         target,
         metrics: metrics(&parts),
@@ -220,7 +223,7 @@ fn target_result(parts: &Parts) -> TargetResult {
                 client_faults: finished.client_faults,
                 cpu_s,
                 sampler,
-                notices: finished.notices,
+                notices: finished.notices.into_iter().chain(refused(&parts.target)).collect(),
             }
         }
         Side::External(external) => TargetResult {
@@ -237,6 +240,13 @@ fn target_result(parts: &Parts) -> TargetResult {
             notices: external.notices.clone(),
         },
     }
+}
+
+/// What the target told that cannot be.
+fn refused(told: &TargetTold) -> Option<String> {
+    (told.refused > 0).then(|| {
+        format!("{} intervals of the target were out of order, and are left out", told.refused)
+    })
 }
 
 /// Whether the kernel granted less than was asked for. A negative backlog asks for all there is.

@@ -1,5 +1,6 @@
 //! One cell: its lab, its target, its workers, from the first attempt to the last.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -15,7 +16,7 @@ use crate::lab::{Addresses, Lab};
 use crate::measure::book::Book;
 use crate::measure::result::{CellResult, CounterResult, Place, Status};
 use crate::observe::counters::{self, Counters};
-use crate::observe::cpu;
+use crate::observe::{cpu, environment};
 use crate::scenario::plan::{Cell, Load, Target};
 use crate::sys::clock;
 use crate::sys::errno;
@@ -174,6 +175,7 @@ impl Running<'_> {
             plan: &self.setup.plan,
             cell: self.cell,
             place: self.place(),
+            settings: self.settings(),
             status,
             address,
             side,
@@ -344,6 +346,12 @@ impl Running<'_> {
                 sysctl: lab.map(|lab| lab.sysctl().to_vec()).unwrap_or_default(),
             },
         }
+    }
+
+    /// The settings of the target's namespace.
+    fn settings(&self) -> BTreeMap<String, String> {
+        let here = environment::settings_here;
+        self.lab.map_or_else(here, |lab| lab.target().run(here).unwrap_or_default())
     }
 
     fn client_counters(&self, before: Option<Counters>) -> Vec<CounterResult> {

@@ -167,7 +167,9 @@ impl Own {
 
 fn out_of_turn(message: FromTarget) -> String {
     match message {
-        FromTarget::Failed { what, remedy } => format!("it could not {what}. {remedy}"),
+        FromTarget::Failed { what, remedy } => {
+            format!("it could not {what}. {remedy}").trim_end().to_owned()
+        }
         FromTarget::Listening(_) => "it said twice that it listens".to_owned(),
         FromTarget::Finished(_) => "it ended although it was not told to".to_owned(),
         FromTarget::Interval(_) => "it spoke out of turn".to_owned(),
