@@ -104,6 +104,8 @@ pub(super) struct Worker {
     next_handover: u64,
     /// When to see whether somebody wants an end.
     next_look: u64,
+    /// What was wanted before this instant counts as wanted.
+    wanted_until: u64,
     pub(super) buffer: Box<[u8]>,
 }
 
@@ -138,14 +140,18 @@ impl Worker {
             handover,
             next_handover: share.interval,
             next_look: LOOK,
+            wanted_until: 0,
             buffer: vec![0; READ_BUFFER].into_boxed_slice(),
         })
     }
 
     fn run(&mut self, stop: &Stop) -> io::Result<()> {
         let mut events = Events::with_capacity(EVENTS);
-        let mut stopped = stop.requested();
-        while !stopped {
+        if stop.requested() {
+            return Ok(());
+        }
+        loop {
+            self.wanted_until = self.now();
             self.issue_due();
             let now = self.now();
             self.end_waits(now);
@@ -154,12 +160,15 @@ impl Worker {
                 self.hand_over(now);
                 self.next_handover = (now / self.interval + 1) * self.interval;
             }
-            if now >= self.next_look {
-                stopped = stop.requested();
-                self.next_look = now + LOOK;
-            }
             if self.is_finished(now) {
+                self.wanted_until = u64::MAX;
                 return Ok(());
+            }
+            if now >= self.next_look {
+                self.next_look = now + LOOK;
+                if stop.requested() {
+                    return Ok(());
+                }
             }
             self.wait(now, &mut events)?;
             for event in &events {
@@ -173,7 +182,6 @@ impl Worker {
                 }
             }
         }
-        Ok(())
     }
 
     /// Nanoseconds since the cell's start.
@@ -207,7 +215,6 @@ impl Worker {
 
     /// Issues attempts whose instant has come, the most overdue load first.
     fn issue_due(&mut self) {
-        self.now();
         for _ in 0..BURST {
             // Every attempt reads the clock itself: no need to ask again.
             let now = self.looked;
@@ -286,10 +293,11 @@ impl Worker {
 
     /// Ends what is still in progress, and hands the last records over.
     fn finish(mut self) -> WorkerReport {
+        // What became due after the last pass, which was told to stop, was not wanted any more.
+        let now = self.wanted_until;
         for slot in self.slots.occupied() {
             self.cut(slot);
         }
-        let now = self.now();
         self.hand_over(u64::MAX);
         WorkerReport {
             parts: self.streams.into_iter().map(|stream| stream.report(now)).collect(),

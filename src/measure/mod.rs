@@ -8,6 +8,7 @@ pub mod ledger;
 mod outcome;
 mod record;
 pub mod result;
+mod timeline;
 
 pub use histogram::{Metric, Recorder, Summary, decode, empty, encode, percentile, record};
 pub use outcome::{Ending, Outcome, TargetOutcome};
