@@ -204,10 +204,10 @@ fn target_plan(
     }
 }
 
-/// An error of starting threads, with what the user can do.
+/// An error of the load workers' own system calls, with what the user can do.
 pub fn no_threads(error: &io::Error) -> RunError {
     RunError::Environment(format!(
-        "cannot start load workers: {}; raise the limits of processes (ulimit -u) and of open \
+        "load workers cannot run: {}; raise the limits of processes (ulimit -u) and of open \
          descriptors (ulimit -n)",
         crate::sys::errno::describe(error)
     ))
