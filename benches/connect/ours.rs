@@ -10,6 +10,7 @@ use loadgen::clients::Script;
 use loadgen::engine::{Batch, Descriptors, Engine, Handover, MioEngine, Part, Share, Stop};
 use loadgen::load::{Schedule, Shape};
 use loadgen::measure::book::Book;
+use loadgen::measure::intervals::Intervals;
 use loadgen::measure::{Metric, Record, percentile};
 use loadgen::scenario::plan::{Client, Close, Lifecycle, Load};
 use loadgen::sys::clock;
@@ -123,27 +124,15 @@ fn share(address: PermittedAddr, schedule: Schedule, lifecycle: Lifecycle, epoch
 
 /// What the runner's collector does for one worker, but for writing files.
 fn collect(
-    mut book: Book,
+    book: Book,
     batches: &mpsc::Receiver<Batch>,
     emptied: &mpsc::Sender<Vec<Record>>,
 ) -> Book {
-    let (mut pending, mut present): (Vec<Record>, Vec<Record>) = Default::default();
+    let mut intervals = Intervals::new(book, 1);
     while let Ok(mut batch) = batches.recv() {
-        pending.append(&mut batch.records);
+        intervals.hand_in(0, &mut batch.records, batch.upto, |_, _, _, _| {});
         // A worker that has ended needs no more buffers.
         let _ = emptied.send(batch.records);
-        let over = batch.upto == u64::MAX;
-        while batch.upto >= book.edge() && !(over && pending.is_empty()) {
-            let edge = book.edge();
-            let inside = pending.partition_point(|record| record.at < edge);
-            present.clear();
-            present.extend(pending.drain(..inside));
-            present.sort_by_key(|record| record.at);
-            for record in &present {
-                book.enter(record);
-            }
-            book.finish_interval(|_, _, _| {});
-        }
     }
-    book
+    intervals.finish(|_, _, _, _| {})
 }

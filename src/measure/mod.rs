@@ -4,6 +4,7 @@
 pub mod book;
 pub mod greeting;
 mod histogram;
+pub mod intervals;
 pub mod ledger;
 mod outcome;
 mod record;

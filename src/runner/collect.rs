@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::engine::Batch;
 use crate::measure::book::Book;
+use crate::measure::intervals::Intervals;
 use crate::measure::{Event, Metric, Record};
 use crate::report::files::{Folder, FolderError, HistogramLog};
 
@@ -108,19 +109,14 @@ impl Collecting {
 }
 
 struct Collector {
-    book: Book,
+    intervals: Intervals,
     logs: Logs,
-    index: usize,
     workers: Vec<Worker>,
     seen: Arc<Mutex<Seen>>,
-    /// The records of one interval, over all workers.
-    present: Vec<Record>,
 }
 
 struct Worker {
     emptied: mpsc::Sender<Vec<Record>>,
-    pending: Vec<Record>,
-    upto: u64,
     in_progress: u32,
 }
 
@@ -131,67 +127,42 @@ impl Collector {
         logs: Logs,
         seen: Arc<Mutex<Seen>>,
     ) -> Self {
-        let worker = |emptied| Worker { emptied, pending: Vec::new(), upto: 0, in_progress: 0 };
-        let workers = emptied.into_iter().map(worker).collect();
-        Self { book, logs, index: 0, workers, seen, present: Vec::new() }
+        let intervals = Intervals::new(book, emptied.len());
+        let worker = |emptied| Worker { emptied, in_progress: 0 };
+        Self { intervals, logs, workers: emptied.into_iter().map(worker).collect(), seen }
     }
 
     fn run(mut self, batches: &mpsc::Receiver<Batch>) -> Collected {
+        let logs = &mut self.logs;
         while let Ok(mut batch) = batches.recv() {
-            self.note(&batch);
+            note(&self.seen, &self.workers, &batch);
+            self.intervals.hand_in(
+                batch.worker,
+                &mut batch.records,
+                batch.upto,
+                |index, load, metric, values| logs.append(index, load, metric, values),
+            );
             let worker = &mut self.workers[batch.worker];
-            worker.pending.append(&mut batch.records);
-            worker.upto = batch.upto;
             worker.in_progress = batch.in_progress;
             // A worker that has ended needs no more buffers.
             let _ = worker.emptied.send(batch.records);
-            self.book_finished_intervals();
         }
-        // A worker that died said no last word; what the others said counts.
-        self.workers.iter_mut().for_each(|worker| worker.upto = u64::MAX);
-        self.book_finished_intervals();
-        Collected { book: self.book, failed: self.logs.failed }
+        let book = self
+            .intervals
+            .finish(|index, load, metric, values| logs.append(index, load, metric, values));
+        Collected { book, failed: self.logs.failed }
     }
+}
 
-    fn note(&self, batch: &Batch) {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        for record in &batch.records {
-            if let Event::Connect { outcome, .. } = record.event {
-                seen.attempts += 1;
-                seen.established += u64::from(outcome.established());
-            }
-        }
-        let others = self.workers.iter().enumerate().filter(|(index, _)| *index != batch.worker);
-        let others: u64 = others.map(|(_, worker)| u64::from(worker.in_progress)).sum();
-        seen.in_progress = others + u64::from(batch.in_progress);
-    }
-
-    /// Books the intervals up to which every worker has handed over.
-    fn book_finished_intervals(&mut self) {
-        let upto = self.workers.iter().map(|worker| worker.upto).min().unwrap_or(u64::MAX);
-        loop {
-            let over = upto == u64::MAX;
-            if over && self.workers.iter().all(|worker| worker.pending.is_empty()) {
-                return;
-            }
-            let edge = self.book.edge();
-            if upto < edge {
-                return;
-            }
-            self.present.clear();
-            for worker in &mut self.workers {
-                let inside = worker.pending.partition_point(|record| record.at < edge);
-                self.present.extend(worker.pending.drain(..inside));
-            }
-            self.present.sort_by_key(|record| record.at);
-            for record in &self.present {
-                self.book.enter(record);
-            }
-            let (logs, index) = (&mut self.logs, self.index);
-            self.book.finish_interval(|load, metric, values| {
-                logs.append(index, load, metric, values);
-            });
-            self.index += 1;
+fn note(seen: &Mutex<Seen>, workers: &[Worker], batch: &Batch) {
+    let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+    for record in &batch.records {
+        if let Event::Connect { outcome, .. } = record.event {
+            seen.attempts += 1;
+            seen.established += u64::from(outcome.established());
         }
     }
+    let others = workers.iter().enumerate().filter(|(index, _)| *index != batch.worker);
+    let others: u64 = others.map(|(_, worker)| u64::from(worker.in_progress)).sum();
+    seen.in_progress = others + u64::from(batch.in_progress);
 }
