@@ -48,11 +48,13 @@ pub enum Metric {
     Request,
     /// Issued -> whole reply.
     RequestService,
+    /// FIN sent -> the peer's FIN, by the side that closed first.
+    Close,
 }
 
 impl Metric {
     /// Every metric, in the order in which reports show them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Connect,
         Self::ConnectService,
         Self::KernelRtt,
@@ -62,6 +64,7 @@ impl Metric {
         Self::Service,
         Self::Request,
         Self::RequestService,
+        Self::Close,
     ];
 
     /// The name in scenarios and results.
@@ -76,6 +79,7 @@ impl Metric {
             Self::Service => "service",
             Self::Request => "request",
             Self::RequestService => "request_service",
+            Self::Close => "close",
         }
     }
 

@@ -12,5 +12,5 @@ pub mod result;
 mod timeline;
 
 pub use histogram::{Metric, Recorder, Summary, decode, empty, encode, percentile, record};
-pub use outcome::{Ending, Outcome, TargetOutcome};
+pub use outcome::{Ending, Outcome, TargetEnding, TargetOutcome};
 pub use record::{Event, Record};

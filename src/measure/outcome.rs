@@ -54,6 +54,8 @@ classes! {
         NoBuffer = "no_buffer",
         /// EAGAIN: an AF_UNIX queue is full.
         Again = "again",
+        /// Left half-open, as planned: the client never saw the SYN-ACK.
+        HalfOpen = "half_open",
         /// Still connecting when the run ended.
         Cut = "cut",
         /// Anything else; the errno is kept.
@@ -85,6 +87,8 @@ classes! {
         Timeout = "timeout",
         /// The target closed before that.
         Closed = "closed",
+        /// Left without a word, or by RST, as planned (`vanish`).
+        Vanished = "vanished",
         /// Still going on when the run ended.
         Cut = "cut",
         /// Anything else; the errno is kept.
@@ -101,5 +105,21 @@ classes! {
         QueuedAtEnd = "queued_at_end",
         /// Reset by its client while it waited.
         ResetInQueue = "reset_in_queue",
+    }
+}
+
+classes! {
+    /// How a connection that the target accepted came to its end, as the target saw it.
+    TargetEnding {
+        /// Both sides closed by FIN, or the target closed when it had served.
+        Done = "done",
+        /// ECONNRESET or EPIPE: the client reset it.
+        Reset = "reset",
+        /// ETIMEDOUT: the client's host does not answer any more.
+        Timeout = "timeout",
+        /// Still open when the run ended.
+        OpenAtEnd = "open_at_end",
+        /// Anything else; the errno is among the client faults.
+        Other = "other",
     }
 }
