@@ -187,6 +187,7 @@ impl Model {
             listen_drops: Some(refused),
             syncookies_sent: Some(0),
             req_q_full_drop: Some(0),
+            ..Default::default()
         });
     }
 }
@@ -251,11 +252,14 @@ fn cell(backlog: u32) -> CellResult {
             interval_s: 0.1,
             loads: vec![LoadSeries { load: "clients".to_owned(), intervals: model.intervals }],
             target: model.target,
+            client_states: vec![],
             heat: Heat {
                 rows_per_decade: ROWS,
                 places: model.places.into_iter().map(|((t, r), n)| (t, r, n)).collect(),
             },
         },
+        sockets: Default::default(),
+        memory: None,
         validity: Validity {
             lag_p99: 43_000,
             observer_error_p99: 15_000,

@@ -105,8 +105,7 @@ impl Side {
                 own.process.say(&ToTarget::Start { monotonic: epoch, realtime }).await
             }
             Self::External(external) => {
-                let port = external.address.port();
-                external.sample(Sampling { epoch, period, interval, port });
+                external.sample(Sampling { epoch, period, interval });
                 Ok(())
             }
         }
