@@ -301,7 +301,7 @@ impl Running<'_> {
         loop {
             tokio::select! {
                 heard = side.next(), if gone.is_none() => match heard {
-                    Heard::Interval(interval) => series.enter(interval, clients.elapsed()),
+                    Heard::Interval(interval) => series.enter(*interval, clients.elapsed()),
                     Heard::Gone(why) => {
                         gone = Some(why);
                         clients.stop.request();

@@ -18,4 +18,5 @@ mod limits;
 mod output;
 mod schedule;
 mod serve;
+mod sockets;
 mod stall;
