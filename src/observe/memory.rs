@@ -77,9 +77,9 @@ mod tests {
 
     #[test]
     fn what_is_touched_is_resident() {
-        let before = resident().unwrap();
+        // Other tests take and free memory meanwhile: no more than this one's is certain.
         let memory = std::hint::black_box(vec![1u8; 64 << 20]);
-        assert!(resident().unwrap() >= before + (48 << 20), "{before}");
+        assert!(resident().unwrap() >= 64 << 20);
         drop(memory);
     }
 }
