@@ -68,8 +68,13 @@ fn try_in_child() -> Result<(), String> {
 pub fn probe() -> Result<Exit, Failure> {
     let failed = |error: lab::LabError| Failure::Environment(error.to_string());
     let privacy = lab::enter().map_err(failed)?;
-    let plan =
-        plan::Lab { link: Link::Loopback, family: Family::Ipv4, sources: 1, sysctl: Vec::new() };
+    let plan = plan::Lab {
+        link: Link::Loopback,
+        family: Family::Ipv4,
+        sources: 1,
+        strangers: 0,
+        sysctl: Vec::new(),
+    };
     Lab::create(&privacy, &plan).map_err(failed)?;
     Ok(Exit::Pass)
 }

@@ -16,7 +16,7 @@ use crate::measure::result::{
     TargetResult, Timeline, Validity,
 };
 use crate::measure::{Metric, Summary, empty, encode, percentile};
-use crate::scenario::plan::{Cell, Lifecycle, Load, Plan, Target};
+use crate::scenario::plan::{Cell, Client, Lifecycle, Load, Plan, Target};
 use crate::sys::errno;
 use crate::sys::permit::PermittedAddr;
 use crate::verdict::{Offer, generator_limited, sampler_lossy};
@@ -168,10 +168,11 @@ fn counters(parts: &Parts) -> Vec<CounterResult> {
 }
 
 /// SYNs that brought nothing, as far as the clients know: those that were sent again, and the last
-/// one of each attempt that was not established.
+/// one of each attempt that was not established. Half-open clients cannot know.
 fn futile_syns(parts: &Parts) -> u64 {
-    let books = &parts.book.loads;
-    books.iter().map(|load| load.syn_retransmits + load.attempts() - load.established()).sum()
+    let loads = parts.cell.loads.iter().zip(&parts.book.loads);
+    let whole = loads.filter(|(load, _)| !matches!(load.client, Client::HalfOpen { .. }));
+    whole.map(|(_, book)| book.syn_retransmits + book.attempts() - book.established()).sum()
 }
 
 fn target_side(parts: &Parts, grown: impl Fn(&str) -> u64) -> TargetSide {
