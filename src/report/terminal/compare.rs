@@ -9,20 +9,21 @@ const NAME: usize = 20;
 
 /// Writes one row a cell and load. Loads that connect nothing have none.
 pub fn table(sheet: &mut Sheet, cells: &[CellResult]) {
+    if cells.iter().all(|cell| connecting(cell).is_empty()) {
+        return;
+    }
     let head = ["p50", "p99", "retried", "errors", "queue", "overflows"].map(str::to_owned);
     sheet.row(Tone::Heading, &row("all cells", "  ", head));
     for cell in cells {
         let mark = if cell.validity.is_valid() { "  " } else { " !" };
         let tone = if cell.validity.is_valid() { Tone::Plain } else { Tone::Bad };
-        let half_open = |load: &LoadResult| load.outcomes.get(&Outcome::HalfOpen).copied();
-        let connects = |load: &&LoadResult| half_open(load).unwrap_or(0) == 0;
-        let loads: Vec<_> = cell.loads.iter().filter(connects).collect();
+        let (loads, long) = (connecting(cell), columns(&cell.name) > NAME);
         let alone = loads.len() == 1;
-        if !alone || columns(&cell.name) > NAME {
+        if long || !alone {
             sheet.say(tone, mark, &cell.name);
         }
         for load in loads {
-            let name = match (alone, columns(&cell.name) > NAME) {
+            let name = match (alone, long) {
                 (true, false) => cell.name.clone(),
                 (true, true) => String::new(),
                 (false, _) => format!("  {}", load.name),
@@ -38,6 +39,12 @@ pub fn table(sheet: &mut Sheet, cells: &[CellResult]) {
     if cells.iter().any(|cell| !cell.validity.is_valid()) {
         sheet.say(Tone::Bad, "  ", "! the cell is invalid: see why above");
     }
+}
+
+/// The loads whose attempts are to be established.
+fn connecting(cell: &CellResult) -> Vec<&LoadResult> {
+    let half_open = |load: &LoadResult| load.outcomes.get(&Outcome::HalfOpen).copied();
+    cell.loads.iter().filter(|load| half_open(load).unwrap_or(0) == 0).collect()
 }
 
 fn row(name: &str, mark: &str, fields: [String; 6]) -> String {
