@@ -289,6 +289,40 @@ textual!(
     "40000-40999"
 );
 
+/// A share of a whole: above 0 and at most 1.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+pub struct Ratio(f64);
+
+impl Ratio {
+    /// The share as a fraction.
+    pub const fn get(self) -> f64 {
+        self.0
+    }
+}
+
+impl FromStr for Ratio {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        let percent = text.trim().strip_suffix('%').and_then(|n| n.trim().parse::<f64>().ok());
+        match percent {
+            Some(percent) if percent > 0.0 && percent <= 100.0 => Ok(Self(percent / 100.0)),
+            _ => Err(UnitError(format!(
+                "\"{text}\" is not a share: write above 0 and up to \"100%\", such as \"5%\""
+            ))),
+        }
+    }
+}
+
+impl fmt::Display for Ratio {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        // Hundredths of a percent of a fraction are not exact in binary: 0.07 * 100 is 7.000...01.
+        write!(f, "{}%", (self.0 * 1e12).round() / 1e10)
+    }
+}
+
+textual!(Ratio, "a share, such as \"5%\"", r"^\s*[0-9.]+\s*%\s*$", "5%");
+
 /// The number given to `listen(2)`. The kernel may grant less; see `effective backlog`.
 ///
 /// Linux reads it as unsigned, so that `-1` asks for as much as `net.core.somaxconn` allows.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use loadgen::clients::Script;
-use loadgen::engine::{Batch, Descriptors, Engine, Handover, MioEngine, Part, Share, Stop};
+use loadgen::engine::{Batch, Descriptors, Engine, Handover, MioEngine, Part, Share, Stop, Way};
 use loadgen::load::{Schedule, Shape};
 use loadgen::measure::book::Book;
 use loadgen::measure::intervals::Intervals;
@@ -22,7 +22,6 @@ use super::cost::{Cost, allocations, cpu_time};
 
 /// Records are handed over and booked this often: the timeline's default.
 const INTERVAL: Span = Span::from_millis(100);
-const TIMEOUT: Span = Span::from_millis(4000);
 
 /// What a run of ours says.
 pub struct Ran {
@@ -95,21 +94,12 @@ fn run(address: PermittedAddr, schedule: Schedule, lifecycle: Lifecycle) -> anyh
 }
 
 fn share(address: PermittedAddr, schedule: Schedule, lifecycle: Lifecycle, epoch: u64) -> Share {
-    let load = Load {
-        name: "connect".to_owned(),
-        client: Client::Connect { hold: Span::default(), greet: false },
-        schedule: schedule.clone(),
-        start: Span::default(),
-        timeout: TIMEOUT,
-        lifecycle,
-        close: Close::Rst,
-        ports: None,
-        workers: Some(1),
-    };
+    let client = Client::Connect { hold: Span::default(), greet: false };
+    let load = Load { lifecycle, ..Load::new("connect", client, schedule.clone()) };
     let part = Part {
         load: 0,
-        script: Script::new(&load, false),
-        dialer: Dialer::new(address, &[], None, load.close == Close::Rst),
+        script: Script::new(&load, false, 0),
+        way: Way::Whole(Dialer::new(address, &[], None, load.close == Close::Rst)),
         schedule,
         seed: 1,
         start: load.start.nanos(),

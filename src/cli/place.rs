@@ -17,13 +17,13 @@ pub fn decide(plan: &Plan, choice: LabChoice) -> Result<Where, Failure> {
             Err(Failure::Input(format!("--lab require is not possible: {reason}")))
         }
         (_, Some(reason), Some(cell)) => Err(Failure::Input(format!(
-            "{} needs a lab (a veth link, or settings in [lab.sysctl]), and {reason}: keep such \
+            "{} needs a lab (a veth link, settings in [lab.sysctl], or half-open clients), and {reason}: keep such \
              cells in scenarios of their own",
             cell.name
         ))),
         (_, Some(reason), None) => Ok(Where::Host(reason)),
         (LabChoice::Off, None, Some(cell)) => Err(Failure::Environment(format!(
-            "{} needs a lab (a veth link, or settings in [lab.sysctl]), and --lab off rules it \
+            "{} needs a lab (a veth link, settings in [lab.sysctl], or half-open clients), and --lab off rules it \
              out: leave --lab off away",
             cell.name
         ))),
@@ -68,8 +68,13 @@ fn try_in_child() -> Result<(), String> {
 pub fn probe() -> Result<Exit, Failure> {
     let failed = |error: lab::LabError| Failure::Environment(error.to_string());
     let privacy = lab::enter().map_err(failed)?;
-    let plan =
-        plan::Lab { link: Link::Loopback, family: Family::Ipv4, sources: 1, sysctl: Vec::new() };
+    let plan = plan::Lab {
+        link: Link::Loopback,
+        family: Family::Ipv4,
+        sources: 1,
+        strangers: 0,
+        sysctl: Vec::new(),
+    };
     Lab::create(&privacy, &plan).map_err(failed)?;
     Ok(Exit::Pass)
 }

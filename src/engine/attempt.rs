@@ -1,19 +1,23 @@
 //! The life of an attempt in the hot loop: from its first look at the connection to its end.
 
 use std::io::{self, IoSlice, Read};
+use std::net::Shutdown;
 use std::os::fd::AsRawFd;
+use std::time::Duration;
 
 use mio::Interest;
 use mio::unix::SourceFd;
 
+use super::Way;
 use super::slots::Phase;
 use super::waiting::Slot;
 use super::worker::{RECORDS, ROOM, Worker};
-use crate::clients::{Arrived, Progress, Want};
+use crate::clients::{Arrived, Want};
 use crate::measure::greeting::Greeting;
 use crate::measure::{Ending, Event, Outcome, Record};
-use crate::scenario::plan::Lifecycle;
+use crate::scenario::plan::{Lifecycle, VanishHow};
 use crate::sys::clock;
+use crate::sys::deaf::deafen;
 use crate::sys::errno;
 use crate::sys::socket::disconnect;
 use crate::sys::tcp_info::{Standing, TcpInfo};
@@ -46,11 +50,17 @@ impl Worker {
                 self.connect_failed(slot, errno::outcome(number), number, Some(info));
             }
             Standing::Connecting => {
-                self.register(slot);
-                if let Some(attempt) = self.slots.get(slot) {
-                    let (part, issued) = (attempt.part, attempt.issued);
-                    let deadline = issued + self.streams[part].part.timeout;
-                    self.waiting.push(part * 2, slot, deadline);
+                let Some(attempt) = self.slots.get(slot) else { return };
+                let (index, issued) = (attempt.part, attempt.issued);
+                let part = &self.streams[index].part;
+                match part.way {
+                    Way::Whole(_) => {
+                        let deadline = issued + part.timeout;
+                        self.register(slot);
+                        self.waiting.push(index * 2, slot, deadline);
+                    }
+                    // No event will ever tell of it.
+                    Way::Half(_, hold) => self.waiting.push(index * 2 + 1, slot, issued + hold),
                 }
             }
         }
@@ -94,12 +104,13 @@ impl Worker {
             realtime: if part.script.greets() { clock::realtime() } else { 0 },
         };
         attempt.phase = Phase::Open {
-            progress: Progress::new(&greeting),
+            progress: part.script.begin(&greeting, attempt.number),
             intended: attempt.intended,
             issued: attempt.issued,
             retransmits: info.retransmits(),
             pausing: false,
             timed: false,
+            fin: None,
         };
         self.drive(slot);
     }
@@ -114,16 +125,24 @@ impl Worker {
     fn drive(&mut self, slot: Slot) {
         for _ in 0..STEPS {
             let Some(attempt) = self.slots.get(slot) else { return };
-            let Phase::Open { progress, pausing, .. } = &mut attempt.phase else { return };
+            let Phase::Open { progress, pausing, fin, .. } = &mut attempt.phase else { return };
             let stream = &self.streams[attempt.part];
             match stream.part.script.want(progress) {
                 Want::Nothing => return self.end(slot, Ending::Done, 0),
-                Want::Pause(time) => {
+                Want::Vanish(how) => return self.vanish(slot, how),
+                Want::Shutdown => match attempt.socket.shutdown(Shutdown::Write) {
+                    Ok(()) => {
+                        *fin = Some(clock::monotonic() - self.epoch);
+                        stream.part.script.shut(progress);
+                    }
+                    Err(error) => return self.broke(slot, &error),
+                },
+                Want::Pause { time, until } => {
                     *pausing = true;
                     let line = attempt.part * 2 + 1;
                     let was_registered = attempt.registered;
                     self.register(slot);
-                    let deadline = self.now() + time;
+                    let deadline = self.now().saturating_add(time).min(until);
                     self.waiting.push(line, slot, deadline);
                     // An end that came with the reply makes no new event.
                     if was_registered {
@@ -198,21 +217,30 @@ impl Worker {
     fn receive(&mut self, slot: Slot) -> bool {
         for _ in 0..BUFFERS {
             let Some(attempt) = self.slots.get(slot) else { return false };
-            let Phase::Open { progress, intended, issued, retransmits, timed, .. } =
+            let Phase::Open { progress, intended, issued, retransmits, timed, fin, .. } =
                 &mut attempt.phase
             else {
                 return false;
             };
             let part = &self.streams[attempt.part].part;
             let arrived = match (&attempt.socket).read(&mut self.buffer) {
-                Ok(0) => match part.script.closed(progress) {
-                    Arrived::Early => {
-                        self.end(slot, Ending::Closed, 0);
-                        return false;
+                Ok(0) => {
+                    let arrived = part.script.closed(progress);
+                    if let Some(sent) = fin.take() {
+                        let at = clock::monotonic() - self.epoch;
+                        let (load, number) = (part.load, attempt.number);
+                        let event = Event::Closed { sent };
+                        self.records.push(Record { load, attempt: number, at, event });
                     }
-                    Arrived::Part => return true,
-                    Arrived::Reply => Arrived::Reply,
-                },
+                    match arrived {
+                        Arrived::Early => {
+                            self.end(slot, Ending::Closed, 0);
+                            return false;
+                        }
+                        Arrived::Part => return true,
+                        Arrived::Reply => Arrived::Reply,
+                    }
+                }
                 Ok(count) => part.script.received(progress, &self.buffer[..count]),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -231,7 +259,7 @@ impl Worker {
                 let event = Event::Reply { intended: *intended, issued: *issued, resent };
                 *timed = false;
                 // The next exchange is wanted when the script has paused.
-                *intended = at + part.script.pause();
+                *intended = at.saturating_add(part.script.pause());
                 *issued = *intended;
                 let (load, number) = (part.load, attempt.number);
                 self.records.push(Record { load, attempt: number, at, event });
@@ -254,6 +282,7 @@ impl Worker {
                     self.connecting(slot, &info);
                 }
             }
+            Phase::HalfOpen => {}
             Phase::Open { pausing: true, .. } => self.paused(slot),
             Phase::Open { progress, .. } => {
                 let script = &self.streams[attempt.part].part.script;
@@ -290,12 +319,21 @@ impl Worker {
                         self.connect_failed(slot, Outcome::Timeout, 0, info.ok().as_ref());
                     }
                 },
+                Phase::HalfOpen => match TcpInfo::of(&attempt.socket) {
+                    // The kernel gave up before we did.
+                    Ok(info) if info.standing() != Standing::Connecting => {
+                        self.connecting(slot, &info);
+                    }
+                    info => {
+                        self.connect_failed(slot, Outcome::HalfOpen, 0, info.ok().as_ref());
+                    }
+                },
                 Phase::Open {
                     pausing: pausing @ true, timed, progress, intended, issued, ..
                 } => {
                     (*pausing, *timed) = (false, false);
                     *issued = now.max(*intended);
-                    self.streams[attempt.part].part.script.resumed(progress);
+                    self.streams[attempt.part].part.script.resumed(progress, now);
                     self.drive(slot);
                 }
                 // The same holds for a reply.
@@ -307,6 +345,27 @@ impl Worker {
             if self.records.len() + ROOM > RECORDS {
                 return;
             }
+        }
+    }
+
+    /// The client leaves without a word.
+    fn vanish(&mut self, slot: Slot, how: VanishHow) {
+        let Some(attempt) = self.slots.get(slot) else { return };
+        // Whoever closes the socket, now or at the cell's end, sends RST.
+        let left = attempt.socket.set_linger(Some(Duration::ZERO)).and_then(|()| match how {
+            VanishHow::Rst => Ok(None),
+            VanishHow::Silent => {
+                deafen(&attempt.socket).and_then(|()| attempt.socket.try_clone()).map(Some)
+            }
+        });
+        match left {
+            Ok(None) => self.end(slot, Ending::Vanished, 0),
+            Ok(Some(socket)) if self.slots.take_descriptor() => {
+                self.left_open.push(socket);
+                self.end(slot, Ending::Vanished, 0);
+            }
+            Ok(Some(_)) => self.end(slot, Ending::Other, libc::EMFILE),
+            Err(error) => self.broke(slot, &error),
         }
     }
 

@@ -12,7 +12,10 @@ use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 
+use socket2::Socket;
+
 use crate::clients::Script;
+use crate::lab::HalfOpen;
 use crate::load::Schedule;
 use crate::measure::Record;
 use crate::scenario::plan::Lifecycle;
@@ -76,7 +79,7 @@ pub struct Part {
     /// What a connection does.
     pub script: Script,
     /// How a connection is made.
-    pub dialer: Dialer,
+    pub way: Way,
     /// When attempts are wanted.
     pub schedule: Schedule,
     /// Seed of its arrivals.
@@ -91,6 +94,31 @@ pub struct Part {
     pub index: u64,
     /// The load's workers.
     pub workers: u64,
+}
+
+/// How the connections of a load are made.
+#[derive(Debug, Clone)]
+pub enum Way {
+    /// To the end of the handshake.
+    Whole(Dialer),
+    /// Not to its end; the socket is kept for so many nanoseconds.
+    Half(HalfOpen, u64),
+}
+
+impl Way {
+    fn socket(&self, number: u64) -> io::Result<Socket> {
+        match self {
+            Self::Whole(dialer) => dialer.socket(number),
+            Self::Half(half_open, _) => half_open.socket(number),
+        }
+    }
+
+    fn connect(&self, socket: &Socket) -> io::Result<()> {
+        match self {
+            Self::Whole(dialer) => dialer.connect(socket),
+            Self::Half(half_open, _) => half_open.connect(socket),
+        }
+    }
 }
 
 /// How a worker hands its records over: whole buffers, once an interval.
@@ -125,6 +153,9 @@ pub struct WorkerReport {
     pub parts: Vec<PartReport>,
     /// Time that the thread was ready to run and had no CPU, in seconds; 0 where unknown.
     pub run_delay_s: f64,
+    /// Connections whose clients left without a word. They stay open, so that the target does not
+    /// see them end before it has reported.
+    pub left_open: Vec<Socket>,
     /// Why it ended early, if one of the engine's own system calls failed.
     pub failed: Option<io::Error>,
 }

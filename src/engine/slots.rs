@@ -34,6 +34,8 @@ pub struct Attempt {
 pub enum Phase {
     /// SYN sent.
     Connecting,
+    /// SYN sent, and its answer will never be seen.
+    HalfOpen,
     /// Established.
     Open {
         /// What its script has done.
@@ -48,6 +50,8 @@ pub enum Phase {
         timed: bool,
         /// Whether it waits for time to pass rather than for its target.
         pausing: bool,
+        /// When FIN was sent.
+        fin: Option<u64>,
     },
 }
 
@@ -92,6 +96,11 @@ impl Slots {
         self.places.push(None);
         self.generations.push(0);
         true
+    }
+
+    /// Takes a descriptor for a socket that is kept without a place; whether there was one.
+    pub fn take_descriptor(&self) -> bool {
+        self.descriptors.take()
     }
 
     /// Takes a place.

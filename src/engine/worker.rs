@@ -15,7 +15,7 @@ use socket2::Socket;
 use super::pacing::Pacing;
 use super::slots::{Attempt, Phase, Slots};
 use super::waiting::Waiting;
-use super::{Batch, Engine, Handover, Part, PartReport, Share, Stop, WorkerReport};
+use super::{Batch, Engine, Handover, Part, PartReport, Share, Stop, Way, WorkerReport};
 use crate::measure::{Event, Outcome, Record};
 use crate::observe::cpu;
 use crate::scenario::plan::Lifecycle;
@@ -106,6 +106,8 @@ pub(super) struct Worker {
     next_look: u64,
     /// What was wanted before this instant counts as wanted.
     wanted_until: u64,
+    /// Connections whose clients left without a word.
+    pub(super) left_open: Vec<Socket>,
     pub(super) buffer: Box<[u8]>,
 }
 
@@ -141,6 +143,7 @@ impl Worker {
             next_handover: share.interval,
             next_look: LOOK,
             wanted_until: 0,
+            left_open: Vec::new(),
             buffer: vec![0; READ_BUFFER].into_boxed_slice(),
         })
     }
@@ -240,12 +243,16 @@ impl Worker {
         let stream = &mut self.streams[part];
         let made = match stream.spare.pop() {
             Some(socket) => Ok(socket),
-            None => stream.part.dialer.socket(number),
+            None => stream.part.way.socket(number),
         };
         let issued = self.now();
-        let dialer = &self.streams[part].part.dialer;
+        let way = &self.streams[part].part.way;
+        let phase = match way {
+            Way::Whole(_) => Phase::Connecting,
+            Way::Half(..) => Phase::HalfOpen,
+        };
         let connected = made.and_then(|socket| {
-            dialer.connect(&socket)?;
+            way.connect(&socket)?;
             let info = TcpInfo::of(&socket)?;
             Ok((socket, info))
         });
@@ -253,7 +260,6 @@ impl Worker {
             Ok(connected) => connected,
             Err(error) => return self.fail(part, number, intended, issued, errno::number(&error)),
         };
-        let phase = Phase::Connecting;
         let attempt = Attempt {
             part,
             number,
@@ -302,6 +308,7 @@ impl Worker {
         WorkerReport {
             parts: self.streams.into_iter().map(|stream| stream.report(now)).collect(),
             run_delay_s: cpu::run_delay().unwrap_or_default().as_secs_f64(),
+            left_open: self.left_open,
             failed: None,
         }
     }

@@ -9,6 +9,9 @@ use crate::scenario::plan::{Family, Lab, Link};
 pub struct Addresses {
     /// Source addresses of the clients; at least one.
     pub clients: Vec<IpAddr>,
+    /// Source addresses of half-open clients: others, since the kernel treats peers that it knows
+    /// better (`tcp_peer_is_proven`, `net/ipv4/tcp_metrics.c`).
+    pub strangers: Vec<IpAddr>,
     /// The target's.
     pub target: IpAddr,
 }
@@ -16,8 +19,15 @@ pub struct Addresses {
 impl Addresses {
     /// Those that a plan wants. Over loopback 127.0.0.1 and ::1, with further sources from
     /// 127.0.0.2 and 2001:2::1:1; over veth from the ranges for benchmarks (RFC 2544, RFC 5180).
+    /// Strangers come from 127.18.0.1, 198.18.128.1 and 2001:2::1:8001 on.
     pub fn of(plan: &Lab) -> Self {
         let sources = u32::from(plan.sources.max(1));
+        let strangers = match (plan.link, plan.family) {
+            (Link::Loopback, Family::Ipv4) => Ipv4Addr::new(127, 18, 0, 1).into(),
+            (Link::Veth, Family::Ipv4) => Ipv4Addr::new(198, 18, 128, 1).into(),
+            (_, Family::Ipv6) => Ipv6Addr::new(0x2001, 2, 0, 0, 0, 0, 1, 0x8001).into(),
+        };
+        let strangers = (0..u32::from(plan.strangers)).map(|n| beyond(strangers, n)).collect();
         let v4 =
             |first: Ipv4Addr| (0..sources).map(move |n| Ipv4Addr::from_bits(first.to_bits() + n));
         let v6 = (1..=sources).map(|n| {
@@ -47,7 +57,20 @@ impl Addresses {
                 (v6.map(IpAddr::V6).collect(), Ipv6Addr::new(0x2001, 2, 0, 0, 0, 0, 2, 1).into())
             }
         };
-        Self { clients, target }
+        Self { clients, strangers, target }
+    }
+
+    /// Every address of the clients' side.
+    pub fn sources(&self) -> impl Iterator<Item = &IpAddr> {
+        self.clients.iter().chain(&self.strangers)
+    }
+}
+
+/// The address `n` further on.
+fn beyond(first: IpAddr, n: u32) -> IpAddr {
+    match first {
+        IpAddr::V4(ip) => Ipv4Addr::from_bits(ip.to_bits() + n).into(),
+        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() + u128::from(n)).into(),
     }
 }
 
@@ -56,7 +79,7 @@ mod tests {
     use super::*;
 
     fn of(link: Link, family: Family, sources: u16) -> Addresses {
-        Addresses::of(&Lab { link, family, sources, sysctl: vec![] })
+        Addresses::of(&Lab { link, family, sources, strangers: 4096, sysctl: vec![] })
     }
 
     #[test]
@@ -65,9 +88,10 @@ mod tests {
             for family in [Family::Ipv4, Family::Ipv6] {
                 for sources in [2, 254, 4096] {
                     let got = of(link, family, sources);
-                    let distinct: std::collections::HashSet<_> = got.clients.iter().collect();
-                    assert_eq!(distinct.len(), usize::from(sources));
-                    assert!(!got.clients.contains(&got.target));
+                    assert_eq!(got.clients.len(), usize::from(sources));
+                    let distinct: std::collections::HashSet<_> = got.sources().collect();
+                    assert_eq!(distinct.len(), usize::from(sources) + 4096);
+                    assert!(!distinct.contains(&got.target));
                 }
             }
         }

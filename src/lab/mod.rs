@@ -13,11 +13,13 @@ use crate::sys::namespace::Namespace;
 use crate::sys::permit::Policy;
 
 mod addresses;
+mod half_open;
 mod links;
 mod privacy;
 mod sysctl;
 
 pub use addresses::Addresses;
+pub use half_open::{HalfOpen, LabAddr};
 pub use privacy::{Privacy, enter};
 
 /// Why there is no lab; the text names the remedy.

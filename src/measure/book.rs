@@ -155,7 +155,7 @@ impl LoadBook {
         let mut cut = self.outcomes.get(&Outcome::Cut).copied().unwrap_or(0);
         let mut intervals = self.intervals.clone();
         for interval in &mut intervals {
-            let ended = interval.ok + interval.ok_retried + interval.errors;
+            let ended = interval.ok + interval.ok_retried + interval.errors + interval.half_open;
             in_flight = (in_flight + interval.attempts).saturating_sub(ended);
             interval.in_flight = in_flight;
         }
@@ -175,6 +175,9 @@ impl LoadBook {
                 self.record(Metric::Request, record.at.saturating_sub(intended));
                 self.record(Metric::RequestService, record.at.saturating_sub(issued));
                 self.order.served(record.attempt, resent);
+            }
+            Event::Closed { sent } => {
+                self.record(Metric::Close, record.at.saturating_sub(sent));
             }
             Event::End { ending, errno } => {
                 *self.endings.entry(ending).or_default() += 1;
@@ -203,6 +206,7 @@ impl LoadBook {
             Outcome::Ok => now.ok += 1,
             Outcome::OkRetried => now.ok_retried += 1,
             Outcome::Cut => {}
+            Outcome::HalfOpen => now.half_open += 1,
             _ => now.errors += 1,
         }
         if outcome.established() {

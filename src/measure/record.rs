@@ -47,6 +47,11 @@ pub enum Event {
         /// mean that the target did not hold the connection at first.
         resent: u8,
     },
+    /// The target's FIN came after the client's.
+    Closed {
+        /// When FIN was sent.
+        sent: u64,
+    },
     /// The established connection came to its end at the client.
     End {
         /// How.

@@ -41,6 +41,9 @@ pub struct LoadInterval {
     pub ok_retried: u64,
     /// Attempts that failed in it (`cut` is no failure).
     pub errors: u64,
+    /// Half-open clients that gave up their sockets in it, as planned.
+    #[serde(default)]
+    pub half_open: u64,
     /// Attempts issued and not yet established or failed at its end.
     pub in_flight: u64,
     /// `connect` of those established in it, in nanoseconds; 0 where there were none.

@@ -128,19 +128,19 @@ fn plan_cell(backlog: u32) -> Cell {
     Cell {
         name: format!("backlog={backlog}"),
         axes: axes(backlog),
-        lab: Lab { link: Link::Loopback, family: Family::Ipv4, sources: 1, sysctl: vec![] },
+        lab: Lab {
+            link: Link::Loopback,
+            family: Family::Ipv4,
+            sources: 1,
+            strangers: 0,
+            sysctl: vec![],
+        },
         target: Target::Own { command: None, address: None, serve },
-        loads: vec![Load {
-            name: "clients".to_owned(),
-            client: Client::Connect { hold: Span::default(), greet: true },
-            schedule: Schedule::Open { shape, window, attempts: None },
-            start: Span::default(),
-            timeout: Span::from_millis(4000),
-            lifecycle: Lifecycle::Fresh,
-            close: Close::Rst,
-            ports: None,
-            workers: None,
-        }],
+        loads: vec![Load::new(
+            "clients",
+            Client::Connect { hold: Span::default(), greet: true },
+            Schedule::Open { shape, window, attempts: None },
+        )],
     }
 }
 

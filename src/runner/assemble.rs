@@ -9,6 +9,7 @@ use super::series::TargetTold;
 use super::side::Side;
 use super::workers;
 use crate::engine::WorkerReport;
+use crate::explain;
 use crate::load::Schedule;
 use crate::measure::book::{Book, LoadBook};
 use crate::measure::ledger::{ClientSide, Evidence, TargetSide, reconcile};
@@ -17,7 +18,7 @@ use crate::measure::result::{
     SamplerResult, SocketsResult, Status, TargetResult, Timeline, Validity,
 };
 use crate::measure::{Metric, Summary, empty, encode, percentile};
-use crate::scenario::plan::{Cell, Lifecycle, Load, Plan, Target};
+use crate::scenario::plan::{Cell, Client, Lifecycle, Load, Plan, Target};
 use crate::sys::errno;
 use crate::sys::permit::PermittedAddr;
 use crate::verdict::{Offer, generator_limited, sampler_lossy};
@@ -75,7 +76,7 @@ pub fn assemble(parts: Parts) -> CellResult {
         .collect();
     let ledger = reconcile(&client_side(&loads), target_side(&parts, grown));
     let target = target_result(&parts);
-    CellResult {
+    let mut cell = CellResult {
         name: parts.cell.name.clone(),
         axes: parts.cell.axes.clone(),
         duration_s: parts.book.loads.iter().map(|load| load.last).max().unwrap_or(0) as f64 / 1e9,
@@ -92,7 +93,9 @@ pub fn assemble(parts: Parts) -> CellResult {
         loads,
         counters,
         findings: Vec::new(),
-    }
+    };
+    cell.findings = explain::findings(parts.cell, &cell);
+    cell
 }
 
 /// All loads together.
@@ -173,10 +176,11 @@ fn counters(parts: &Parts) -> Vec<CounterResult> {
 }
 
 /// SYNs that brought nothing, as far as the clients know: those that were sent again, and the last
-/// one of each attempt that was not established.
+/// one of each attempt that was not established. Half-open clients cannot know.
 fn futile_syns(parts: &Parts) -> u64 {
-    let books = &parts.book.loads;
-    books.iter().map(|load| load.syn_retransmits + load.attempts() - load.established()).sum()
+    let loads = parts.cell.loads.iter().zip(&parts.book.loads);
+    let whole = loads.filter(|(load, _)| !matches!(load.client, Client::HalfOpen { .. }));
+    whole.map(|(_, book)| book.syn_retransmits + book.attempts() - book.established()).sum()
 }
 
 fn target_side(parts: &Parts, grown: impl Fn(&str) -> u64) -> TargetSide {

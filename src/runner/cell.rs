@@ -236,6 +236,7 @@ impl Running<'_> {
         let interval = self.setup.plan.interval.nanos();
         let work = Work {
             cell: self.cell,
+            lab: self.lab,
             address,
             sources: &sources,
             epoch: start.epoch,

@@ -7,11 +7,12 @@ use std::thread::JoinHandle;
 
 use crate::clients::Script;
 use crate::engine::{
-    Batch, Descriptors, Engine, Handover, MioEngine, Part, Share, Stop, WorkerReport,
+    Batch, Descriptors, Engine, Handover, MioEngine, Part, Share, Stop, Way, WorkerReport,
 };
+use crate::lab::{HalfOpen, Lab};
 use crate::load::{Schedule, Shape};
 use crate::measure::Record;
-use crate::scenario::plan::{Cell, Close, Closer, Load, Target};
+use crate::scenario::plan::{Cell, Client, Close, Closer, Load, Target};
 use crate::sys::limits;
 use crate::sys::permit::PermittedAddr;
 use crate::sys::socket::Dialer;
@@ -31,6 +32,8 @@ const BUFFERS: usize = 4;
 pub struct Work<'a> {
     /// The cell.
     pub cell: &'a Cell,
+    /// The lab in which the cell runs, if it does.
+    pub lab: Option<&'a Lab>,
     /// Where the clients connect to.
     pub address: PermittedAddr,
     /// Their source addresses; empty leaves the choice to the kernel.
@@ -105,7 +108,7 @@ pub fn start(work: &Work, stop: &Arc<Stop>) -> io::Result<(Workers, Ends)> {
         ends.emptied.push(emptied);
         let handover =
             Handover { worker: usize::from(worker), filled: filled.clone(), emptied: receiver };
-        let share = share(work, &loads, worker, limit, &descriptors);
+        let share = share(work, &loads, worker, limit, &descriptors)?;
         let engine = MioEngine { stop: Arc::clone(stop) };
         let thread = std::thread::Builder::new()
             .name(format!("worker-{worker}"))
@@ -121,17 +124,17 @@ fn share(
     worker: u16,
     limit: u64,
     descriptors: &Arc<Descriptors>,
-) -> Share {
+) -> io::Result<Share> {
     let parts = loads.iter().enumerate().filter(|(_, (_, workers))| worker < *workers);
     let parts = parts.map(|(index, (load, workers))| part(work, index, load, worker, *workers));
-    Share {
+    Ok(Share {
         epoch: work.epoch,
         run: work.run,
-        parts: parts.collect(),
+        parts: parts.collect::<io::Result<_>>()?,
         slots: slots(loads, worker, limit),
         descriptors: Arc::clone(descriptors),
         interval: work.interval,
-    }
+    })
 }
 
 /// Most attempts that a worker's parts can have in progress at once, within the limit of
@@ -148,25 +151,38 @@ fn slots(loads: &[(&Load, u16)], worker: u16, limit: u64) -> usize {
     needed.min(limit).clamp(1, MOST_SLOTS) as usize
 }
 
-fn part(work: &Work, index: usize, load: &Load, worker: u16, workers: u16) -> Part {
+fn part(work: &Work, index: usize, load: &Load, worker: u16, workers: u16) -> io::Result<Part> {
     let target_closes = match &work.cell.target {
         Target::Own { serve, .. } => serve.close == Closer::Server,
         Target::External { .. } => false,
     };
-    let reset = load.close == Close::Rst;
-    Part {
+    // Each load has arrivals of its own; every cell has the same ones.
+    let seed = work.seed.wrapping_add(0x9e37_79b9_7f4a_7c15u64.wrapping_mul(index as u64 + 1));
+    Ok(Part {
         load: index as u16,
-        script: Script::new(load, target_closes),
-        dialer: Dialer::new(work.address, work.sources, load.ports, reset),
+        script: Script::new(load, target_closes, seed),
+        way: way(work, load)?,
         schedule: load.schedule.clone(),
-        // Each load has arrivals of its own; every cell has the same ones.
-        seed: work.seed.wrapping_add(0x9e37_79b9_7f4a_7c15u64.wrapping_mul(index as u64 + 1)),
+        seed,
         start: load.start.nanos(),
         timeout: load.timeout.nanos(),
         lifecycle: load.lifecycle,
         index: u64::from(worker),
         workers: u64::from(workers),
-    }
+    })
+}
+
+fn way(work: &Work, load: &Load) -> io::Result<Way> {
+    let reset = load.close == Close::Rst;
+    Ok(match (&load.client, work.lab) {
+        (Client::HalfOpen { hold }, Some(lab)) => {
+            Way::Half(HalfOpen::new(lab, work.address.get().port()), hold.nanos())
+        }
+        (Client::HalfOpen { .. }, None) => {
+            return Err(io::Error::other("half-open clients exist only inside a lab"));
+        }
+        _ => Way::Whole(Dialer::new(work.address, work.sources, load.ports, reset)),
+    })
 }
 
 impl Workers {
@@ -208,21 +224,10 @@ impl Drop for Workers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::plan::{Client, Lifecycle};
     use crate::units::{Rate, Span};
 
     fn load(schedule: Schedule) -> Load {
-        Load {
-            name: "load".to_owned(),
-            client: Client::Connect { hold: Span::default(), greet: false },
-            schedule,
-            start: Span::default(),
-            timeout: Span::from_millis(1000),
-            lifecycle: Lifecycle::Fresh,
-            close: Close::Fin,
-            ports: None,
-            workers: None,
-        }
+        Load::new("load", Client::Connect { hold: Span::default(), greet: false }, schedule)
     }
 
     fn closed(clients: u32) -> Load {

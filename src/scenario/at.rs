@@ -22,6 +22,11 @@ impl<T> At<T> {
     pub fn get(&self) -> &T {
         self.0.get_ref()
     }
+
+    /// Another value, said to be written at the same place.
+    pub fn with<U>(&self, value: U) -> At<U> {
+        At(Spanned::new(self.span(), value))
+    }
 }
 
 /// In the schema a located value is just the value.

@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-use super::plan::{Cell, Client, Close, Closer, Lifecycle, Link, Load, Plan, Target};
-use super::validate::longest_attempt;
+use super::plan::{Cell, Client, EngineChoice, Link, Load, Plan, Target};
+use super::validate::{latest_end, longest_attempt};
 use crate::load::{Schedule, Shape};
 use crate::units::Ports;
 
@@ -26,6 +26,12 @@ pub struct Cost {
     pub certain_sockets: u64,
     /// Sockets open at once at the clients if every attempt takes as long as it may.
     pub peak_sockets: u64,
+    /// Descriptors that the clients certainly need at once, and in the worst case: connections
+    /// that are only kept need none where io_uring or further processes keep them.
+    pub descriptors: (u64, u64),
+    /// Local ports that connections certainly have at once, and in the worst case, over all source
+    /// addresses but those of half-open clients.
+    pub ports_in_use: (u64, u64),
     /// Local ports taken at once (in use, or in TIME_WAIT for 60 s), over all source addresses,
     /// if every attempt takes as long as it may.
     pub source_ports: u64,
@@ -68,13 +74,20 @@ pub fn cost_of_cell(cell: &Cell) -> Cost {
         cost.attempts = cost.attempts.zip(attempts).map(|(a, b)| a.saturating_add(b));
         let longest = longest_attempt(&load.client, load.timeout);
         let peak = in_flight(&load.schedule, longest);
+        let certain = in_flight(&load.schedule, held(&load.client));
         cost.peak_sockets = cost.peak_sockets.saturating_add(peak);
-        cost.certain_sockets =
-            cost.certain_sockets.saturating_add(in_flight(&load.schedule, held(&load.client)));
-        cost.source_ports =
-            cost.source_ports.saturating_add(peak).saturating_add(time_wait(cell, load, TIME_WAIT));
-        let end = load.start.get() + load.schedule.window().get() + longest;
-        cost.seconds = cost.seconds.max(end.as_secs_f64());
+        cost.certain_sockets = cost.certain_sockets.saturating_add(certain);
+        if takes_descriptors(load) {
+            let (least, most) = cost.descriptors;
+            cost.descriptors = (least.saturating_add(certain), most.saturating_add(peak));
+        }
+        if !matches!(load.client, Client::HalfOpen { .. }) {
+            let (least, most) = cost.ports_in_use;
+            cost.ports_in_use = (least.saturating_add(certain), most.saturating_add(peak));
+            let ports = peak.saturating_add(time_wait(cell, load, TIME_WAIT));
+            cost.source_ports = cost.source_ports.saturating_add(ports);
+        }
+        cost.seconds = cost.seconds.max(latest_end(load).as_secs_f64());
     }
     cost.memory_bytes = cost.peak_sockets.saturating_mul(SOCKET_BYTES * ends(cell));
     cost
@@ -87,6 +100,8 @@ pub fn cost_of_plan(plan: &Plan) -> Cost {
         total.attempts = total.attempts.zip(cost.attempts).map(|(a, b)| a.saturating_add(b));
         total.certain_sockets = total.certain_sockets.max(cost.certain_sockets);
         total.peak_sockets = total.peak_sockets.max(cost.peak_sockets);
+        let (least, most) = total.descriptors;
+        total.descriptors = (least.max(cost.descriptors.0), most.max(cost.descriptors.1));
         total.source_ports = total.source_ports.max(cost.source_ports);
         total.seconds += cost.seconds;
         total.memory_bytes = total.memory_bytes.max(cost.memory_bytes);
@@ -105,8 +120,22 @@ fn ends(cell: &Cell) -> u64 {
 /// How long a connection is kept for certain.
 fn held(client: &Client) -> Duration {
     match client {
-        Client::Connect { hold, .. } => hold.get(),
-        Client::Request { exchanges, think, .. } => think.get().saturating_mul(exchanges - 1),
+        Client::Connect { hold, .. } | Client::HalfOpen { hold } => hold.get(),
+        Client::Hold { until, .. } => until.get(),
+        Client::Request { .. } | Client::Churn { .. } => {
+            client.exchange().map_or(Duration::ZERO, |exchange| {
+                exchange.think.get().saturating_mul(exchange.exchanges - 1)
+            })
+        }
+    }
+}
+
+/// Whether every connection of the load has a descriptor for all of its life.
+fn takes_descriptors(load: &Load) -> bool {
+    match load.engine {
+        EngineChoice::Auto => !matches!(load.client, Client::Hold { .. }),
+        EngineChoice::Mio => true,
+        EngineChoice::IoUring | EngineChoice::Processes => false,
     }
 }
 
@@ -157,11 +186,7 @@ fn within(shape: &Shape, window: Duration, part: Duration) -> u64 {
 
 /// Ports that closed connections keep, at most, each for `each`.
 fn time_wait(cell: &Cell, load: &Load, each: Duration) -> u64 {
-    let closes_first = match &cell.target {
-        Target::Own { serve, .. } => serve.close == Closer::Client,
-        Target::External { .. } => true,
-    };
-    if !closes_first || load.close == Close::Rst || load.lifecycle == Lifecycle::Recycle {
+    if !load.closes_first(&cell.target) {
         return 0;
     }
     match &load.schedule {
@@ -181,22 +206,25 @@ pub fn preflight(cell: &Cell, means: &Means) -> Vec<Shortage> {
 fn descriptors(cell: &Cell, means: &Means) -> Option<Shortage> {
     // A few dozen are open for other things.
     let usable = means.descriptors.saturating_sub(64);
-    let cost = cost_of_cell(cell);
-    let certain = cost.certain_sockets > usable;
-    (cost.peak_sockets > usable).then(|| Shortage {
+    let (least, most) = cost_of_cell(cell).descriptors;
+    let certain = least > usable;
+    (most > usable).then(|| Shortage {
         certain,
         title: match certain {
             true => format!(
-                "{} connections are held at once, and a process may open {} descriptors",
-                cost.certain_sockets, means.descriptors
+                "{least} connections are held at once, and a process may open {} descriptors",
+                means.descriptors
             ),
             false => format!(
-                "if every attempt runs into its timeout, {} are under way at once, and a process \
-                 may open {} descriptors",
-                cost.peak_sockets, means.descriptors
+                "if every attempt runs into its timeout, {most} are under way at once, and a \
+                 process may open {} descriptors",
+                means.descriptors
             ),
         },
-        help: "raise the limit (ulimit -n), or lower rate, hold or timeout".to_owned(),
+        help:
+            "raise the limit (ulimit -n), write engine = \"io_uring\" in the load, or lower rate, \
+               hold or timeout"
+                .to_owned(),
     })
 }
 
@@ -208,24 +236,33 @@ fn ports(cell: &Cell, means: &Means) -> Option<Shortage> {
     let reused = means.tw_reuse_loopback && on_loopback(cell);
     let kept = if reused { TIME_WAIT_REUSED } else { TIME_WAIT };
     let waiting: u64 = cell.loads.iter().map(|load| time_wait(cell, load, kept)).sum();
-    let cost = cost_of_cell(cell);
-    let certain = cost.certain_sockets > usable;
-    let in_use = if certain { cost.certain_sockets } else { cost.peak_sockets };
+    let (least, most) = cost_of_cell(cell).ports_in_use;
+    let certain = least > usable;
+    let in_use = if certain { least } else { most };
     let needed = in_use.saturating_add(if certain { 0 } else { waiting });
-    (needed > usable).then(|| Shortage {
+    if needed <= usable && least <= usable / 2 {
+        return None;
+    }
+    let have = format!("{} source address(es) x {each} ports are {usable}", cell.lab.sources);
+    Some(Shortage {
         certain,
-        title: format!(
-            "{needed} local ports {} at once ({in_use} in use, {} in TIME_WAIT for {} s), and {} \
-             source address(es) x {each} ports are {usable}: attempts beyond end as no_port",
-            if certain { "are needed" } else { "may be needed" },
-            needed - in_use,
-            kept.as_secs(),
-            cell.lab.sources,
-        ),
+        title: match (needed > usable, certain) {
+            (true, _) => format!(
+                "{needed} local ports {} at once ({in_use} in use, {} in TIME_WAIT for {} s), and \
+                 {have}: attempts beyond end as no_port",
+                if certain { "are needed" } else { "may be needed" },
+                needed - in_use,
+                kept.as_secs(),
+            ),
+            (false, _) => format!(
+                "{least} of the local ports are held at once, and {have}: with more than half of \
+                 them taken, connect() searches up to 20 times as long for a free one"
+            ),
+        },
         help: format!(
             "write sources = {} under [lab], or close = \"rst\" in the load, or lower rate or \
              duration",
-            needed.div_ceil(each).min(4096)
+            needed.max(least.saturating_mul(3)).div_ceil(each).min(4096)
         ),
     })
 }

@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 
 use super::cost::cost_of_cell;
 use super::plan::{
-    AcceptPace, Bound, Cell, Client, Close, Lifecycle, Limit, Load, Plan, Reply, ReplyEnd, Serve,
-    ServiceTime, Statistic, Subject, Target,
+    AcceptPace, After, Bound, Cell, Client, Close, Closing, EngineChoice, Exchange, Lifecycle,
+    Limit, Load, Plan, Reply, ReplyEnd, Serve, ServiceTime, Statistic, Subject, Target, Vanish,
+    VanishHow,
 };
 use crate::load::{Schedule, Shape};
 
@@ -43,6 +44,9 @@ fn describe_cell(cell: &Cell, lines: &mut Lines) {
     let lab = &cell.lab;
     let sources = lab.sources;
     lines.add("  lab", &format!("{}, {}, {sources} client address(es)", lab.link, lab.family));
+    if lab.strangers > 0 {
+        lines.add("", &format!("{} further address(es) for half-open clients", lab.strangers));
+    }
     for (key, value) in &lab.sysctl {
         lines.add("", &format!("{key} = {value}"));
     }
@@ -115,15 +119,38 @@ fn load_text(load: &Load) -> String {
     if !load.start.is_zero() {
         text.push_str(&format!(", from {} on", load.start));
     }
+    if let Client::HalfOpen { .. } = load.client {
+        return text;
+    }
     text.push_str(&format!("; timeout {}", load.timeout));
     text.push_str(match load.lifecycle {
         Lifecycle::Fresh => "; fresh sockets",
         Lifecycle::Recycle => "; recycled sockets",
     });
-    text.push_str(match load.close {
-        Close::Fin => ", closed by FIN",
-        Close::Rst => ", closed by RST",
+    text.push_str(match (&load.client, load.close) {
+        (Client::Churn { closing: Closing::FinClient, .. }, _) => ", FIN of the client first",
+        (Client::Churn { closing: Closing::FinServer, .. }, _) => ", FIN of the target first",
+        (Client::Churn { closing: Closing::HalfClose, .. }, _) => ", FIN behind the message",
+        (_, Close::Fin) => ", closed by FIN",
+        (_, Close::Rst) => ", closed by RST",
     });
+    if let Some(Vanish { after, ratio, how }) = load.vanish {
+        let after = match after {
+            After::Connect => "when connected",
+            After::Request => "after the first message",
+        };
+        let how = match how {
+            VanishHow::Rst => "by RST",
+            VanishHow::Silent => "without a word",
+        };
+        text.push_str(&format!("; {ratio} leave {how} {after}"));
+    }
+    match load.engine {
+        EngineChoice::Auto => {}
+        EngineChoice::Mio => text.push_str("; engine mio"),
+        EngineChoice::IoUring => text.push_str("; engine io_uring"),
+        EngineChoice::Processes => text.push_str("; engine processes"),
+    }
     if let Some(ports) = load.ports {
         text.push_str(&format!("; local ports {ports}"));
     }
@@ -134,24 +161,33 @@ fn load_text(load: &Load) -> String {
 }
 
 fn client_text(client: &Client) -> String {
-    let greeting = |greet: &bool| if *greet { ", greets" } else { "" };
-    match client {
-        Client::Connect { hold, greet } => {
-            format!("connect, hold {hold}{}", greeting(greet))
+    let what = match client {
+        Client::Connect { hold, .. } => format!("connect, hold {hold}"),
+        Client::Request { exchange, .. } => format!("request, {}", exchange_text(exchange)),
+        Client::Churn { exchange: None, .. } => "churn".to_owned(),
+        Client::Churn { exchange: Some(exchange), .. } => {
+            format!("churn, {}", exchange_text(exchange))
         }
-        Client::Request { message, reply, exchanges, think, greet } => {
-            let end = match reply {
-                ReplyEnd::Length(bytes) => format!("{bytes} bytes"),
-                ReplyEnd::Delimiter(bytes) => format!("until \"{}\"", bytes.escape_ascii()),
-                ReplyEnd::Close => "until close".to_owned(),
-            };
-            format!(
-                "request, {exchanges} x {} bytes, reply {end}, think {think}{}",
-                message.len(),
-                greeting(greet)
-            )
+        Client::Hold { until, exchange } => {
+            let talk = exchange.as_ref().map(|exchange| {
+                let Exchange { message, think, .. } = exchange;
+                format!(", {} bytes and a reply every {think}", message.len())
+            });
+            format!("hold until {until}{}", talk.unwrap_or_default())
         }
-    }
+        Client::HalfOpen { hold } => format!("half-open, kept {hold}"),
+    };
+    if client.greets() { what + ", greets" } else { what }
+}
+
+fn exchange_text(exchange: &Exchange) -> String {
+    let Exchange { message, reply, exchanges, think } = exchange;
+    let end = match reply {
+        ReplyEnd::Length(bytes) => format!("{bytes} bytes"),
+        ReplyEnd::Delimiter(bytes) => format!("until \"{}\"", bytes.escape_ascii()),
+        ReplyEnd::Close => "until close".to_owned(),
+    };
+    format!("{exchanges} x {} bytes, reply {end}, think {think}", message.len())
 }
 
 fn schedule_text(schedule: &Schedule) -> String {

@@ -6,8 +6,14 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::load::Schedule;
-use crate::units::{Backlog, Bytes, Ports, Rate, Span};
+pub use load::{
+    After, Client, Close, Closing, EngineChoice, Exchange, Lifecycle, Load, ReplyEnd, Vanish,
+    VanishHow,
+};
+
+use crate::units::{Backlog, Bytes, Rate, Span};
+
+mod load;
 
 /// A whole scenario, resolved.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -71,6 +77,9 @@ pub struct Lab {
     pub family: Family,
     /// Number of client source addresses, 1 to 4096.
     pub sources: u16,
+    /// Number of further addresses, from which half-open clients come; 0 without such clients.
+    #[serde(default)]
+    pub strangers: u16,
     /// Kernel settings (dotted names under `net.`) and their values, in the order written.
     pub sysctl: Vec<(String, String)>,
 }
@@ -78,7 +87,7 @@ pub struct Lab {
 impl Lab {
     /// Whether the cell cannot be measured outside of a lab.
     pub fn required(&self) -> bool {
-        self.link == Link::Veth || !self.sysctl.is_empty()
+        self.link == Link::Veth || !self.sysctl.is_empty() || self.strangers > 0
     }
 }
 
@@ -219,98 +228,6 @@ pub enum Closer {
     Client,
     /// The target, once it has replied (or, with no reply, once it has served).
     Server,
-}
-
-/// One stream of clients.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Load {
-    /// Distinct within the cell; same alphabet as a cell's name.
-    pub name: String,
-    /// What one attempt does.
-    pub client: Client,
-    /// When attempts are wanted.
-    pub schedule: Schedule,
-    /// Offset of the load's start from the start of the cell's schedule.
-    pub start: Span,
-    /// Longest wait for a connection, and again for each whole reply.
-    pub timeout: Span,
-    /// Whether each attempt has a socket of its own.
-    pub lifecycle: Lifecycle,
-    /// How the client closes.
-    pub close: Close,
-    /// Local ports that clients may use; `None` leaves the choice to the kernel.
-    pub ports: Option<Ports>,
-    /// Load worker threads; `None` lets the runner choose.
-    pub workers: Option<u16>,
-}
-
-/// What one attempt does.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "kind")]
-pub enum Client {
-    /// Connects, holds the connection, closes it.
-    Connect {
-        /// How long an established connection is kept.
-        hold: Span,
-        /// Whether identity and instant are sent first, so that our target measures `queue_wait`.
-        greet: bool,
-    },
-    /// Connects, exchanges messages, closes.
-    Request {
-        /// The bytes of one message.
-        message: Vec<u8>,
-        /// Where a reply ends.
-        reply: ReplyEnd,
-        /// Messages on one connection, at least 1; exactly 1 where the reply ends by close.
-        exchanges: u32,
-        /// Pause between a whole reply and the next message.
-        think: Span,
-        /// As in [`Client::Connect`]; always off towards an external target.
-        greet: bool,
-    },
-}
-
-impl Client {
-    /// The kind's name in scenarios and results.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Connect { .. } => "connect",
-            Self::Request { .. } => "request",
-        }
-    }
-}
-
-/// Where a reply ends.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ReplyEnd {
-    /// After this many bytes (at least 1).
-    Length(u64),
-    /// With this sequence (not empty, at most 64 bytes).
-    Delimiter(Vec<u8>),
-    /// Where the target closes.
-    Close,
-}
-
-/// Whether each attempt has a socket of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Lifecycle {
-    /// `socket()` and `close()` for every attempt, as ordinary clients do.
-    Fresh,
-    /// `connect(AF_UNSPEC)` resets the connection and the socket connects again: 1.4 to 1.6 times
-    /// the rate, and another load on the target. Never compared with `fresh`.
-    Recycle,
-}
-
-/// How the client closes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Close {
-    /// `close()`: FIN, and TIME_WAIT at the client where it closes first.
-    Fin,
-    /// `SO_LINGER` of zero, then `close()`: RST, and no TIME_WAIT.
-    Rst,
 }
 
 /// A threshold, such as `connect.p99 <= 5ms`.

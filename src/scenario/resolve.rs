@@ -148,10 +148,7 @@ fn cells<'a>(
 }
 
 fn message_len(client: &Client) -> usize {
-    match client {
-        Client::Connect { .. } => 0,
-        Client::Request { message, .. } => message.len(),
-    }
+    client.exchange().map_or(0, |exchange| exchange.message.len())
 }
 
 /// A sweep over what an external target ignores would run the same cell again and again.

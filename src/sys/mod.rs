@@ -3,6 +3,7 @@
 //! What depends on the operating system is chosen here and in [`crate::lab`], nowhere else.
 
 pub mod clock;
+pub mod deaf;
 pub mod errno;
 pub mod limits;
 pub mod namespace;

@@ -47,9 +47,6 @@ impl Dialer {
     }
 
     /// A socket for attempt `number`, not yet connected.
-    ///
-    /// The source address is bound without a port (IP_BIND_ADDRESS_NO_PORT), so that the kernel
-    /// chooses the port when it knows the destination, and ports are shared between sources.
     pub fn socket(&self, number: u64) -> io::Result<Socket> {
         let socket = Socket::new(self.domain, Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
         if let Some(ports) = self.ports {
@@ -58,8 +55,7 @@ impl Dialer {
         }
         if !self.sources.is_empty() {
             let source = &self.sources[(number % self.sources.len() as u64) as usize];
-            set_int(&socket, libc::IPPROTO_IP, libc::IP_BIND_ADDRESS_NO_PORT, 1)?;
-            socket.bind(source)?;
+            bind_without_port(&socket, source)?;
         }
         if self.reset_on_close {
             socket.set_linger(Some(Duration::ZERO))?;
@@ -74,6 +70,16 @@ impl Dialer {
             done => done,
         }
     }
+}
+
+/// Binds the address alone (IP_BIND_ADDRESS_NO_PORT): the kernel chooses the port at `connect()`,
+/// when it knows the destination, so that ports are shared between sources.
+///
+/// # Errors
+/// EADDRNOTAVAIL: the host does not have the address.
+pub fn bind_without_port(socket: &Socket, address: &SockAddr) -> io::Result<()> {
+    set_int(socket, libc::IPPROTO_IP, libc::IP_BIND_ADDRESS_NO_PORT, 1)?;
+    socket.bind(address)
 }
 
 /// Resets the connection and frees the port, so that the same socket can connect again

@@ -6,10 +6,12 @@
 
 mod addresses;
 mod bad_input;
+mod closing;
 mod common;
 mod environment;
 mod external;
 mod folder;
+mod half_open;
 mod hlog;
 mod interrupted;
 mod lab;
@@ -20,3 +22,4 @@ mod schedule;
 mod serve;
 mod sockets;
 mod stall;
+mod vanish;

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use crate::clients::Script;
 use crate::engine::{
-    Batch, Descriptors, Engine, Handover, MioEngine, Part, Share, Stop, WorkerReport,
+    Batch, Descriptors, Engine, Handover, MioEngine, Part, Share, Stop, Way, WorkerReport,
 };
 use crate::load::Schedule;
 use crate::measure::{Ending, Event, Outcome, Record};
-use crate::scenario::plan::{Client, Close, Lifecycle, Load, ReplyEnd};
+use crate::scenario::plan::{Client, Exchange, Lifecycle, Load, ReplyEnd};
 use crate::sys::clock;
 use crate::sys::permit::PermittedAddr;
 use crate::sys::socket::Dialer;
@@ -30,34 +30,25 @@ pub fn connect(hold: u64) -> Script {
 pub fn request(exchanges: u32, think: u64) -> Script {
     let (message, reply) = (b"hello".to_vec(), ReplyEnd::Length(5));
     let think = Span::from_millis(think);
-    script(Client::Request { message, reply, exchanges, think, greet: false })
+    let exchange = Exchange { message, reply, exchanges, think };
+    script(Client::Request { exchange, greet: false })
 }
 
 /// A client that sends so many bytes and reads until the target closes.
 pub fn until_close(length: usize) -> Script {
     let (message, think) = (vec![b'm'; length], Span::default());
-    let reply = ReplyEnd::Close;
-    script(Client::Request { message, reply, exchanges: 1, think, greet: false })
+    let exchange = Exchange { message, reply: ReplyEnd::Close, exchanges: 1, think };
+    script(Client::Request { exchange, greet: false })
 }
 
 fn script(client: Client) -> Script {
-    let load = Load {
-        name: "load".to_owned(),
-        client,
-        schedule: Schedule::Closed {
-            clients: 1,
-            think: Span::default(),
-            window: Span::default(),
-            attempts: None,
-        },
-        start: Span::default(),
-        timeout: Span::default(),
-        lifecycle: Lifecycle::Fresh,
-        close: Close::Fin,
-        ports: None,
-        workers: None,
+    let schedule = Schedule::Closed {
+        clients: 1,
+        think: Span::default(),
+        window: Span::default(),
+        attempts: None,
     };
-    Script::new(&load, false)
+    Script::new(&Load::new("load", client, schedule), false, 0)
 }
 
 /// What the workers have in common.
@@ -138,7 +129,7 @@ impl Case {
         let part = Part {
             load: 0,
             script: self.script.clone(),
-            dialer: Dialer::new(address, &[], None, false),
+            way: Way::Whole(Dialer::new(address, &[], None, false)),
             schedule: self.schedule.clone(),
             seed: 1,
             start: 0,

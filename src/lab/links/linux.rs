@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Brings loopback up, and gives it those IPv6 sources that it does not have by itself.
 pub fn loopback(place: &Namespace, addresses: &Addresses) -> Result<(), LabError> {
-    let foreign: Vec<_> = addresses.clients.iter().filter(|ip| !ip.is_loopback()).collect();
+    let foreign: Vec<_> = addresses.sources().filter(|ip| !ip.is_loopback()).collect();
     inside(place, async |net| {
         up(&net, LOOPBACK).await?;
         for ip in foreign {
@@ -45,7 +45,7 @@ pub fn veth(client: &Namespace, target: &Namespace, addresses: &Addresses) -> Re
         up(&net, link).await?;
         // Further sources live on loopback: there they need no multicast group each, which would
         // take seconds, and the target reaches them by way of the first.
-        for (n, ip) in addresses.clients.iter().enumerate() {
+        for (n, ip) in addresses.sources().enumerate() {
             match n {
                 0 => add(&net, link, *ip, prefix).await?,
                 _ => add(&net, LOOPBACK, *ip, if ip.is_ipv4() { 32 } else { 128 }).await?,
@@ -130,13 +130,14 @@ async fn add(net: &Handle, link: u32, ip: IpAddr, prefix: u8) -> Result<(), LabE
 /// Sends answers to all sources by way of the first one: one neighbour instead of thousands, in a
 /// table whose limit (`gc_thresh3`) all namespaces of the host share (`net/core/neighbour.c`).
 async fn back(net: &Handle, addresses: &Addresses) -> Result<(), LabError> {
-    let route = match addresses.clients.as_slice() {
-        [] | [_] => return Ok(()),
-        [IpAddr::V4(first), ..] => RouteMessageBuilder::<Ipv4Addr>::new()
+    let first = addresses.clients.first().filter(|_| addresses.sources().count() > 1);
+    let route = match first {
+        None => return Ok(()),
+        Some(IpAddr::V4(first)) => RouteMessageBuilder::<Ipv4Addr>::new()
             .destination_prefix(Ipv4Addr::new(198, 18, 0, 0), 16)
             .gateway(*first)
             .build(),
-        [IpAddr::V6(first), ..] => RouteMessageBuilder::<Ipv6Addr>::new()
+        Some(IpAddr::V6(first)) => RouteMessageBuilder::<Ipv6Addr>::new()
             .destination_prefix(Ipv6Addr::new(0x2001, 2, 0, 0, 0, 0, 1, 0), 112)
             .gateway(*first)
             .build(),

@@ -7,8 +7,8 @@ use serde::{Deserialize, Deserializer};
 
 use super::words::text_or_table;
 use crate::scenario::at::At;
-use crate::scenario::plan::{Close, Lifecycle};
-use crate::units::{Ports, Rate, Span};
+use crate::scenario::plan::{After, EngineChoice, Lifecycle, VanishHow};
+use crate::units::{Ports, Rate, Ratio, Span};
 
 /// One stream of clients: what each attempt does, and when attempts are wanted.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -16,8 +16,10 @@ use crate::units::{Ports, Rate, Span};
 pub struct Load {
     /// Name in results: letters, digits, `.`, `_` and `-`. Default: "load", "load-2", ...
     pub name: Option<At<String>>,
-    /// What an attempt does: "connect" (connect, hold, close) or "request" (connect, exchange
-    /// messages, close). Default: "connect".
+    /// What an attempt does: "connect" (connect, hold, close), "request" (connect, exchange
+    /// messages, close), "churn" (connect, exchange messages if a message is given, and close to
+    /// the end), "hold" (connect and keep every connection) or "half-open" (never see the
+    /// SYN-ACK; only in a lab). Default: "connect".
     pub client: Option<At<Kind>>,
     /// How attempts lie in time: "constant", "poisson", "ramp", "step" and "burst" have a
     /// schedule of their own, whatever the target does; in "closed", clients take turns, and a
@@ -53,27 +55,42 @@ pub struct Load {
     /// "fresh": a socket for each attempt, as ordinary clients do. "recycle": sockets are reset
     /// and connected again, which is faster and another load on the target. Default: "fresh".
     pub lifecycle: Option<At<Lifecycle>>,
-    /// How clients close: "fin" or "rst". Default: "fin"; with lifecycle "recycle": "rst".
+    /// How clients close: "fin" or "rst"; for client "churn" "fin-client", "fin-server", "rst" or
+    /// "half-close". Default: "fin" ("rst" with lifecycle "recycle" and for client "hold");
+    /// churn: "fin-client".
     pub close: Option<At<Close>>,
+    /// Some clients leave without a word, such as { ratio = "5%", after = "connect", how = "rst" }.
+    pub vanish: Option<At<Vanish>>,
+    /// What drives the clients: "auto" (epoll, or io_uring where more connections are held than the
+    /// process may have descriptors), "mio" (epoll), "io_uring" or "processes". Default: "auto".
+    pub engine: Option<At<EngineChoice>>,
     /// Local ports that clients may use, such as "40000-40999" (IP_LOCAL_PORT_RANGE, Linux 6.3 and
     /// later); only those inside net.ipv4.ip_local_port_range. Default: the kernel's choice.
     pub ports: Option<At<Ports>>,
     /// Worker threads, 1 to 256. Default: chosen by the runner.
     pub workers: Option<At<u16>>,
-    /// connect: how long an established connection is kept. Default: "0s".
+    /// connect: how long an established connection is kept. Default: "0s". hold: how long all are
+    /// kept when the last one should be there. half-open: how long a client keeps its socket.
+    /// Default for both: "5s".
     pub hold: Option<At<Span>>,
+    /// hold: how many connections are made, at `rate`.
+    pub connections: Option<At<u64>>,
+    /// half-open: number of addresses that the clients come from, 1 to 4096, beside those of
+    /// [lab]. Default: 64.
+    pub sources: Option<At<u16>>,
     /// Send identity and instant first, so that our own target can measure `queue_wait`.
     /// Default: true for requests to our own target, else false.
     pub greet: Option<At<bool>>,
-    /// request: what is sent: a text, or { text = "..." }, { hex = "0d0a" } or { file = "path" }
-    /// (relative to the scenario file). At most 64 KiB. Default: "ping\n".
+    /// request, churn, hold: what is sent: a text, or { text = "..." }, { hex = "0d0a" } or { file = "path" }
+    /// (relative to the scenario file). At most 64 KiB. Default: "ping\n" for
+    /// request, nothing for churn and hold.
     pub message: Option<At<Message>>,
-    /// request: where a reply ends: { length = 5 }, { until = "\r\n" } or "close". Default: as
+    /// Where a reply ends: { length = 5 }, { until = "\r\n" } or "close". Default: as
     /// our own target replies; required for a server of yours.
     pub reply: Option<At<ReplyEnd>>,
-    /// request: messages on one connection. Default: 1.
+    /// request, churn: messages on one connection. Default: 1.
     pub exchanges: Option<At<u32>>,
-    /// request: pause between a whole reply and the next message. Default: "0s".
+    /// Pause between a whole reply and the next message. Default: "0s"; hold: "1s".
     pub think: Option<At<Span>>,
 }
 
@@ -85,6 +102,40 @@ pub enum Kind {
     Connect,
     /// Connect, exchange messages, close.
     Request,
+    /// Connect, exchange messages if there are any, close to the end.
+    Churn,
+    /// Connect and keep.
+    Hold,
+    /// Never see the SYN-ACK.
+    HalfOpen,
+}
+
+/// How clients close.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Close {
+    /// By FIN, without waiting for what follows.
+    Fin,
+    /// By RST.
+    Rst,
+    /// churn: FIN of the client first.
+    FinClient,
+    /// churn: FIN of the target first.
+    FinServer,
+    /// churn: FIN behind the message, and the reply is still read.
+    HalfClose,
+}
+
+/// Clients that leave without a word.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "a table such as { ratio = \"5%\", how = \"rst\" }")]
+pub struct Vanish {
+    /// Share of the attempts, such as "5%". Required.
+    pub ratio: Option<Ratio>,
+    /// "connect" or "request" (its first message is sent, no reply read). Default: "connect".
+    pub after: Option<After>,
+    /// "rst", or "silent": as after a power cut, nothing is answered any more. Default: "rst".
+    pub how: Option<VanishHow>,
 }
 
 /// How attempts lie in time.

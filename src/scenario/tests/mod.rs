@@ -122,11 +122,12 @@ fn the_rich_scenario_resolves_as_written() {
         assert!(cell.lab.sysctl.contains(&(key.to_owned(), value.to_owned())), "{key}");
     }
     assert_eq!(cell.loads[0].close, Close::Rst);
-    let Client::Request { message, reply, exchanges, greet, .. } = &cell.loads[1].client else {
+    let Client::Request { exchange, greet } = &cell.loads[1].client else {
         panic!("{:?}", cell.loads[1].client);
     };
-    assert_eq!((message.as_slice(), reply), (&b"PI"[..], &ReplyEnd::Length(1024)));
-    assert_eq!((*exchanges, *greet), (3, true));
+    assert_eq!(exchange.message, b"PI");
+    assert_eq!((&exchange.reply, exchange.exchanges), (&ReplyEnd::Length(1024), 3));
+    assert!(greet);
     assert_eq!(cell.loads[1].schedule.window(), Span::from_millis(3000));
     assert_eq!(plan.limits.len(), 4);
     assert_eq!(plan.limits[1].to_string(), "load.talk.request.p99.9 < 2s");

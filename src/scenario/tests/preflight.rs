@@ -38,6 +38,9 @@ fn certain_shortages_are_told_with_their_arithmetic() {
     let found = shortages(&kept, &ROOMY);
     assert!(found[0].certain && found[0].title.contains("40000 local ports"), "{found:?}");
     let held = format!("{load}hold = \"10s\"\nclose = \"rst\"");
+    let found = shortages(&held, &ROOMY);
+    assert!(!found[0].certain && found[0].title.contains("more than half of them"), "{found:?}");
+    let held = format!("{held}\n[lab]\nsources = 3");
     let found = shortages(&held, &Means { descriptors: 4096, ..ROOMY });
     assert!(found[0].certain && found[0].title.contains("20000 connections"), "{found:?}");
     let found = shortages(&held, &Means { memory_bytes: 64 << 20, ..ROOMY });

@@ -50,6 +50,7 @@ pub(super) fn lab(raw: Option<&raw::Lab>, target: &Target, problems: &mut Proble
         link,
         family: raw.family.unwrap_or(Family::Ipv4),
         sources: number("sources", raw.sources.as_ref(), 1, 1..=4096, problems),
+        strangers: 0,
         sysctl: settings(raw.sysctl.as_ref(), outside.as_ref(), problems),
     }
 }

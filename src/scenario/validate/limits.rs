@@ -128,7 +128,10 @@ fn named_load<'k>(
 fn check_outcome(key: &At<String>, outcome: &str, problems: &mut Problems) -> bool {
     let mut names: Vec<&str> = Outcome::ALL.iter().map(|class| class.name()).collect();
     names.extend(
-        Ending::ALL.iter().map(|class| class.name()).filter(|n| *n == "done" || *n == "closed"),
+        Ending::ALL
+            .iter()
+            .map(|class| class.name())
+            .filter(|name| matches!(*name, "done" | "closed" | "vanished")),
     );
     let known = names.contains(&outcome);
     if !known {
@@ -176,15 +179,12 @@ fn measures(cell: &Cell, metric: Metric, load: Option<&str>) -> bool {
     let mut loads = cell.loads.iter().filter(|l| load.is_none_or(|name| l.name == name));
     match metric {
         Metric::Service => own,
-        Metric::QueueWait => {
-            own && loads.any(|load| match load.client {
-                Client::Connect { greet, .. } | Client::Request { greet, .. } => greet,
-            })
-        }
+        Metric::QueueWait => own && loads.any(|load| load.client.greets()),
         Metric::Request | Metric::RequestService => {
-            loads.any(|load| matches!(load.client, Client::Request { .. }))
+            loads.any(|load| load.client.exchange().is_some())
         }
-        _ => true,
+        Metric::Close => loads.any(|load| matches!(load.client, Client::Churn { .. })),
+        _ => loads.any(|load| !matches!(load.client, Client::HalfOpen { .. })),
     }
 }
 

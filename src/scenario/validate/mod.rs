@@ -2,6 +2,8 @@
 //!
 //! Every check goes on after a problem with a value that is good enough to find the next one.
 
+mod client;
+mod exchange;
 mod lab;
 mod limits;
 mod load;
@@ -18,12 +20,12 @@ use std::time::Duration;
 
 pub use lab::is_setting;
 pub(super) use limits::limits;
-pub(super) use load::longest_attempt;
+pub(super) use load::{latest_end, longest_attempt};
 
 use super::at::At;
 use super::diagnostic::Problems;
 use super::plan::{Cell, Load, Target};
-use super::raw::{Kind, Scenario};
+use super::raw::{Close, Kind, Scenario};
 use super::table::default_name;
 use crate::units::Span;
 
@@ -31,6 +33,8 @@ use crate::units::Span;
 const LONGEST_CELL: Duration = Duration::from_secs(24 * 3600);
 /// Intervals of a cell's timeline that are kept in memory.
 const MOST_INTERVALS: u128 = 100_000;
+/// Addresses of half-open clients when nothing says how many.
+const STRANGERS: u16 = 64;
 /// At most this many loads.
 const MOST_LOADS: usize = 32;
 
@@ -60,13 +64,44 @@ impl<'f> Files<'f> {
 
 /// A cell without its name and axes, which the sweep knows.
 pub(super) fn cell(raw: &Scenario, files: &Files, problems: &mut Problems) -> Option<Cell> {
-    let requests = raw.load.iter().flatten().any(|load| {
-        load.get().client.as_ref().is_some_and(|client| *client.get() == Kind::Request)
-    });
-    let target = target::target(raw.target.as_ref(), requests, problems);
-    let lab = lab::lab(raw.lab.as_ref(), &target, problems);
+    let target = target::target(raw.target.as_ref(), wishes(raw), problems);
+    let mut lab = lab::lab(raw.lab.as_ref(), &target, problems);
     let loads = loads(raw, &target, files, problems);
+    lab.strangers = strangers(raw, problems);
     (!loads.is_empty()).then(|| Cell { name: String::new(), axes: Vec::new(), lab, target, loads })
+}
+
+/// What the loads make of a target that does not say otherwise.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wishes {
+    /// Whether a load sends messages and waits for replies.
+    pub requests: bool,
+    /// Whether a load wants the target to close first.
+    pub server_closes: bool,
+}
+
+fn wishes(raw: &Scenario) -> Wishes {
+    let loads = || raw.load.iter().flatten().map(At::get);
+    Wishes {
+        requests: loads().any(|load| match client::kind(load) {
+            Kind::Request => true,
+            Kind::Churn | Kind::Hold => load.message.is_some(),
+            Kind::Connect | Kind::HalfOpen => false,
+        }),
+        server_closes: loads().any(|load| {
+            let close = load.close.as_ref().map(At::get);
+            client::kind(load) == Kind::Churn && close == Some(&Close::FinServer)
+        }),
+    }
+}
+
+/// How many addresses half-open clients come from.
+fn strangers(raw: &Scenario, problems: &mut Problems) -> u16 {
+    let loads = raw.load.iter().flatten().map(At::get);
+    let half_open = loads.filter(|load| client::kind(load) == Kind::HalfOpen);
+    let sources = half_open
+        .map(|load| number("sources", load.sources.as_ref(), STRANGERS, 1..=4096, problems));
+    sources.max().unwrap_or(0)
 }
 
 fn loads(raw: &Scenario, target: &Target, files: &Files, problems: &mut Problems) -> Vec<Load> {
@@ -202,16 +237,15 @@ fn place<T>(value: &Option<At<T>>) -> Option<Range<usize>> {
 pub(super) fn interval(raw: Option<&At<Span>>, cells: &[Cell], problems: &mut Problems) -> Span {
     let range = Duration::from_millis(10)..=Duration::from_secs(3600);
     let interval = span("interval", raw, Span::from_millis(100), range, problems);
-    let end = |load: &Load| {
-        let longest = longest_attempt(&load.client, load.timeout);
-        let parts = [load.start.get(), load.schedule.window().get(), longest];
-        (parts.into_iter().fold(Duration::ZERO, Duration::saturating_add), parts)
+    let Some(last) = cells.iter().flat_map(|cell| &cell.loads).max_by_key(|load| latest_end(load))
+    else {
+        return interval;
     };
-    let last = cells.iter().flat_map(|cell| &cell.loads).map(end).max();
-    let Some((end, [start, window, longest])) = last else { return interval };
+    let end = latest_end(last);
     let intervals = end.as_nanos().div_ceil(interval.get().as_nanos().max(1));
     if intervals > MOST_INTERVALS {
-        let [start, window, longest, whole] = [start, window, longest, end].map(Span::from);
+        let longest = Span::from(longest_attempt(&last.client, last.timeout));
+        let (start, window, whole) = (last.start, last.schedule.window(), Span::from(end));
         // A whole number of seconds is easy to write; only lengths of over a second get here.
         let least = Span::from(Duration::from_secs(
             end.as_nanos().div_ceil(MOST_INTERVALS * 1_000_000_000) as u64,

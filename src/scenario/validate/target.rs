@@ -9,7 +9,7 @@ use crate::scenario::plan::{AcceptPace, Closer, Reply, Serve, ServiceTime, Targe
 use crate::scenario::raw;
 use crate::units::{Backlog, Span};
 
-use super::{LONGEST_CELL, number, span};
+use super::{LONGEST_CELL, Wishes, number, span};
 
 /// At most this many windows of time.
 const MOST_STALLS: usize = 100;
@@ -35,16 +35,16 @@ pub(super) fn own_keys(raw: &raw::Target) -> Vec<&'static str> {
     .collect()
 }
 
-/// The target of a cell; `requests` says whether a load makes requests.
+/// The target of a cell.
 pub(super) fn target(
     raw: Option<&At<raw::Target>>,
-    requests: bool,
+    wishes: Wishes,
     problems: &mut Problems,
 ) -> Target {
     let nothing = raw::Target::default();
     let table = raw.map_or(&nothing, At::get);
     // Both ends are checked although only one may count: a wrong value is wrong in any case.
-    let serve = serve(table, requests, problems);
+    let serve = serve(table, wishes, problems);
     let address = table.address.as_ref().inspect(|address| check_address(address, problems));
     let command = table.command.as_ref().inspect(|command| check_command(command, problems));
     match (address, command) {
@@ -82,8 +82,9 @@ fn notice_ignored(address: &At<String>, table: &raw::Target, problems: &mut Prob
     }
 }
 
-fn serve(raw: &raw::Target, requests: bool, problems: &mut Problems) -> Serve {
-    let default_reply = if requests { Reply::Echo } else { Reply::None };
+fn serve(raw: &raw::Target, wishes: Wishes, problems: &mut Problems) -> Serve {
+    let default_reply = if wishes.requests { Reply::Echo } else { Reply::None };
+    let default_close = if wishes.server_closes { Closer::Server } else { Closer::Client };
     let sample_range = Duration::from_micros(100)..=Duration::from_secs(1);
     Serve {
         backlog: raw.backlog.as_ref().map_or(Backlog(128), |backlog| *backlog.get()),
@@ -93,7 +94,7 @@ fn serve(raw: &raw::Target, requests: bool, problems: &mut Problems) -> Serve {
         service: service(raw.service.as_ref(), problems),
         serial: raw.serial.unwrap_or(false),
         reply: raw.reply.as_ref().map_or(default_reply, |reply| checked_reply(reply, problems)),
-        close: raw.close.as_ref().map_or(Closer::Client, |close| *close.get()),
+        close: raw.close.as_ref().map_or(default_close, |close| *close.get()),
         sample: span("sample", raw.sample.as_ref(), Span::from_millis(5), sample_range, problems),
     }
 }
