@@ -13,6 +13,7 @@
 //! | [`observe`] | kernel counters, listen queues, the environment |
 //! | [`sys`] | every system call that needs unsafe or nix |
 //! | [`report`] | results to bytes: CSV, JSON, pictures, terminal |
+//! | [`explain`] | evidence to sentences: why clients waited or failed (pure) |
 //! | [`verdict`] | limits and validity: results to a judgement (pure) |
 //! | [`measure`] | records, histograms, ledgers, results (pure) |
 //! | [`load`] | arrival schedules (pure) |
@@ -24,6 +25,7 @@
 pub mod cli;
 pub mod clients;
 pub mod engine;
+pub mod explain;
 pub mod lab;
 pub mod load;
 pub mod measure;

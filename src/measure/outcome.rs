@@ -69,6 +69,11 @@ impl Outcome {
         matches!(self, Self::Ok | Self::OkRetried)
     }
 
+    /// Whether it is neither a connection, nor what was planned, nor cut by the run's end.
+    pub const fn failed(self) -> bool {
+        !self.established() && !matches!(self, Self::HalfOpen | Self::Cut)
+    }
+
     /// Whether the generator had no descriptor or memory for the attempt, so that the target never
     /// heard of it. (Ports are another matter: running out of them is what some runs are about.)
     pub const fn lacked_means(self) -> bool {

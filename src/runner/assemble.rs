@@ -8,6 +8,7 @@ use super::series::TargetTold;
 use super::side::Side;
 use super::workers;
 use crate::engine::WorkerReport;
+use crate::explain;
 use crate::load::Schedule;
 use crate::measure::book::{Book, LoadBook};
 use crate::measure::ledger::{ClientSide, Evidence, TargetSide, reconcile};
@@ -72,7 +73,7 @@ pub fn assemble(parts: Parts) -> CellResult {
         .collect();
     let ledger = reconcile(&client_side(&loads), target_side(&parts, grown));
     let target = target_result(&parts);
-    CellResult {
+    let mut cell = CellResult {
         name: parts.cell.name.clone(),
         axes: parts.cell.axes.clone(),
         duration_s: parts.book.loads.iter().map(|load| load.last).max().unwrap_or(0) as f64 / 1e9,
@@ -87,7 +88,9 @@ pub fn assemble(parts: Parts) -> CellResult {
         loads,
         counters,
         findings: Vec::new(),
-    }
+    };
+    cell.findings = explain::findings(parts.cell, &cell);
+    cell
 }
 
 /// All loads together.

@@ -5,9 +5,7 @@
 
 use std::time::Duration;
 
-use super::plan::{
-    Cell, Client, Close, Closer, Closing, EngineChoice, Lifecycle, Link, Load, Plan, Target,
-};
+use super::plan::{Cell, Client, EngineChoice, Link, Load, Plan, Target};
 use super::validate::{latest_end, longest_attempt};
 use crate::load::{Schedule, Shape};
 use crate::units::Ports;
@@ -188,18 +186,7 @@ fn within(shape: &Shape, window: Duration, part: Duration) -> u64 {
 
 /// Ports that closed connections keep, at most, each for `each`.
 fn time_wait(cell: &Cell, load: &Load, each: Duration) -> u64 {
-    let closes_first = match &cell.target {
-        Target::Own { serve, .. } => serve.close == Closer::Client,
-        Target::External { .. } => true,
-    };
-    let fin_first = match load.client {
-        Client::Churn { closing, .. } => {
-            matches!(closing, Closing::FinClient | Closing::HalfClose)
-        }
-        Client::HalfOpen { .. } => false,
-        _ => closes_first && load.close == Close::Fin,
-    };
-    if !fin_first || load.lifecycle == Lifecycle::Recycle {
+    if !load.closes_first(&cell.target) {
         return 0;
     }
     match &load.schedule {

@@ -3,6 +3,7 @@
 mod limits;
 mod validity;
 
+use crate::measure::Outcome;
 use crate::measure::result::{CellResult, LimitResult, RunResult, Status, Verdict};
 
 pub use limits::{Judged, judge};
@@ -31,9 +32,15 @@ pub fn verdict(run: &RunResult) -> Verdict {
     if doubts.is_empty() { Verdict::Pass } else { Verdict::Inconclusive { reasons: doubts } }
 }
 
-/// Cells whose target nobody reached: without a limit that expects it, that is no pass.
+/// Cells whose target nobody reached who wanted to: without a limit that expects it, that is no
+/// pass.
 fn unreached(run: &RunResult) -> impl Iterator<Item = String> {
-    let reached = |cell: &&CellResult| cell.ledger.attempts == 0 || cell.ledger.established > 0;
+    let half_open = |cell: &CellResult| -> u64 {
+        cell.loads.iter().filter_map(|load| load.outcomes.get(&Outcome::HalfOpen)).sum()
+    };
+    let reached = move |cell: &&CellResult| {
+        cell.ledger.attempts <= half_open(cell) || cell.ledger.established > 0
+    };
     let cells = run.cells.iter().filter(move |cell| !reached(cell));
     let none_expected = run.limits.is_empty();
     cells

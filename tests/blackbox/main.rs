@@ -6,10 +6,12 @@
 
 mod addresses;
 mod bad_input;
+mod closing;
 mod common;
 mod environment;
 mod external;
 mod folder;
+mod half_open;
 mod hlog;
 mod interrupted;
 mod lab;
@@ -19,3 +21,4 @@ mod output;
 mod schedule;
 mod serve;
 mod stall;
+mod vanish;

@@ -194,8 +194,7 @@ fn rows(cells: &[CellResult]) -> Vec<Row> {
     let series = |name, stroke, values| Series { name, stroke, values };
     let (p50, p99): (Vec<_>, Vec<_>) = cells.iter().map(quantiles).unzip();
     let retried = each(&|cell| share(cell, |class| class == Outcome::OkRetried));
-    let failed = |class: Outcome| !class.established() && class != Outcome::Cut;
-    let errors = each(&|cell| share(cell, failed));
+    let errors = each(&|cell| share(cell, Outcome::failed));
     let queue = each(&longest_queue);
     let limit = each(&|cell| cell.target.backlog_effective.map(f64::from));
     let resolutions: Vec<_> = cells.iter().map(|cell| cell.validity.resolution).collect();

@@ -7,18 +7,27 @@ use crate::report::text::{columns, shorten, thousands};
 
 const NAME: usize = 20;
 
-/// Writes one row a cell and load.
+/// Writes one row a cell and load. Loads that connect nothing have none.
 pub fn table(sheet: &mut Sheet, cells: &[CellResult]) {
+    if cells.iter().all(|cell| connecting(cell).is_empty()) {
+        return;
+    }
     let head = ["p50", "p99", "retried", "errors", "queue", "overflows"].map(str::to_owned);
     sheet.row(Tone::Heading, &row("all cells", "  ", head));
     for cell in cells {
-        for load in &cell.loads {
-            let name = match cell.loads.len() {
-                1 => cell.name.clone(),
-                _ => format!("{}/{}", cell.name, load.name),
+        let mark = if cell.validity.is_valid() { "  " } else { " !" };
+        let tone = if cell.validity.is_valid() { Tone::Plain } else { Tone::Bad };
+        let (loads, long) = (connecting(cell), columns(&cell.name) > NAME);
+        let alone = loads.len() == 1;
+        if long || !alone {
+            sheet.say(tone, mark, &cell.name);
+        }
+        for load in loads {
+            let name = match (alone, long) {
+                (true, false) => cell.name.clone(),
+                (true, true) => String::new(),
+                (false, _) => format!("  {}", load.name),
             };
-            let mark = if cell.validity.is_valid() { "  " } else { " !" };
-            let tone = if cell.validity.is_valid() { Tone::Plain } else { Tone::Bad };
             sheet.row(tone, &row(&name, mark, fields(cell, load)));
         }
     }
@@ -30,6 +39,12 @@ pub fn table(sheet: &mut Sheet, cells: &[CellResult]) {
     if cells.iter().any(|cell| !cell.validity.is_valid()) {
         sheet.say(Tone::Bad, "  ", "! the cell is invalid: see why above");
     }
+}
+
+/// The loads whose attempts are to be established.
+fn connecting(cell: &CellResult) -> Vec<&LoadResult> {
+    let half_open = |load: &LoadResult| load.outcomes.get(&Outcome::HalfOpen).copied();
+    cell.loads.iter().filter(|load| half_open(load).unwrap_or(0) == 0).collect()
 }
 
 fn row(name: &str, mark: &str, fields: [String; 6]) -> String {
@@ -46,7 +61,6 @@ fn fields(cell: &CellResult, load: &LoadResult) -> [String; 6] {
     let latency = |value: Option<u64>| {
         value.map_or("-".to_owned(), |v| resolved(v, cell.validity.resolution))
     };
-    let failed = |class: Outcome| !class.established() && class != Outcome::Cut;
     let longest = cell.timeline.target.iter().filter_map(|t| t.accept_queue).max();
     let queue = match (longest, cell.target.backlog_effective) {
         (Some(longest), Some(limit)) => format!("{}/{}", thousands(longest), thousands(limit)),
@@ -56,7 +70,7 @@ fn fields(cell: &CellResult, load: &LoadResult) -> [String; 6] {
         latency(connect.map(|m| m.summary.p50)),
         latency(connect.map(|m| m.summary.p99)),
         share(load, |class| class == Outcome::OkRetried),
-        share(load, failed),
+        share(load, Outcome::failed),
         queue,
         cell.counter("ListenOverflows").map_or("-".to_owned(), thousands),
     ]

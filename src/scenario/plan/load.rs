@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{Closer, Target};
 use crate::load::Schedule;
 use crate::units::{Ports, Ratio, Span};
 
@@ -49,6 +50,21 @@ impl Load {
             workers: None,
             vanish: None,
             engine: EngineChoice::Auto,
+        }
+    }
+}
+
+impl Load {
+    /// Whether the clients send FIN first, so that their ports rest in TIME_WAIT (RFC 9293, 3.6.1).
+    pub fn closes_first(&self, target: &Target) -> bool {
+        let server_first =
+            matches!(target, Target::Own { serve, .. } if serve.close == Closer::Server);
+        match self.client {
+            Client::Churn { closing, .. } => {
+                matches!(closing, Closing::FinClient | Closing::HalfClose)
+            }
+            Client::HalfOpen { .. } => false,
+            _ => self.close == Close::Fin && self.lifecycle == Lifecycle::Fresh && !server_first,
         }
     }
 }
