@@ -12,7 +12,7 @@ use loadgen::load::{Schedule, Shape};
 use loadgen::measure::book::Book;
 use loadgen::measure::intervals::Intervals;
 use loadgen::measure::{Metric, Record, percentile};
-use loadgen::scenario::plan::{Client, Close, Lifecycle, Load};
+use loadgen::scenario::plan::{Client, Close, Lifecycle, Load, WhenFull};
 use loadgen::sys::clock;
 use loadgen::sys::permit::PermittedAddr;
 use loadgen::sys::socket::Dialer;
@@ -102,6 +102,8 @@ fn share(address: PermittedAddr, schedule: Schedule, lifecycle: Lifecycle, epoch
         start: Span::default(),
         timeout: TIMEOUT,
         lifecycle,
+        when_full: WhenFull::Fail,
+        fast_open: false,
         close: Close::Rst,
         ports: None,
         workers: Some(1),
@@ -114,6 +116,8 @@ fn share(address: PermittedAddr, schedule: Schedule, lifecycle: Lifecycle, epoch
         seed: 1,
         start: load.start.nanos(),
         timeout: load.timeout.nanos(),
+        when_full: load.when_full,
+        fast_open: load.fast_open,
         lifecycle,
         index: 0,
         workers: 1,

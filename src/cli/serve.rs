@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::{Exit, Failure, ServeArgs, print_out};
 use crate::observe::sampler::{self, Queue, Sampling};
 use crate::scenario::{self, plan};
+use crate::sys::endpoint::Endpoint;
 use crate::sys::{clock, errno, limits};
 use crate::target::{Bound, Occasion, Server, Totals, stdio};
 
@@ -40,7 +41,7 @@ fn failed(what: &str, error: &io::Error) -> Failure {
     Failure::Environment(format!("cannot {what}: {}", errno::describe(error)))
 }
 
-fn cannot_listen(at: std::net::SocketAddr, error: &io::Error) -> Failure {
+fn cannot_listen(at: Endpoint, error: &io::Error) -> Failure {
     let remedy = match error.kind() {
         io::ErrorKind::AddrInUse => {
             "; another server listens there: stop it, or choose another port with --listen \
@@ -106,7 +107,7 @@ async fn by_hand(args: &ServeArgs, serve: &plan::Serve) -> Result<Exit, Failure>
     let (counted, stopping) = (Arc::clone(&server), Arc::clone(&stop));
     let port = bound.address.port();
     let when = Sampling { epoch, period: serve.sample.nanos(), interval: LINE, port };
-    let queue = Queue::Own(bound.listener());
+    let queue = Queue::own(bound.listener());
     let sampling = std::thread::spawn(move || {
         sampler::run(queue, when, &stopping, |index, seen| {
             let text = |value: Option<u64>| value.map_or("-".to_owned(), |v| v.to_string());
@@ -128,6 +129,12 @@ async fn by_hand(args: &ServeArgs, serve: &plan::Serve) -> Result<Exit, Failure>
     let server = Arc::into_inner(server)
         .ok_or_else(|| Failure::Environment("the sampler did not end".to_owned()))?;
     let totals = server.stop().map_err(|error| failed("stop", &error))?;
+    if let Endpoint::Unix(_, name) = bound.address
+        && let Some(path) = name.path()
+    {
+        // Nobody can connect to it any more.
+        let _ = std::fs::remove_file(path);
+    }
     print_out(&account(&totals))
 }
 

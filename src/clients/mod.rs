@@ -111,6 +111,15 @@ impl Script {
         }
     }
 
+    /// What can be sent before the connection is established: the first message, where no greeting
+    /// goes before it.
+    pub fn first_message(&self) -> &[u8] {
+        match self {
+            Self::Request(script) if !script.greet => script.message(),
+            _ => &[],
+        }
+    }
+
     /// What the connection waits for now.
     pub fn want<'a>(&'a self, progress: &'a Progress) -> Want<'a> {
         match (progress.stage, self) {

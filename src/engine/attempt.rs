@@ -15,7 +15,7 @@ use crate::measure::{Ending, Event, Outcome, Record};
 use crate::scenario::plan::Lifecycle;
 use crate::sys::clock;
 use crate::sys::errno;
-use crate::sys::socket::disconnect;
+use crate::sys::socket::{disconnect, has_ended};
 use crate::sys::tcp_info::{Standing, TcpInfo};
 
 /// Reads of one connection before others have their turn.
@@ -57,7 +57,7 @@ impl Worker {
     }
 
     /// Records how connecting ended; the instant of it.
-    fn record_connect(
+    pub(super) fn record_connect(
         &mut self,
         slot: Slot,
         outcome: Outcome,
@@ -71,6 +71,7 @@ impl Worker {
                 issued: attempt.issued,
                 kernel_rtt_us: info.map_or(0, TcpInfo::rtt_us),
                 retransmits: info.map_or(0, TcpInfo::retransmits),
+                syn_data: info.is_some_and(TcpInfo::syn_data_acked),
                 outcome,
                 errno,
             };
@@ -93,8 +94,12 @@ impl Worker {
             monotonic: self.epoch + at,
             realtime: if part.script.greets() { clock::realtime() } else { 0 },
         };
+        let mut progress = Progress::new(&greeting);
+        if attempt.early > 0 {
+            part.script.sent(&mut progress, attempt.early);
+        }
         attempt.phase = Phase::Open {
-            progress: Progress::new(&greeting),
+            progress,
             intended: attempt.intended,
             issued: attempt.issued,
             retransmits: info.retransmits(),
@@ -104,7 +109,13 @@ impl Worker {
         self.drive(slot);
     }
 
-    fn connect_failed(&mut self, slot: Slot, outcome: Outcome, errno: i32, info: Option<&TcpInfo>) {
+    pub(super) fn connect_failed(
+        &mut self,
+        slot: Slot,
+        outcome: Outcome,
+        errno: i32,
+        info: Option<&TcpInfo>,
+    ) {
         let at = self.record_connect(slot, outcome, errno, info);
         self.release(slot, at);
     }
@@ -205,6 +216,7 @@ impl Worker {
             };
             let part = &self.streams[attempt.part].part;
             let arrived = match (&attempt.socket).read(&mut self.buffer) {
+                Ok(0) if part.dialer.keeps_packets() && !has_ended(&attempt.socket) => continue,
                 Ok(0) => match part.script.closed(progress) {
                     Arrived::Early => {
                         self.end(slot, Ending::Closed, 0);
@@ -316,7 +328,7 @@ impl Worker {
     }
 
     /// An established connection came to its end.
-    fn end(&mut self, slot: Slot, ending: Ending, errno: i32) {
+    pub(super) fn end(&mut self, slot: Slot, ending: Ending, errno: i32) {
         let at = self.now();
         self.end_at(slot, at, ending, errno);
     }

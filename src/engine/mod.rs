@@ -2,6 +2,7 @@
 
 mod attempt;
 mod pacing;
+mod room;
 mod slots;
 #[cfg(test)]
 mod tests;
@@ -12,10 +13,12 @@ use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 
+use socket2::Socket;
+
 use crate::clients::Script;
 use crate::load::Schedule;
 use crate::measure::Record;
-use crate::scenario::plan::Lifecycle;
+use crate::scenario::plan::{Lifecycle, WhenFull};
 use crate::sys::socket::Dialer;
 
 pub use worker::{MioEngine, RECORDS};
@@ -85,12 +88,34 @@ pub struct Part {
     pub start: u64,
     /// Longest wait for a connection, and for each whole reply, in nanoseconds.
     pub timeout: u64,
+    /// What a client does when the queue of an AF_UNIX listener is full.
+    pub when_full: WhenFull,
+    /// Whether the first message goes with the SYN.
+    pub fast_open: bool,
     /// Whether each attempt has a socket of its own.
     pub lifecycle: Lifecycle,
     /// This worker among those of the load.
     pub index: u64,
     /// The load's workers.
     pub workers: u64,
+}
+
+impl Part {
+    /// Starts connecting; bytes of the first message that went along.
+    ///
+    /// # Errors
+    /// As [`Dialer::connect`] and [`Dialer::connect_sending`].
+    fn connect(&self, socket: &Socket) -> io::Result<usize> {
+        match self.fast_open {
+            true => self.dialer.connect_sending(socket, self.script.first_message()),
+            false => self.dialer.connect(socket).map(|()| 0),
+        }
+    }
+
+    /// Whether a client waits after this error.
+    fn waits_after(&self, error: &io::Error) -> bool {
+        self.when_full == WhenFull::Wait && error.kind() == io::ErrorKind::WouldBlock
+    }
 }
 
 /// How a worker hands its records over: whole buffers, once an interval.

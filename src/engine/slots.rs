@@ -21,6 +21,8 @@ pub struct Attempt {
     pub issued: u64,
     /// Its socket.
     pub socket: Socket,
+    /// Bytes of its first message that went with its SYN.
+    pub early: usize,
     /// Whether the poll knows the socket.
     pub registered: bool,
     /// Whether it waits for its next turn.
@@ -100,9 +102,22 @@ impl Slots {
     /// Where none is free: [`Slots::make_room`] is to be asked before an attempt is made, as a
     /// connection that nobody looks after would be in the target's books only.
     pub fn insert(&mut self, attempt: Attempt) -> Slot {
-        let slot = self.free.pop().expect("a place is free");
-        self.places[slot as usize] = Some(attempt);
+        let slot = self.reserve();
+        self.put(slot, attempt);
         slot
+    }
+
+    /// Takes a place for an attempt that is put there later; it is in use already.
+    ///
+    /// # Panics
+    /// As [`Slots::insert`].
+    pub fn reserve(&mut self) -> Slot {
+        self.free.pop().expect("a place is free")
+    }
+
+    /// Puts an attempt into its reserved place.
+    pub fn put(&mut self, slot: Slot, attempt: Attempt) {
+        self.places[slot as usize] = Some(attempt);
     }
 
     /// Gives a place back.

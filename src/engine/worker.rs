@@ -13,6 +13,7 @@ use mio::{Events, Interest, Poll, Token};
 use socket2::Socket;
 
 use super::pacing::Pacing;
+use super::room::{WAKER, Waiters};
 use super::slots::{Attempt, Phase, Slots};
 use super::waiting::Waiting;
 use super::{Batch, Engine, Handover, Part, PartReport, Share, Stop, WorkerReport};
@@ -21,7 +22,7 @@ use crate::observe::cpu;
 use crate::scenario::plan::Lifecycle;
 use crate::sys::clock::{self, Alarm};
 use crate::sys::errno;
-use crate::sys::tcp_info::TcpInfo;
+use crate::sys::socket::read_size;
 
 /// Connects in one pass; more of them would queue behind each other unseen.
 const BURST: usize = 8;
@@ -35,7 +36,6 @@ const LOOK: u64 = 50_000_000;
 /// A client of a closed loop whose attempt failed on this machine waits so long, in nanoseconds:
 /// there may be a descriptor or a port then.
 const BACK_OFF: u64 = 1_000_000;
-const READ_BUFFER: usize = 64 * 1024;
 const ALARM: Token = Token(usize::MAX);
 
 /// Readiness by epoll, deadlines by timerfd.
@@ -97,6 +97,8 @@ pub(super) struct Worker {
     pub(super) streams: Vec<Stream>,
     pub(super) slots: Slots,
     pub(super) waiting: Waiting,
+    /// Clients that wait for room in the queue of an AF_UNIX listener.
+    pub(super) room: Option<Waiters>,
     /// Attempts that have more to do at once, after the others' turn.
     pub(super) yielded: VecDeque<Token>,
     pub(super) records: Vec<Record>,
@@ -116,6 +118,8 @@ impl Worker {
         poll.registry().register(&mut SourceFd(&alarm.as_raw_fd()), ALARM, Interest::READABLE)?;
         let slots = share.slots;
         let lines = share.parts.len() * 2;
+        let room = Waiters::of(&share.parts, &poll)?;
+        let packets = share.parts.iter().any(|part| part.dialer.keeps_packets());
         let stream = |part: Part| Stream {
             pacing: Pacing::new(&part.schedule, part.seed, part.start, part.index, part.workers),
             taken: 0,
@@ -135,13 +139,14 @@ impl Worker {
             streams: share.parts.into_iter().map(stream).collect(),
             slots: Slots::new(slots, share.descriptors),
             waiting: Waiting::new(slots, lines),
+            room,
             yielded: VecDeque::with_capacity(slots),
             records: Vec::with_capacity(RECORDS),
             handover,
             next_handover: share.interval,
             next_look: LOOK,
             wanted_until: 0,
-            buffer: vec![0; READ_BUFFER].into_boxed_slice(),
+            buffer: vec![0; read_size(packets)].into_boxed_slice(),
         })
     }
 
@@ -174,6 +179,7 @@ impl Worker {
             for event in &events {
                 match event.token() {
                     ALARM => self.alarm.rang(),
+                    WAKER => self.admit(),
                     token => {
                         if let Some(slot) = self.slots.by_token(token) {
                             self.ready(slot);
@@ -243,27 +249,30 @@ impl Worker {
             None => stream.part.dialer.socket(number),
         };
         let issued = self.now();
-        let dialer = &self.streams[part].part.dialer;
+        let manner = &self.streams[part].part;
         let connected = made.and_then(|socket| {
-            dialer.connect(&socket)?;
-            let info = TcpInfo::of(&socket)?;
-            Ok((socket, info))
+            let early = match manner.connect(&socket) {
+                Err(error) if manner.waits_after(&error) => None,
+                done => Some((done?, manner.dialer.look(&socket)?)),
+            };
+            Ok((socket, early))
         });
-        let (socket, info) = match connected {
+        let (socket, looked) = match connected {
             Ok(connected) => connected,
             Err(error) => return self.fail(part, number, intended, issued, errno::number(&error)),
         };
-        let phase = Phase::Connecting;
         let attempt = Attempt {
             part,
             number,
             intended,
             issued,
             socket,
+            early: looked.map_or(0, |(early, _)| early),
             registered: false,
             yielded: false,
-            phase,
+            phase: Phase::Connecting,
         };
+        let Some((_, info)) = looked else { return self.wait_for_room(attempt) };
         let slot = self.slots.insert(attempt);
         self.connecting(slot, &info);
     }
@@ -272,8 +281,15 @@ impl Worker {
     fn fail(&mut self, index: usize, number: u64, intended: u64, issued: u64, errno: i32) {
         let at = self.now();
         let outcome = errno::outcome(errno);
-        let event =
-            Event::Connect { intended, issued, kernel_rtt_us: 0, retransmits: 0, outcome, errno };
+        let event = Event::Connect {
+            intended,
+            issued,
+            kernel_rtt_us: 0,
+            retransmits: 0,
+            syn_data: false,
+            outcome,
+            errno,
+        };
         let load = self.streams[index].part.load;
         self.records.push(Record { load, attempt: number, at, event });
         // Nothing but this machine limits how often that happens.
@@ -295,6 +311,7 @@ impl Worker {
     fn finish(mut self) -> WorkerReport {
         // What became due after the last pass, which was told to stop, was not wanted any more.
         let now = self.wanted_until;
+        self.cut_waiters();
         for slot in self.slots.occupied() {
             self.cut(slot);
         }

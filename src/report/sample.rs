@@ -68,6 +68,7 @@ fn axes(backlog: u32) -> Vec<AxisValue> {
 
 fn plan_cell(backlog: u32) -> Cell {
     let serve = Serve {
+        transport: Transport::Tcp,
         backlog: Backlog(backlog as i32),
         acceptors: 1,
         accept: AcceptPace::Rate(Rate::new(300.0).expect("a rate")),
@@ -92,6 +93,8 @@ fn plan_cell(backlog: u32) -> Cell {
             start: Span::default(),
             timeout: Span::from_millis(4000),
             lifecycle: Lifecycle::Fresh,
+            when_full: WhenFull::Fail,
+            fast_open: false,
             close: Close::Rst,
             ports: None,
             workers: None,
@@ -294,6 +297,7 @@ fn load(model: &Model, attempts: u64) -> LoadResult {
         order: None,
         syn_retransmits: model.overflows,
         retransmitted_established: model.retried,
+        fast_open: None,
     }
 }
 

@@ -163,6 +163,8 @@ fn part(work: &Work, index: usize, load: &Load, worker: u16, workers: u16) -> Pa
         seed: work.seed.wrapping_add(0x9e37_79b9_7f4a_7c15u64.wrapping_mul(index as u64 + 1)),
         start: load.start.nanos(),
         timeout: load.timeout.nanos(),
+        when_full: load.when_full,
+        fast_open: load.fast_open,
         lifecycle: load.lifecycle,
         index: u64::from(worker),
         workers: u64::from(workers),
@@ -208,7 +210,7 @@ impl Drop for Workers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::plan::{Client, Lifecycle};
+    use crate::scenario::plan::{Client, Lifecycle, WhenFull};
     use crate::units::{Rate, Span};
 
     fn load(schedule: Schedule) -> Load {
@@ -219,6 +221,8 @@ mod tests {
             start: Span::default(),
             timeout: Span::from_millis(1000),
             lifecycle: Lifecycle::Fresh,
+            when_full: WhenFull::Fail,
+            fast_open: false,
             close: Close::Fin,
             ports: None,
             workers: None,

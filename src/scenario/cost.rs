@@ -71,8 +71,9 @@ pub fn cost_of_cell(cell: &Cell) -> Cost {
         cost.peak_sockets = cost.peak_sockets.saturating_add(peak);
         cost.certain_sockets =
             cost.certain_sockets.saturating_add(in_flight(&load.schedule, held(&load.client)));
+        let ports = peak.saturating_add(time_wait(cell, load, TIME_WAIT));
         cost.source_ports =
-            cost.source_ports.saturating_add(peak).saturating_add(time_wait(cell, load, TIME_WAIT));
+            cost.source_ports.saturating_add(if has_ports(cell) { ports } else { 0 });
         let end = load.start.get() + load.schedule.window().get() + longest;
         cost.seconds = cost.seconds.max(end.as_secs_f64());
     }
@@ -92,6 +93,11 @@ pub fn cost_of_plan(plan: &Plan) -> Cost {
         total.memory_bytes = total.memory_bytes.max(cost.memory_bytes);
     }
     total
+}
+
+/// Whether connections take local ports.
+fn has_ports(cell: &Cell) -> bool {
+    cell.target.transport().is_tcp()
 }
 
 /// Sockets on this host for each connection.
@@ -203,6 +209,9 @@ fn descriptors(cell: &Cell, means: &Means) -> Option<Shortage> {
 /// Ports that are in use at once, or that TIME_WAIT keeps. Only those certainly in use are a
 /// certain shortage: how many TIME_WAIT keeps depends on how fast attempts really end.
 fn ports(cell: &Cell, means: &Means) -> Option<Shortage> {
+    if !has_ports(cell) {
+        return None;
+    }
     let each = ports_of_a_source(cell, means);
     let usable = each * u64::from(cell.lab.sources);
     let reused = means.tw_reuse_loopback && on_loopback(cell);

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::cost::cost_of_cell;
 use super::plan::{
     AcceptPace, Bound, Cell, Client, Close, Lifecycle, Limit, Load, Plan, Reply, ReplyEnd, Serve,
-    ServiceTime, Statistic, Subject, Target,
+    ServiceTime, Statistic, Subject, Target, WhenFull,
 };
 use crate::load::{Schedule, Shape};
 
@@ -42,12 +42,18 @@ fn describe_cell(cell: &Cell, lines: &mut Lines) {
     lines.add("cell", &cell.name);
     let lab = &cell.lab;
     let sources = lab.sources;
-    lines.add("  lab", &format!("{}, {}, {sources} client address(es)", lab.link, lab.family));
+    lines.add(
+        "  lab",
+        &match cell.target.transport().is_tcp() {
+            true => format!("{}, {}, {sources} client address(es)", lab.link, lab.family),
+            false => "one namespace for both sides".to_owned(),
+        },
+    );
     for (key, value) in &lab.sysctl {
         lines.add("", &format!("{key} = {value}"));
     }
     match &cell.target {
-        Target::External { address, sample } => {
+        Target::External { address, sample, .. } => {
             lines.add("  target", &format!("yours, at {address}; queue sampled every {sample}"));
         }
         Target::Own { command, address, serve } => {
@@ -75,8 +81,9 @@ fn describe_cell(cell: &Cell, lines: &mut Lines) {
 }
 
 fn serve_text(serve: &Serve) -> String {
+    let over = if serve.transport.is_tcp() { "" } else { &format!(" over {}", serve.transport) };
     let mut text =
-        format!("ours: listen({}), {} acceptor(s), accept ", serve.backlog, serve.acceptors);
+        format!("ours: listen({}){over}, {} acceptor(s), accept ", serve.backlog, serve.acceptors);
     match serve.accept {
         AcceptPace::Asap => text.push_str("as soon as possible"),
         AcceptPace::Rate(rate) => text.push_str(&format!("at most {rate}")),
@@ -124,6 +131,12 @@ fn load_text(load: &Load) -> String {
         Close::Fin => ", closed by FIN",
         Close::Rst => ", closed by RST",
     });
+    if load.when_full == WhenFull::Wait {
+        text.push_str("; waits while the queue is full");
+    }
+    if load.fast_open {
+        text.push_str("; TCP Fast Open");
+    }
     if let Some(ports) = load.ports {
         text.push_str(&format!("; local ports {ports}"));
     }

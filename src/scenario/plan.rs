@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::load::Schedule;
 use crate::units::{Backlog, Bytes, Ports, Rate, Span};
 
+pub use crate::units::Transport;
+
 /// A whole scenario, resolved.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
@@ -118,16 +120,33 @@ pub enum Target {
     },
     /// Any server that the user runs.
     External {
-        /// `host:port` as written.
+        /// `host:port` as written, or the name of an AF_UNIX socket: `unix:/path`, `unix:@name`,
+        /// `unix-seqpacket:@name`.
         address: String,
+        /// What carries the connections.
+        #[serde(default)]
+        transport: Transport,
         /// Period of the samples of its listen queue.
         sample: Span,
     },
 }
 
+impl Target {
+    /// What carries the connections.
+    pub fn transport(&self) -> Transport {
+        match self {
+            Self::Own { serve, .. } => serve.transport,
+            Self::External { transport, .. } => *transport,
+        }
+    }
+}
+
 /// How `loadgen serve` listens and serves.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Serve {
+    /// What carries the connections; AF_UNIX without `command` only.
+    #[serde(default)]
+    pub transport: Transport,
     /// The number given to `listen(2)`.
     pub backlog: Backlog,
     /// Threads that accept from the one listener, 1 to 64.
@@ -236,6 +255,12 @@ pub struct Load {
     pub timeout: Span,
     /// Whether each attempt has a socket of its own.
     pub lifecycle: Lifecycle,
+    /// What a client does when the queue of an AF_UNIX listener is full.
+    #[serde(default)]
+    pub when_full: WhenFull,
+    /// Whether the first message goes with the SYN (RFC 7413); requests over TCP only.
+    #[serde(default)]
+    pub fast_open: bool,
     /// How the client closes.
     pub close: Close,
     /// Local ports that clients may use; `None` leaves the choice to the kernel.
@@ -301,6 +326,19 @@ pub enum Lifecycle {
     /// `connect(AF_UNSPEC)` resets the connection and the socket connects again: 1.4 to 1.6 times
     /// the rate, and another load on the target. Never compared with `fresh`.
     Recycle,
+}
+
+/// What a client does when the queue of an AF_UNIX listener is full.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum WhenFull {
+    /// Its attempt ends: EAGAIN, class `again`.
+    #[default]
+    Fail,
+    /// It waits for room in a blocking `connect()`, at most for the load's timeout.
+    Wait,
 }
 
 /// How the client closes.

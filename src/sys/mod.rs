@@ -3,7 +3,9 @@
 //! What depends on the operating system is chosen here and in [`crate::lab`], nowhere else.
 
 pub mod clock;
+pub mod endpoint;
 pub mod errno;
+pub mod interrupt;
 pub mod limits;
 pub mod namespace;
 #[cfg_attr(not(target_os = "linux"), path = "netlink_elsewhere.rs")]
@@ -12,5 +14,8 @@ pub mod permit;
 pub mod socket;
 mod socket_table;
 pub mod tcp_info;
+#[cfg_attr(not(target_os = "linux"), path = "unix_diag_elsewhere.rs")]
+pub mod unix_diag;
+mod unix_table;
 
 pub use errno::error_name;

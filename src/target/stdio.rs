@@ -157,7 +157,7 @@ impl Work {
             interval: plan.interval,
             port: bound.address.port(),
         };
-        let (queue, stopping) = (Queue::Own(bound.listener()), Arc::clone(&stop));
+        let (queue, stopping) = (Queue::own(bound.listener()), Arc::clone(&stop));
         let tallied = Arc::clone(&server);
         let sample = move || {
             let mut accepted = 0;
@@ -180,8 +180,11 @@ impl Work {
         before: io::Result<Counters>,
         talk: &mut Talk,
     ) -> Result<Finished, Trouble> {
-        let syn_recv_at_end =
-            Diag::open().and_then(|mut diag| diag.syn_recv(bound.address.port())).ok();
+        let syn_recv_at_end = match bound.address.port() {
+            Some(port) => Diag::open().and_then(|mut diag| diag.syn_recv(port)).ok(),
+            // Nothing is half-open there.
+            None => Some(0),
+        };
         let after = Counters::read();
         // What is accepted after the sampler's last interval would be in none.
         self.server.halt().map_err(at("stop acceptors"))?;

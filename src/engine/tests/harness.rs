@@ -11,7 +11,7 @@ use crate::engine::{
 };
 use crate::load::Schedule;
 use crate::measure::{Ending, Event, Outcome, Record};
-use crate::scenario::plan::{Client, Close, Lifecycle, Load, ReplyEnd};
+use crate::scenario::plan::{Client, Close, Lifecycle, Load, ReplyEnd, WhenFull};
 use crate::sys::clock;
 use crate::sys::permit::PermittedAddr;
 use crate::sys::socket::Dialer;
@@ -53,6 +53,8 @@ fn script(client: Client) -> Script {
         start: Span::default(),
         timeout: Span::default(),
         lifecycle: Lifecycle::Fresh,
+        when_full: WhenFull::Fail,
+        fast_open: false,
         close: Close::Fin,
         ports: None,
         workers: None,
@@ -70,6 +72,8 @@ struct Start {
 pub struct Case {
     pub script: Script,
     pub schedule: Schedule,
+    pub when_full: WhenFull,
+    pub fast_open: bool,
     pub lifecycle: Lifecycle,
     pub timeout: u64,
     pub slots: usize,
@@ -89,6 +93,8 @@ impl Case {
         Self {
             script,
             schedule,
+            when_full: WhenFull::Fail,
+            fast_open: false,
             lifecycle: Lifecycle::Fresh,
             timeout: 4000 * MS,
             slots: 256,
@@ -143,6 +149,8 @@ impl Case {
             seed: 1,
             start: 0,
             timeout: self.timeout,
+            when_full: self.when_full,
+            fast_open: self.fast_open,
             lifecycle: self.lifecycle,
             index,
             workers: self.workers,

@@ -143,7 +143,7 @@ impl Drop for Peer {
         let Some(thread) = self.thread.take() else { return };
         self.stop.store(true, Ordering::SeqCst);
         // Wakes the accepting thread up.
-        if TcpStream::connect(self.address.get()).is_ok() {
+        if TcpStream::connect(self.address.get().inet().expect("an address of TCP")).is_ok() {
             let _ = thread.join();
         }
     }

@@ -5,12 +5,14 @@ use std::time::Duration;
 use crate::scenario::at::At;
 use crate::scenario::diagnostic::Problems;
 use crate::scenario::plan::{
-    AcceptPace, Client, Close, Closer, Lifecycle, Load, Reply, ReplyEnd, Serve, Target,
+    AcceptPace, Client, Close, Closer, Lifecycle, Load, Reply, ReplyEnd, Serve, Target, WhenFull,
 };
 use crate::scenario::raw::{self, Kind};
 use crate::units::Span;
 
-use super::{Files, LONGEST_CELL, external, message, number, place, schedule, span, surplus};
+use super::{
+    Files, LONGEST_CELL, external, message, number, place, schedule, span, surplus, transport,
+};
 
 /// Default of `timeout`: longer than two SYN retries on every Linux.
 const TIMEOUT: Span = Span::from_millis(4000);
@@ -30,7 +32,8 @@ pub(super) fn load(
     let raw = at.get();
     let range = Duration::from_nanos(1)..=LONGEST_TIMEOUT;
     let timeout = span("timeout", raw.timeout.as_ref(), TIMEOUT, range, problems);
-    notice_short(raw.timeout.as_ref(), problems);
+    transport::check_load(raw, target, problems);
+    notice_short(raw.timeout.as_ref().filter(|_| target.transport().is_tcp()), problems);
     let client = client(at, target, files, problems);
     let schedule = schedule::schedule(at, longest_attempt(&client, timeout), problems);
     let lifecycle = raw.lifecycle.as_ref().map_or(Lifecycle::Fresh, |cycle| *cycle.get());
@@ -42,6 +45,8 @@ pub(super) fn load(
         start: span("start", raw.start.as_ref(), Span::default(), whole, problems),
         timeout,
         lifecycle,
+        when_full: raw.when_full.as_ref().map_or(WhenFull::Fail, |when| *when.get()),
+        fast_open: raw.fast_open.as_ref().is_some_and(|written| *written.get()),
         close: close(raw, lifecycle, problems),
         ports: raw.ports.as_ref().map(|ports| *ports.get()),
         workers: raw
@@ -141,7 +146,8 @@ fn check_keys(raw: &raw::Load, kind: Kind, problems: &mut Problems) {
 }
 
 fn greet(raw: &raw::Load, kind: Kind, target: &Target, problems: &mut Problems) -> bool {
-    let default = kind == Kind::Request && !external(target);
+    let fast_open = raw.fast_open.as_ref().is_some_and(|written| *written.get());
+    let default = kind == Kind::Request && !external(target) && !fast_open;
     let Some(written) = &raw.greet else { return default };
     if *written.get() && external(target) {
         problems.notice(
