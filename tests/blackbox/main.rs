@@ -19,3 +19,4 @@ mod output;
 mod schedule;
 mod serve;
 mod stall;
+mod unix;
