@@ -88,10 +88,10 @@ impl Waiters {
     }
 
     /// Lets an attempt wait; gives it back where there is no thread for it.
-    fn add(&mut self, slot: Slot, attempt: Attempt) -> Result<(), Attempt> {
-        let Some(helper) = self.idle.pop().or_else(|| self.hire()) else { return Err(attempt) };
+    fn add(&mut self, slot: Slot, attempt: Attempt) -> Option<Attempt> {
+        let Some(helper) = self.idle.pop().or_else(|| self.hire()) else { return Some(attempt) };
         let job = Job { slot, helper, attempt };
-        self.helpers[helper].jobs.send(job).map_err(|unsent| unsent.0.attempt)
+        self.helpers[helper].jobs.send(job).err().map(|unsent| unsent.0.attempt)
     }
 
     /// A new thread; `None` where there are too many, or the system gives none.
@@ -154,7 +154,7 @@ impl Worker {
     pub(super) fn wait_for_room(&mut self, attempt: Attempt) {
         let slot = self.slots.reserve();
         let unable = match &mut self.room {
-            Some(room) => room.add(slot, attempt).err(),
+            Some(room) => room.add(slot, attempt),
             None => Some(attempt),
         };
         if let Some(attempt) = unable {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::cost::cost_of_cell;
 use super::plan::{
     AcceptPace, Bound, Cell, Client, Close, Lifecycle, Limit, Load, Plan, Reply, ReplyEnd, Serve,
-    ServiceTime, Statistic, Subject, Target, WhenFull,
+    ServiceTime, Statistic, Subject, Target, Transport, WhenFull,
 };
 use crate::load::{Schedule, Shape};
 
@@ -64,7 +64,7 @@ fn describe_cell(cell: &Cell, lines: &mut Lines) {
         }
     }
     for load in &cell.loads {
-        lines.add("  load", &load_text(load));
+        lines.add("  load", &load_text(load, cell.target.transport()));
     }
     let cost = cost_of_cell(cell);
     let attempts = cost.attempts.map_or("as many as get through".into(), |n| format!("about {n}"));
@@ -116,7 +116,7 @@ fn serve_text(serve: &Serve) -> String {
     text
 }
 
-fn load_text(load: &Load) -> String {
+fn load_text(load: &Load, transport: Transport) -> String {
     let mut text = format!("{}: {}", load.name, client_text(&load.client));
     text.push_str(&format!("; {}", schedule_text(&load.schedule)));
     if !load.start.is_zero() {
@@ -128,7 +128,8 @@ fn load_text(load: &Load) -> String {
         Lifecycle::Recycle => "; recycled sockets",
     });
     text.push_str(match load.close {
-        Close::Fin => ", closed by FIN",
+        Close::Fin if transport.is_tcp() => ", closed by FIN",
+        Close::Fin => ", closed",
         Close::Rst => ", closed by RST",
     });
     if load.when_full == WhenFull::Wait {

@@ -147,8 +147,10 @@ fn step(
 
 impl UnixQueue {
     fn add(&mut self, response: &UnixResponse) {
-        self.depth += response.number_of_pending_connection().unwrap_or(0);
-        self.limit += response.max_number_of_pending_connection().unwrap_or(0);
+        let waiting = response.number_of_pending_connection().unwrap_or(0);
+        let limit = response.max_number_of_pending_connection().unwrap_or(0);
+        self.depth = self.depth.saturating_add(waiting);
+        self.limit = self.limit.saturating_add(limit);
         self.listeners += 1;
     }
 }
@@ -193,4 +195,55 @@ fn wire(kind: UnixKind) -> u8 {
 
 fn rubbish(error: impl std::fmt::Display) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("a socket dump is not readable: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::endpoint::Endpoint;
+    use crate::sys::socket::listen;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_path_leads_to_the_listener_whose_file_is_there() {
+        let folder = tempfile::TempDir::new().expect("a folder");
+        let path = folder.path().join("s").display().to_string();
+        let at: Endpoint = format!("unix:{path}").parse().expect("an address");
+        let stale = listen(at, 9).expect("a listener");
+        std::fs::remove_file(&path).expect("its file");
+        let _new = listen(at, 3).expect("another one");
+        let mut diag = UnixDiag::open().expect("unix_diag");
+        let name: UnixName = path.parse().expect("a name");
+        let around: UnixName = path.replace("/s", "/./s").parse().expect("a name");
+        for name in [name, around] {
+            let queue = diag.listeners(UnixKind::Stream, &name).expect("a dump");
+            assert_eq!((queue.limit, queue.listeners, queue.other_kind), (3, 1, false));
+            let queue = diag.listeners(UnixKind::Seqpacket, &name).expect("a dump");
+            assert_eq!((queue.listeners, queue.other_kind), (0, true));
+        }
+        assert_eq!(diag.listener(&stale).expect("its queue").limit, 9);
+    }
+
+    #[test]
+    fn an_error_carries_its_errno() {
+        for kind in [NLMSG_ERROR, NLMSG_DONE] {
+            let error = step(kind, 0, &(-2i32).to_ne_bytes(), &mut |_| ()).unwrap_err();
+            assert_eq!(error.raw_os_error(), Some(2));
+        }
+        assert!(!step(NLMSG_DONE, 0, &0i32.to_ne_bytes(), &mut |_| ()).unwrap());
+        assert!(step(NLMSG_OVERRUN, 0, &[], &mut |_| ()).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(
+            kind in 0u16..24, bytes in proptest::collection::vec(any::<u8>(), 0..200),
+        ) {
+            let _ = step(kind, 0, &bytes, &mut |listener| {
+                let mut queue = UnixQueue::default();
+                queue.add(listener);
+                let _ = serves(listener, &UnixName::UNNAMED, None);
+            });
+        }
+    }
 }
