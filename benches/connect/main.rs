@@ -1,10 +1,10 @@
 //! What measuring costs: our engine beside a bare epoll loop written with libc.
 //!
 //! `cargo bench --bench connect [-- --quick]`. Everything runs in one go against one target (a
-//! child process), generator and target each pinned to a CPU of its own. Rounds of the three
+//! child process), generator and target each pinned to a CPU of its own. Rounds of the
 //! loops are interleaved, and each is compared with the bare loop of its own round,
 //! so that a noisy neighbour troubles both sides of a ratio. Connections are closed by RST in all
-//! three, since TIME_WAIT would make the search for a port slower from round to round.
+//! of them, since TIME_WAIT would make the search for a port slower from round to round.
 
 mod bare;
 mod cost;
@@ -17,8 +17,10 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use loadgen::scenario::plan::Lifecycle;
+use loadgen::sys::uring;
 
-use table::Round;
+use ours::Kind;
+use table::{Pair, Round};
 
 #[global_allocator]
 static ALLOCATOR: cost::Counting = cost::Counting;
@@ -67,20 +69,36 @@ fn run(extent: Extent) -> anyhow::Result<()> {
     table::heading(&extent, &cpus);
 
     // The first of each warms caches, pages and branch predictors up.
-    round(&target, extent.slice / 2)?;
+    let engines = engines();
+    round(&target, extent.slice / 2, &engines)?;
     let rounds = (0..extent.rounds)
-        .map(|_| round(&target, extent.slice))
+        .map(|_| round(&target, extent.slice, &engines))
         .collect::<anyhow::Result<Vec<_>>>()?;
-    table::rounds(&rounds);
-    let open = ours::open_loop(target.address, OPEN_RATE, extent.open)?;
-    table::open_loop(OPEN_RATE, &open);
+    table::rounds(&engines, &rounds);
+    for kind in engines {
+        let open = ours::open_loop(kind, target.address, OPEN_RATE, extent.open)?;
+        table::open_loop(kind, OPEN_RATE, &open);
+    }
     Ok(())
 }
 
-fn round(target: &target::Target, slice: Duration) -> anyhow::Result<Round> {
-    Ok(Round {
-        bare: bare::run(target.address, IN_FLIGHT as usize, slice).context("the bare loop")?,
-        fresh: ours::closed_loop(target.address, IN_FLIGHT, Lifecycle::Fresh, slice)?,
-        recycle: ours::closed_loop(target.address, IN_FLIGHT, Lifecycle::Recycle, slice)?,
-    })
+/// The engines that there are here; the default first.
+fn engines() -> Vec<Kind> {
+    match uring::available() {
+        Ok(()) => vec![Kind::Mio, Kind::IoUring],
+        Err(error) => {
+            println!("without io_uring: {error}");
+            vec![Kind::Mio]
+        }
+    }
+}
+
+fn round(target: &target::Target, slice: Duration, engines: &[Kind]) -> anyhow::Result<Round> {
+    let address = target.address;
+    let bare = bare::run(address, IN_FLIGHT as usize, slice).context("the bare loop")?;
+    let ran = |kind: &Kind| {
+        let ran = |lifecycle| ours::closed_loop(*kind, address, IN_FLIGHT, lifecycle, slice);
+        Ok(Pair { fresh: ran(Lifecycle::Fresh)?, recycle: ran(Lifecycle::Recycle)? })
+    };
+    Ok(Round { bare, ours: engines.iter().map(ran).collect::<anyhow::Result<_>>()? })
 }

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use loadgen::clients::Script;
-use loadgen::engine::{Batch, Descriptors, Engine, Handover, MioEngine, Part, Share, Stop, Way};
+use loadgen::engine::{
+    Batch, Descriptors, Engine, Handover, IoUringEngine, MioEngine, Part, Share, Stop, Way,
+};
 use loadgen::load::{Schedule, Shape};
 use loadgen::measure::book::Book;
 use loadgen::measure::intervals::Intervals;
@@ -22,6 +24,30 @@ use super::cost::{Cost, allocations, cpu_time};
 
 /// Records are handed over and booked this often: the timeline's default.
 const INTERVAL: Span = Span::from_millis(100);
+
+/// Which engine of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Over epoll.
+    Mio,
+    /// Over io_uring.
+    IoUring,
+}
+
+impl Kind {
+    /// The engine's name.
+    pub fn name(self) -> &'static str {
+        self.engine().name()
+    }
+
+    fn engine(self) -> Box<dyn Engine> {
+        let stop = Arc::new(Stop::new());
+        match self {
+            Self::Mio => Box::new(MioEngine { stop }),
+            Self::IoUring => Box::new(IoUringEngine { stop }),
+        }
+    }
+}
 
 /// What a run of ours says.
 pub struct Ran {
@@ -44,6 +70,7 @@ impl Ran {
 
 /// Clients that connect anew as soon as they have closed.
 pub fn closed_loop(
+    kind: Kind,
     address: PermittedAddr,
     clients: u32,
     lifecycle: Lifecycle,
@@ -51,21 +78,36 @@ pub fn closed_loop(
 ) -> anyhow::Result<Ran> {
     let window = span(time);
     let schedule = Schedule::Closed { clients, think: Span::default(), window, attempts: None };
-    run(address, schedule, lifecycle)
+    run(kind, address, schedule, lifecycle)
 }
 
 /// Connects at a constant rate, whatever becomes of them.
-pub fn open_loop(address: PermittedAddr, rate: f64, time: Duration) -> anyhow::Result<Ran> {
+pub fn open_loop(
+    kind: Kind,
+    address: PermittedAddr,
+    rate: f64,
+    time: Duration,
+) -> anyhow::Result<Ran> {
     let rate = Rate::new(rate).context("the rate is out of range")?;
     let shape = Shape::Constant { rate };
-    run(address, Schedule::Open { shape, window: span(time), attempts: None }, Lifecycle::Fresh)
+    run(
+        kind,
+        address,
+        Schedule::Open { shape, window: span(time), attempts: None },
+        Lifecycle::Fresh,
+    )
 }
 
 fn span(time: Duration) -> Span {
     Span::from_millis(time.as_millis() as u64)
 }
 
-fn run(address: PermittedAddr, schedule: Schedule, lifecycle: Lifecycle) -> anyhow::Result<Ran> {
+fn run(
+    kind: Kind,
+    address: PermittedAddr,
+    schedule: Schedule,
+    lifecycle: Lifecycle,
+) -> anyhow::Result<Ran> {
     let cpu = cpu_time()?;
     let epoch = clock::monotonic();
     let book = Book::new(INTERVAL.nanos(), &[schedule.window().nanos()]);
@@ -76,8 +118,7 @@ fn run(address: PermittedAddr, schedule: Schedule, lifecycle: Lifecycle) -> anyh
     let collector = thread::spawn(move || collect(book, &batches, &emptied));
     let worker = thread::spawn(move || {
         let before = allocations();
-        let engine = MioEngine { stop: Arc::new(Stop::new()) };
-        engine.run(share, handover).map(|_| allocations() - before)
+        kind.engine().run(share, handover).map(|_| allocations() - before)
     });
     let allocations = worker.join().expect("the worker does not panic")?;
     let book = collector.join().expect("the collector does not panic");

@@ -2,16 +2,13 @@
 
 use std::io::{self, IoSlice, Read};
 use std::net::Shutdown;
-use std::os::fd::AsRawFd;
 use std::time::Duration;
 
-use mio::Interest;
-use mio::unix::SourceFd;
-
 use super::Way;
+use super::reactor::{Dialed, Interest, Reactor, Watch};
 use super::slots::Phase;
 use super::waiting::Slot;
-use super::worker::{RECORDS, ROOM, Worker};
+use super::worker::{BACK_OFF, RECORDS, ROOM, Worker};
 use crate::clients::{Arrived, Want};
 use crate::measure::greeting::Greeting;
 use crate::measure::{Ending, Event, Outcome, Record};
@@ -19,7 +16,6 @@ use crate::scenario::plan::{Lifecycle, VanishHow};
 use crate::sys::clock;
 use crate::sys::deaf::deafen;
 use crate::sys::errno;
-use crate::sys::socket::disconnect;
 use crate::sys::tcp_info::{Standing, TcpInfo};
 
 /// Reads of one connection before others have their turn.
@@ -32,15 +28,39 @@ fn success(info: &TcpInfo) -> Outcome {
     if info.retransmits() > 0 { Outcome::OkRetried } else { Outcome::Ok }
 }
 
-impl Worker {
+impl<R: Reactor> Worker<R> {
+    /// Starts connecting.
+    ///
+    /// # Errors
+    /// How connecting failed at once; the attempt is still in its place then.
+    pub(super) fn dial(&mut self, slot: Slot) -> io::Result<()> {
+        let token = self.slots.token(slot);
+        let Some(attempt) = self.slots.get(slot) else { return Ok(()) };
+        let part = &self.streams[attempt.part].part;
+        match self.reactor.dial(&part.way, &attempt.socket, token)? {
+            Dialed::Called => {
+                let info = TcpInfo::of(&attempt.socket)?;
+                self.connecting(slot, &info, 0);
+            }
+            Dialed::Queued => {
+                attempt.watch = Watch::Dialing;
+                self.waiting.push(attempt.part * 2, slot, attempt.issued + part.timeout);
+            }
+        }
+        Ok(())
+    }
+
     /// Looks how far a connection is. On one host the handshake is often over when `connect()`
     /// returns, although it says EINPROGRESS: asking the kernel saves a wait for the event.
-    pub(super) fn connecting(&mut self, slot: Slot, info: &TcpInfo) {
+    /// `errno` says how it failed, where that is known already.
+    fn connecting(&mut self, slot: Slot, info: &TcpInfo, errno: i32) {
         match info.standing() {
             Standing::Established => self.established(slot, info),
             Standing::Closed => {
-                let error = self.slots.get(slot).and_then(|a| a.socket.take_error().ok().flatten());
-                let number = error.map_or(libc::ECONNABORTED, |error| errno::number(&error));
+                let number = match errno {
+                    0 => self.pending_error(slot),
+                    known => known,
+                };
                 // Only a handshake sets it, and the end of the connection leaves it: established,
                 // and reset before anybody looked.
                 if info.rtt_us() > 0 {
@@ -56,7 +76,7 @@ impl Worker {
                 match part.way {
                     Way::Whole(_) => {
                         let deadline = issued + part.timeout;
-                        self.register(slot);
+                        self.watch(slot, Interest::Room);
                         self.waiting.push(index * 2, slot, deadline);
                     }
                     // No event will ever tell of it.
@@ -64,6 +84,12 @@ impl Worker {
                 }
             }
         }
+    }
+
+    /// Why the kernel closed a connection.
+    fn pending_error(&mut self, slot: Slot) -> i32 {
+        let error = self.slots.get(slot).and_then(|a| a.socket.take_error().ok().flatten());
+        error.map_or(libc::ECONNABORTED, |error| errno::number(&error))
     }
 
     /// Records how connecting ended; the instant of it.
@@ -117,7 +143,11 @@ impl Worker {
 
     fn connect_failed(&mut self, slot: Slot, outcome: Outcome, errno: i32, info: Option<&TcpInfo>) {
         let at = self.record_connect(slot, outcome, errno, info);
-        self.release(slot, at);
+        let wait = match outcome {
+            Outcome::NoPort | Outcome::NoBuffer | Outcome::Unreachable => BACK_OFF,
+            _ => 0,
+        };
+        self.release(slot, at, wait);
     }
 
     /// Does what the script of an established connection wants, until it has to wait or others
@@ -140,22 +170,22 @@ impl Worker {
                 Want::Pause { time, until } => {
                     *pausing = true;
                     let line = attempt.part * 2 + 1;
-                    let was_registered = attempt.registered;
-                    self.register(slot);
+                    let was_watched = attempt.watch != Watch::Idle;
                     let deadline = self.now().saturating_add(time).min(until);
                     self.waiting.push(line, slot, deadline);
+                    self.rest(slot);
                     // An end that came with the reply makes no new event.
-                    if was_registered {
+                    if was_watched {
                         self.paused(slot);
                     }
                     return;
                 }
                 Want::Receive => {
-                    let was_registered = attempt.registered;
-                    self.register(slot);
+                    let was_watched = attempt.watch != Watch::Idle;
+                    self.watch(slot, Interest::Arrival);
                     self.time_exchange(slot);
                     // Bytes that came before the wish for them make no new event.
-                    if !was_registered || !self.receive(slot) {
+                    if !was_watched || !self.receive(slot) {
                         return;
                     }
                 }
@@ -164,7 +194,7 @@ impl Worker {
                     match attempt.socket.send_vectored(&parts) {
                         Ok(count) => stream.part.script.sent(progress, count),
                         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                            self.register(slot);
+                            self.watch(slot, Interest::Room);
                             return self.time_exchange(slot);
                         }
                         Err(error) => return self.broke(slot, &error),
@@ -270,16 +300,23 @@ impl Worker {
         false
     }
 
-    /// The poll says that something happened to the socket of `slot`.
-    pub(super) fn ready(&mut self, slot: Slot) {
+    /// The reactor says that something happened to the socket of `slot`; `errno` is how connecting
+    /// failed, where it knows.
+    pub(super) fn ready(&mut self, slot: Slot, errno: i32) {
+        if !self.at_hand(slot) {
+            return;
+        }
         let Some(attempt) = self.slots.get(slot) else { return };
+        if R::ONCE {
+            attempt.watch = Watch::Idle;
+        }
         match &attempt.phase {
             Phase::Connecting => {
                 if let Ok(info) = TcpInfo::of(&attempt.socket)
                     && info.standing() != Standing::Connecting
                 {
                     self.waiting.remove(slot);
-                    self.connecting(slot, &info);
+                    self.connecting(slot, &info, errno);
                 }
             }
             Phase::HalfOpen => {}
@@ -292,6 +329,7 @@ impl Worker {
                 }
             }
         }
+        self.rest(slot);
     }
 
     /// Looks after an attempt that pauses: nothing was asked for, so that only an end of the
@@ -308,12 +346,15 @@ impl Worker {
     /// Ends the waits whose time is over.
     pub(super) fn end_waits(&mut self, now: u64) {
         while let Some(slot) = self.waiting.pop_due(now) {
+            if !self.at_hand(slot) {
+                continue;
+            }
             let Some(attempt) = self.slots.get(slot) else { continue };
             match &mut attempt.phase {
                 Phase::Connecting => match TcpInfo::of(&attempt.socket) {
                     // The event that tells so is not read yet.
                     Ok(info) if info.standing() != Standing::Connecting => {
-                        self.connecting(slot, &info);
+                        self.connecting(slot, &info, 0);
                     }
                     info => {
                         self.connect_failed(slot, Outcome::Timeout, 0, info.ok().as_ref());
@@ -322,7 +363,7 @@ impl Worker {
                 Phase::HalfOpen => match TcpInfo::of(&attempt.socket) {
                     // The kernel gave up before we did.
                     Ok(info) if info.standing() != Standing::Connecting => {
-                        self.connecting(slot, &info);
+                        self.connecting(slot, &info, 0);
                     }
                     info => {
                         self.connect_failed(slot, Outcome::HalfOpen, 0, info.ok().as_ref());
@@ -360,7 +401,7 @@ impl Worker {
         });
         match left {
             Ok(None) => self.end(slot, Ending::Vanished, 0),
-            Ok(Some(socket)) if self.slots.take_descriptor() => {
+            Ok(Some(socket)) if self.purse.open() => {
                 self.left_open.push(socket);
                 self.end(slot, Ending::Vanished, 0);
             }
@@ -387,42 +428,31 @@ impl Worker {
             let event = Event::End { ending, errno };
             self.records.push(Record { load, attempt: number, at, event });
         }
-        self.release(slot, at);
+        self.release(slot, at, 0);
     }
 
-    /// Closes the socket, or keeps it for the next attempt, and frees the place.
-    fn release(&mut self, slot: Slot, at: u64) {
+    /// Closes the socket, or keeps it for the next attempt, and frees the place. A client of a
+    /// closed loop waits for `least` nanoseconds.
+    fn release(&mut self, slot: Slot, at: u64, least: u64) {
         self.waiting.remove(slot);
+        let token = self.slots.token(slot);
         let Some(attempt) = self.slots.take(slot) else { return };
         let stream = &mut self.streams[attempt.part];
-        if stream.part.lifecycle == Lifecycle::Recycle {
-            let known = !attempt.registered
-                || self
-                    .poll
-                    .registry()
-                    .deregister(&mut SourceFd(&attempt.socket.as_raw_fd()))
-                    .is_ok();
-            if known && disconnect(&attempt.socket).is_ok() {
-                stream.spare.push(attempt.socket);
-            }
+        let recycled = stream.part.lifecycle == Lifecycle::Recycle && !self.purse.is_overdrawn();
+        let forgotten = attempt.watch == Watch::Idle
+            || self.reactor.forget(&attempt.socket, token, recycled).is_ok();
+        if recycled && forgotten && self.reactor.disconnect(&attempt.socket).is_ok() {
+            stream.spare.push(attempt.socket);
+        } else {
+            self.purse.closed();
         }
-        stream.pacing.ended(at, 0);
-    }
-
-    fn register(&mut self, slot: Slot) {
-        let token = self.slots.token(slot);
-        let Some(attempt) = self.slots.get(slot) else { return };
-        if attempt.registered {
-            return;
-        }
-        let descriptor = attempt.socket.as_raw_fd();
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        // Without it the attempt ends by its timeout, which is the truth for this client.
-        attempt.registered =
-            self.poll.registry().register(&mut SourceFd(&descriptor), token, interest).is_ok();
+        stream.pacing.ended(at, least);
     }
 
     pub(super) fn cut(&mut self, slot: Slot) {
+        if !self.at_hand(slot) {
+            return;
+        }
         let Some(attempt) = self.slots.get(slot) else { return };
         if matches!(attempt.phase, Phase::Open { .. }) {
             return self.end(slot, Ending::Cut, 0);
@@ -432,7 +462,7 @@ impl Worker {
                 self.record_connect(slot, success(&info), 0, Some(&info));
                 self.end(slot, Ending::Cut, 0);
             }
-            Ok(info) if info.standing() == Standing::Closed => self.connecting(slot, &info),
+            Ok(info) if info.standing() == Standing::Closed => self.connecting(slot, &info, 0),
             info => self.connect_failed(slot, Outcome::Cut, 0, info.ok().as_ref()),
         }
     }

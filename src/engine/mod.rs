@@ -1,7 +1,11 @@
 //! Load workers: pacing, the hot loop, and what they hand over.
 
 mod attempt;
+mod descriptors;
+mod engines;
 mod pacing;
+mod parking;
+mod reactor;
 mod slots;
 #[cfg(test)]
 mod tests;
@@ -9,7 +13,7 @@ mod waiting;
 mod worker;
 
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 
 use socket2::Socket;
@@ -21,7 +25,9 @@ use crate::measure::Record;
 use crate::scenario::plan::Lifecycle;
 use crate::sys::socket::Dialer;
 
-pub use worker::{MioEngine, RECORDS};
+pub use descriptors::Descriptors;
+pub use engines::{IoUringEngine, MioEngine};
+pub use worker::RECORDS;
 
 /// A way of driving clients. Each worker thread runs one engine on its share of a cell's loads.
 pub trait Engine: Send + Sync {
@@ -51,24 +57,6 @@ pub struct Share {
     pub descriptors: Arc<Descriptors>,
     /// How often records are handed over, in nanoseconds.
     pub interval: u64,
-}
-
-/// Descriptors that clients' sockets may take. A worker takes one when it has more attempts in
-/// progress than ever before and keeps it: no attempt touches it as a rule.
-#[derive(Debug)]
-pub struct Descriptors(AtomicU64);
-
-impl Descriptors {
-    /// So many of them.
-    pub const fn new(count: u64) -> Self {
-        Self(AtomicU64::new(count))
-    }
-
-    /// Takes one; whether there was one.
-    pub fn take(&self) -> bool {
-        let less = |count: u64| count.checked_sub(1);
-        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
-    }
 }
 
 /// A worker's part of one load.

@@ -1,16 +1,16 @@
 //! The attempts in progress: preallocated places that are used again and again.
 
-use std::sync::Arc;
+use std::mem;
 
 use socket2::Socket;
 
-use super::Descriptors;
+use super::reactor::{Token, Watch};
 use super::waiting::Slot;
 use crate::clients::Progress;
 
-/// One attempt in progress.
+/// One attempt in progress. A parked one has no socket at hand.
 #[derive(Debug)]
-pub struct Attempt {
+pub struct Attempt<S = Socket> {
     /// Index of the worker's part that it belongs to.
     pub part: usize,
     /// Number in its load.
@@ -20,9 +20,9 @@ pub struct Attempt {
     /// When `connect()` was called.
     pub issued: u64,
     /// Its socket.
-    pub socket: Socket,
-    /// Whether the poll knows the socket.
-    pub registered: bool,
+    pub socket: S,
+    /// What the reactor does for the socket.
+    pub watch: Watch,
     /// Whether it waits for its next turn.
     pub yielded: bool,
     /// Where it stands.
@@ -55,24 +55,38 @@ pub enum Phase {
     },
 }
 
+impl<S> Attempt<S> {
+    /// The same attempt with another socket.
+    fn with<T>(self, socket: T) -> (Attempt<T>, S) {
+        let Self { part, number, intended, issued, watch, yielded, phase, .. } = self;
+        (Attempt { part, number, intended, issued, socket, watch, yielded, phase }, self.socket)
+    }
+}
+
+#[derive(Debug)]
+enum Place {
+    Free,
+    Open(Attempt),
+    /// The reactor keeps its socket.
+    Parked(Attempt<()>),
+}
+
 /// Places for attempts, with room for a fixed number of them. Memory of a place is not touched
 /// before it is needed.
 #[derive(Debug)]
 pub struct Slots {
     most: usize,
-    descriptors: Arc<Descriptors>,
-    places: Vec<Option<Attempt>>,
-    /// Told apart from earlier attempts of the same place by the poll's late events.
+    places: Vec<Place>,
+    /// Told apart from earlier attempts of the same place by the reactor's late events.
     generations: Vec<u32>,
     free: Vec<Slot>,
 }
 
 impl Slots {
-    /// Room for `most` places, each with a descriptor of `descriptors`.
-    pub fn new(most: usize, descriptors: Arc<Descriptors>) -> Self {
+    /// Room for `most` places.
+    pub fn new(most: usize) -> Self {
         Self {
             most,
-            descriptors,
             places: Vec::with_capacity(most),
             generations: Vec::with_capacity(most),
             free: Vec::with_capacity(most),
@@ -84,23 +98,18 @@ impl Slots {
         self.places.len() - self.free.len()
     }
 
-    /// Sees to it that a place is free; false where there is no room or no descriptor for one.
+    /// Sees to it that a place is free; false where there is no room for one.
     pub fn make_room(&mut self) -> bool {
         if !self.free.is_empty() {
             return true;
         }
-        if self.places.len() == self.most || !self.descriptors.take() {
+        if self.places.len() == self.most {
             return false;
         }
         self.free.push(self.places.len() as Slot);
-        self.places.push(None);
+        self.places.push(Place::Free);
         self.generations.push(0);
         true
-    }
-
-    /// Takes a descriptor for a socket that is kept without a place; whether there was one.
-    pub fn take_descriptor(&self) -> bool {
-        self.descriptors.take()
     }
 
     /// Takes a place.
@@ -110,38 +119,95 @@ impl Slots {
     /// connection that nobody looks after would be in the target's books only.
     pub fn insert(&mut self, attempt: Attempt) -> Slot {
         let slot = self.free.pop().expect("a place is free");
-        self.places[slot as usize] = Some(attempt);
+        self.places[slot as usize] = Place::Open(attempt);
         slot
     }
 
-    /// Gives a place back.
+    /// Gives the place of an attempt that is not parked back.
     pub fn take(&mut self, slot: Slot) -> Option<Attempt> {
-        let attempt = self.places[slot as usize].take()?;
+        let place = &mut self.places[slot as usize];
+        match mem::replace(place, Place::Free) {
+            Place::Open(attempt) => {
+                self.vacate(slot);
+                Some(attempt)
+            }
+            other => {
+                *place = other;
+                None
+            }
+        }
+    }
+
+    /// Gives the place of a parked attempt back.
+    pub fn take_parked(&mut self, slot: Slot) -> Option<Attempt<()>> {
+        let place = &mut self.places[slot as usize];
+        match mem::replace(place, Place::Free) {
+            Place::Parked(attempt) => {
+                self.vacate(slot);
+                Some(attempt)
+            }
+            other => {
+                *place = other;
+                None
+            }
+        }
+    }
+
+    fn vacate(&mut self, slot: Slot) {
         self.generations[slot as usize] = self.generations[slot as usize].wrapping_add(1);
         self.free.push(slot);
-        Some(attempt)
     }
 
-    /// The attempt in a place.
+    /// The attempt in a place, unless it is parked.
     pub fn get(&mut self, slot: Slot) -> Option<&mut Attempt> {
-        self.places[slot as usize].as_mut()
+        match &mut self.places[slot as usize] {
+            Place::Open(attempt) => Some(attempt),
+            _ => None,
+        }
     }
 
-    /// The poll's name for the attempt that is in `slot` now.
-    pub fn token(&self, slot: Slot) -> mio::Token {
-        mio::Token((self.generations[slot as usize] as usize) << 32 | slot as usize)
+    /// Whether the attempt in a place is parked.
+    pub fn is_parked(&self, slot: Slot) -> bool {
+        matches!(self.places[slot as usize], Place::Parked(_))
+    }
+
+    /// Parks an attempt with `keep`, which takes the socket or gives it back; whether it did.
+    pub fn park(&mut self, slot: Slot, keep: impl FnOnce(Socket) -> Result<(), Socket>) -> bool {
+        let place = &mut self.places[slot as usize];
+        let Place::Open(attempt) = mem::replace(place, Place::Free) else { return false };
+        let (attempt, socket) = attempt.with(());
+        *place = match keep(socket) {
+            Ok(()) => Place::Parked(attempt),
+            Err(socket) => Place::Open(attempt.with(socket).0),
+        };
+        matches!(place, Place::Parked(_))
+    }
+
+    /// Gives a parked attempt its socket back.
+    pub fn unpark(&mut self, slot: Slot, socket: Socket) {
+        let place = &mut self.places[slot as usize];
+        *place = match mem::replace(place, Place::Free) {
+            Place::Parked(attempt) => Place::Open(attempt.with(socket).0),
+            other => other,
+        };
+    }
+
+    /// The reactor's name for the attempt that is in `slot` now.
+    pub fn token(&self, slot: Slot) -> Token {
+        Token(u64::from(self.generations[slot as usize]) << 32 | u64::from(slot))
     }
 
     /// The place that a token names, if its attempt is still the same.
-    pub fn by_token(&self, token: mio::Token) -> Option<Slot> {
+    pub fn by_token(&self, token: Token) -> Option<Slot> {
         let slot = token.0 as u32;
         let generation = (token.0 >> 32) as u32;
         let known = self.generations.get(slot as usize) == Some(&generation);
-        (known && self.places[slot as usize].is_some()).then_some(slot)
+        (known && !matches!(self.places[slot as usize], Place::Free)).then_some(slot)
     }
 
     /// Every place in use.
     pub fn occupied(&self) -> Vec<Slot> {
-        (0..self.places.len() as Slot).filter(|s| self.places[*s as usize].is_some()).collect()
+        let used = |slot: &Slot| !matches!(self.places[*slot as usize], Place::Free);
+        (0..self.places.len() as Slot).filter(used).collect()
     }
 }

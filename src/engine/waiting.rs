@@ -93,6 +93,11 @@ impl Waiting {
             .min()
     }
 
+    /// When the wait of `slot` ends, if it waits.
+    pub fn deadline(&self, slot: Slot) -> Option<u64> {
+        self.links.get(slot as usize).filter(|link| link.waits).map(|link| link.deadline)
+    }
+
     /// Takes out a slot whose deadline is not after `now`.
     pub fn pop_due(&mut self, now: u64) -> Option<Slot> {
         let due = self
@@ -117,8 +122,10 @@ mod tests {
         waiting.push(1, 1, 20);
         waiting.push(1, 2, 30);
         assert_eq!(waiting.earliest(), Some(20));
+        assert_eq!([0, 1, 3].map(|slot| waiting.deadline(slot)), [Some(50), Some(20), None]);
         assert_eq!(waiting.pop_due(10), None);
         assert_eq!(waiting.pop_due(25), Some(1));
+        assert_eq!(waiting.deadline(1), None);
         waiting.remove(2);
         assert_eq!(waiting.earliest(), Some(50));
         assert_eq!(waiting.pop_due(50), Some(0));

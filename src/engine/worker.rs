@@ -1,27 +1,24 @@
-//! The hot loop over epoll (mio): no allocation, no lock and no formatting for an attempt.
+//! The hot loop, whatever the reactor: no allocation, no lock and no formatting for an attempt.
 //!
 //! A pass issues what is due (at most [`BURST`] attempts), ends what has waited too long, hands
 //! records over once an interval, and sleeps until the next of these or an event.
 
 use std::collections::VecDeque;
 use std::io;
-use std::os::fd::AsRawFd;
-use std::sync::Arc;
 
-use mio::unix::SourceFd;
-use mio::{Events, Interest, Poll, Token};
 use socket2::Socket;
 
+use super::descriptors::Purse;
 use super::pacing::Pacing;
+use super::reactor::{Reactor, Token, Until, Wake, Watch};
 use super::slots::{Attempt, Phase, Slots};
 use super::waiting::Waiting;
-use super::{Batch, Engine, Handover, Part, PartReport, Share, Stop, Way, WorkerReport};
+use super::{Batch, Handover, Part, PartReport, Share, Stop, Way, WorkerReport};
 use crate::measure::{Event, Outcome, Record};
 use crate::observe::cpu;
 use crate::scenario::plan::Lifecycle;
-use crate::sys::clock::{self, Alarm};
+use crate::sys::clock;
 use crate::sys::errno;
-use crate::sys::tcp_info::TcpInfo;
 
 /// Connects in one pass; more of them would queue behind each other unseen.
 const BURST: usize = 8;
@@ -29,44 +26,29 @@ const BURST: usize = 8;
 pub const RECORDS: usize = 8192;
 /// Records that one pass may add, generously: an event brings at most five.
 pub(super) const ROOM: usize = 2048;
-const EVENTS: usize = 256;
 /// How often a worker sees whether it is to stop, in nanoseconds.
 const LOOK: u64 = 50_000_000;
 /// A client of a closed loop whose attempt failed on this machine waits so long, in nanoseconds:
 /// there may be a descriptor or a port then.
-const BACK_OFF: u64 = 1_000_000;
+pub(super) const BACK_OFF: u64 = 1_000_000;
 const READ_BUFFER: usize = 64 * 1024;
-const ALARM: Token = Token(usize::MAX);
 
-/// Readiness by epoll, deadlines by timerfd.
-#[derive(Debug)]
-pub struct MioEngine {
-    /// Ends it early.
-    pub stop: Arc<Stop>,
-}
-
-impl MioEngine {
-    /// The name in results.
-    pub const NAME: &str = "mio";
-}
-
-impl Engine for MioEngine {
-    fn name(&self) -> &'static str {
-        Self::NAME
+/// Runs the share with a reactor of its own.
+pub(super) fn run<R: Reactor>(
+    stop: &Stop,
+    share: Share,
+    handover: Handover,
+) -> io::Result<WorkerReport> {
+    clock::tighten_timer_slack();
+    let mut worker = Worker::<R>::new(share, handover)?;
+    // An instant before the epoch has no number, so that nothing may happen there.
+    while clock::monotonic() < worker.epoch && !stop.requested() {
+        clock::sleep_until(worker.epoch.min(clock::monotonic() + LOOK));
     }
-
-    fn run(&self, share: Share, handover: Handover) -> io::Result<WorkerReport> {
-        clock::tighten_timer_slack();
-        let mut worker = Worker::new(share, handover)?;
-        // An instant before the epoch has no number, so that nothing may happen there.
-        while clock::monotonic() < worker.epoch && !self.stop.requested() {
-            clock::sleep_until(worker.epoch.min(clock::monotonic() + LOOK));
-        }
-        let ran = worker.run(&self.stop);
-        // What happened before an error counts as well.
-        let report = worker.finish();
-        Ok(WorkerReport { failed: ran.err(), ..report })
-    }
+    let ran = worker.run(stop);
+    // What happened before an error counts as well.
+    let report = worker.finish();
+    Ok(WorkerReport { failed: ran.err(), ..report })
 }
 
 /// One part of a load, with what changes while it runs.
@@ -86,16 +68,16 @@ impl Stream {
     }
 }
 
-pub(super) struct Worker {
-    pub(super) poll: Poll,
-    alarm: Alarm,
+pub(super) struct Worker<R> {
+    pub(super) reactor: R,
     pub(super) epoch: u64,
     /// Last reading of the clock, good enough where nothing has taken time since.
-    looked: u64,
+    pub(super) looked: u64,
     pub(super) run: u64,
     interval: u64,
     pub(super) streams: Vec<Stream>,
     pub(super) slots: Slots,
+    pub(super) purse: Purse,
     pub(super) waiting: Waiting,
     /// Attempts that have more to do at once, after the others' turn.
     pub(super) yielded: VecDeque<Token>,
@@ -111,11 +93,9 @@ pub(super) struct Worker {
     pub(super) buffer: Box<[u8]>,
 }
 
-impl Worker {
+impl<R: Reactor> Worker<R> {
     fn new(share: Share, handover: Handover) -> io::Result<Self> {
-        let poll = Poll::new()?;
-        let alarm = Alarm::new()?;
-        poll.registry().register(&mut SourceFd(&alarm.as_raw_fd()), ALARM, Interest::READABLE)?;
+        let reactor = R::new(&share)?;
         let slots = share.slots;
         let lines = share.parts.len() * 2;
         let stream = |part: Part| Stream {
@@ -128,14 +108,14 @@ impl Worker {
             part,
         };
         Ok(Self {
-            poll,
-            alarm,
+            reactor,
             epoch: share.epoch,
             looked: 0,
             run: share.run,
             interval: share.interval,
             streams: share.parts.into_iter().map(stream).collect(),
-            slots: Slots::new(slots, share.descriptors),
+            slots: Slots::new(slots),
+            purse: Purse::new(share.descriptors),
             waiting: Waiting::new(slots, lines),
             yielded: VecDeque::with_capacity(slots),
             records: Vec::with_capacity(RECORDS),
@@ -149,7 +129,7 @@ impl Worker {
     }
 
     fn run(&mut self, stop: &Stop) -> io::Result<()> {
-        let mut events = Events::with_capacity(EVENTS);
+        let mut woken = Vec::new();
         if stop.requested() {
             return Ok(());
         }
@@ -173,15 +153,10 @@ impl Worker {
                     return Ok(());
                 }
             }
-            self.wait(now, &mut events)?;
-            for event in &events {
-                match event.token() {
-                    ALARM => self.alarm.rang(),
-                    token => {
-                        if let Some(slot) = self.slots.by_token(token) {
-                            self.ready(slot);
-                        }
-                    }
+            self.wait(now, &mut woken)?;
+            for wake in woken.drain(..) {
+                if let Some(slot) = self.slots.by_token(wake.token) {
+                    self.ready(slot, wake.errno);
                 }
             }
         }
@@ -198,22 +173,17 @@ impl Worker {
     }
 
     /// Sleeps until something is due, or only looks where something is due already.
-    fn wait(&mut self, now: u64, events: &mut Events) -> io::Result<()> {
+    fn wait(&mut self, now: u64, woken: &mut Vec<Wake>) -> io::Result<()> {
         let next = self.next_handover.min(self.next_look);
         let mut next = next.min(self.waiting.earliest().unwrap_or(u64::MAX));
         for stream in &mut self.streams {
             next = next.min(stream.pacing.next(now).unwrap_or(u64::MAX));
         }
-        let patience = if next <= now || !self.yielded.is_empty() {
-            Some(std::time::Duration::ZERO)
-        } else {
-            self.alarm.set(self.epoch + next)?;
-            None
+        let until = match next <= now || !self.yielded.is_empty() {
+            true => Until::Now,
+            false => Until::Instant(self.epoch + next),
         };
-        match self.poll.poll(events, patience) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
-            done => done,
-        }
+        self.reactor.wait(until, woken)
     }
 
     /// Issues attempts whose instant has come, the most overdue load first.
@@ -235,30 +205,18 @@ impl Worker {
     }
 
     fn issue(&mut self, part: usize, number: u64, intended: u64) {
-        if !self.slots.make_room() {
-            // As many attempts as descriptors are in progress.
-            let issued = self.now();
-            return self.fail(part, number, intended, issued, libc::EMFILE);
-        }
-        let stream = &mut self.streams[part];
-        let made = match stream.spare.pop() {
-            Some(socket) => Ok(socket),
-            None => stream.part.way.socket(number),
+        let made = match self.slots.make_room() {
+            true => self.socket(part, number),
+            false => Err(io::Error::from_raw_os_error(libc::EMFILE)),
         };
         let issued = self.now();
-        let way = &self.streams[part].part.way;
-        let phase = match way {
+        let socket = match made {
+            Ok(socket) => socket,
+            Err(error) => return self.fail(part, number, intended, issued, errno::number(&error)),
+        };
+        let phase = match self.streams[part].part.way {
             Way::Whole(_) => Phase::Connecting,
             Way::Half(..) => Phase::HalfOpen,
-        };
-        let connected = made.and_then(|socket| {
-            way.connect(&socket)?;
-            let info = TcpInfo::of(&socket)?;
-            Ok((socket, info))
-        });
-        let (socket, info) = match connected {
-            Ok(connected) => connected,
-            Err(error) => return self.fail(part, number, intended, issued, errno::number(&error)),
         };
         let attempt = Attempt {
             part,
@@ -266,12 +224,29 @@ impl Worker {
             intended,
             issued,
             socket,
-            registered: false,
+            watch: Watch::Idle,
             yielded: false,
             phase,
         };
         let slot = self.slots.insert(attempt);
-        self.connecting(slot, &info);
+        if let Err(error) = self.dial(slot) {
+            // Nobody heard of it.
+            self.slots.take(slot);
+            self.purse.closed();
+            self.fail(part, number, intended, issued, errno::number(&error));
+        }
+    }
+
+    /// A socket for an attempt: one that waits to connect again, else a new one.
+    fn socket(&mut self, part: usize, number: u64) -> io::Result<Socket> {
+        let stream = &mut self.streams[part];
+        if let Some(socket) = stream.spare.pop() {
+            return Ok(socket);
+        }
+        if !self.purse.open() {
+            return Err(io::Error::from_raw_os_error(libc::EMFILE));
+        }
+        stream.part.way.socket(number).inspect_err(|_| self.purse.closed())
     }
 
     /// The attempt failed before it had a place.

@@ -13,5 +13,7 @@ pub mod permit;
 pub mod socket;
 mod socket_table;
 pub mod tcp_info;
+#[cfg_attr(not(target_os = "linux"), path = "uring_elsewhere.rs")]
+pub mod uring;
 
 pub use errno::error_name;

@@ -63,6 +63,11 @@ impl Dialer {
         Ok(socket)
     }
 
+    /// Where connections go to.
+    pub(super) fn address(&self) -> &SockAddr {
+        &self.address
+    }
+
     /// Starts connecting. A connection in progress is no error.
     pub fn connect(&self, socket: &Socket) -> io::Result<()> {
         match socket.connect(&self.address) {

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use crate::clients::Script;
 use crate::engine::{
-    Batch, Descriptors, Engine, Handover, MioEngine, Part, Share, Stop, Way, WorkerReport,
+    Batch, Descriptors, Engine, Handover, IoUringEngine, MioEngine, Part, Share, Stop, Way,
+    WorkerReport,
 };
 use crate::load::Schedule;
 use crate::measure::{Ending, Event, Outcome, Record};
@@ -57,8 +58,31 @@ struct Start {
     descriptors: Arc<Descriptors>,
 }
 
+/// Which engine drives a load.
+#[derive(Debug, Clone, Copy)]
+pub enum Kind {
+    Mio,
+    IoUring,
+}
+
+impl Kind {
+    /// One load on this engine.
+    pub fn case(self, script: Script, schedule: Schedule) -> Case {
+        Case { engine: self, ..Case::new(script, schedule) }
+    }
+
+    fn engine(self, stop: &Arc<Stop>) -> Box<dyn Engine> {
+        let stop = Arc::clone(stop);
+        match self {
+            Self::Mio => Box::new(MioEngine { stop }),
+            Self::IoUring => Box::new(IoUringEngine { stop }),
+        }
+    }
+}
+
 /// One load.
 pub struct Case {
+    engine: Kind,
     pub script: Script,
     pub schedule: Schedule,
     pub lifecycle: Lifecycle,
@@ -76,8 +100,9 @@ pub struct Case {
 }
 
 impl Case {
-    pub fn new(script: Script, schedule: Schedule) -> Self {
+    fn new(script: Script, schedule: Schedule) -> Self {
         Self {
+            engine: Kind::Mio,
             script,
             schedule,
             lifecycle: Lifecycle::Fresh,
@@ -106,7 +131,7 @@ impl Case {
                 let share = self.share(address, index, &start);
                 let (_, emptied) = mpsc::channel();
                 let handover = Handover { worker: index as usize, filled: filled.clone(), emptied };
-                let engine = MioEngine { stop: Arc::clone(&stop) };
+                let engine = self.engine.engine(&stop);
                 thread::spawn(move || engine.run(share, handover))
             })
             .collect();

@@ -5,7 +5,7 @@ mod peers;
 
 use std::time::{Duration, Instant};
 
-use harness::{Case, MS, connect, request, until_close};
+use harness::{Kind, MS, connect, request, until_close};
 use peers::Peer;
 
 use crate::load::{Schedule, Shape};
@@ -14,6 +14,48 @@ use crate::scenario::plan::Lifecycle;
 use crate::sys::socket::Dialer;
 use crate::sys::tcp_info::{Standing, TcpInfo};
 use crate::units::{Rate, Span};
+
+/// Makes a test of each case for each engine.
+macro_rules! on_each_engine {
+    ($($case:ident,)+) => {
+        mod mio {
+            $(#[test] fn $case() { super::$case(super::Kind::Mio); })+
+        }
+
+        #[cfg(target_os = "linux")]
+        mod io_uring {
+            $(#[test] fn $case() { super::$case(super::Kind::IoUring); })+
+        }
+    };
+}
+
+on_each_engine! {
+    an_open_loop_makes_every_attempt,
+    nothing_is_issued_before_the_epoch,
+    a_closed_port_refuses,
+    a_full_backlog_times_out,
+    requests_are_answered,
+    a_missing_reply_times_out,
+    a_flood_times_out_and_others_have_their_turn,
+    bytes_that_come_do_not_move_the_deadline,
+    bytes_that_go_do_not_move_the_deadline,
+    a_reset_while_holding_is_told,
+    a_reset_before_anybody_looked_is_an_end_and_no_failure,
+    an_early_close_is_told_at_once,
+    a_close_that_comes_with_a_reply_ends_the_pause,
+    connections_are_held_as_long_as_wanted,
+    recycled_sockets_hold_and_connect_again,
+    closed_clients_think_after_their_own_end,
+    a_stop_cuts_what_is_open,
+    a_stop_cuts_what_still_connects,
+    a_stop_is_noticed_at_once,
+    workers_share_an_open_loop,
+    workers_share_a_closed_loop,
+    an_attempt_without_a_place_sends_nothing,
+    workers_share_the_descriptors,
+    clients_without_a_place_do_not_spin,
+    records_come_in_the_order_of_their_instants,
+}
 
 fn constant(per_second: f64, millis: u64) -> Schedule {
     let rate = Rate::new(per_second).expect("a rate");
@@ -31,10 +73,9 @@ fn closed(clients: u32, think: u64, window: u64, attempts: Option<u64>) -> Sched
     Schedule::Closed { clients, think, window, attempts }
 }
 
-#[test]
-fn an_open_loop_makes_every_attempt() {
+fn an_open_loop_makes_every_attempt(engine: Kind) {
     let peer = Peer::accepting();
-    let run = Case::new(connect(0), constant(200.0, 300)).run(peer.address);
+    let run = engine.case(connect(0), constant(200.0, 300)).run(peer.address);
     assert_eq!(run.outcomes(), [(Outcome::Ok, 60)]);
     assert_eq!(run.endings(), [(Ending::Done, 60)]);
     assert_eq!(run.unissued(), 0);
@@ -42,10 +83,9 @@ fn an_open_loop_makes_every_attempt() {
     assert!(run.connects().iter().all(|c| c.intended == c.attempt * 5 * MS));
 }
 
-#[test]
-fn nothing_is_issued_before_the_epoch() {
+fn nothing_is_issued_before_the_epoch(engine: Kind) {
     let peer = Peer::accepting();
-    let mut case = Case::new(connect(0), burst(20));
+    let mut case = engine.case(connect(0), burst(20));
     case.lead = Duration::from_millis(50);
     let run = case.run(peer.address);
     assert_eq!(run.outcomes(), [(Outcome::Ok, 20)]);
@@ -53,11 +93,10 @@ fn nothing_is_issued_before_the_epoch() {
     assert!(run.connects().iter().all(|c| c.issued < 1000 * MS && c.at < 1000 * MS));
 }
 
-#[test]
-fn a_closed_port_refuses() {
+fn a_closed_port_refuses(engine: Kind) {
     let peer = Peer::refusing();
     for lifecycle in [Lifecycle::Fresh, Lifecycle::Recycle] {
-        let mut case = Case::new(connect(0), constant(100.0, 100));
+        let mut case = engine.case(connect(0), constant(100.0, 100));
         case.lifecycle = lifecycle;
         let run = case.run(peer.address);
         assert_eq!(run.outcomes(), [(Outcome::Refused, 10)]);
@@ -65,10 +104,9 @@ fn a_closed_port_refuses() {
     }
 }
 
-#[test]
-fn a_full_backlog_times_out() {
+fn a_full_backlog_times_out(engine: Kind) {
     let peer = Peer::never_accepting(0);
-    let mut case = Case::new(connect(0), burst(5));
+    let mut case = engine.case(connect(0), burst(5));
     case.timeout = 300 * MS;
     let run = case.run(peer.address);
     assert_eq!(run.outcomes(), [(Outcome::Ok, 1), (Outcome::Timeout, 4)]);
@@ -76,11 +114,10 @@ fn a_full_backlog_times_out() {
     assert!(late.into_iter().all(|c| c.at - c.issued >= 300 * MS));
 }
 
-#[test]
-fn requests_are_answered() {
+fn requests_are_answered(engine: Kind) {
     let peer = Peer::echoing();
     for lifecycle in [Lifecycle::Fresh, Lifecycle::Recycle] {
-        let mut case = Case::new(request(3, 1), constant(200.0, 100));
+        let mut case = engine.case(request(3, 1), constant(200.0, 100));
         case.lifecycle = lifecycle;
         let run = case.run(peer.address);
         assert_eq!(run.outcomes(), [(Outcome::Ok, 20)]);
@@ -89,10 +126,9 @@ fn requests_are_answered() {
     }
 }
 
-#[test]
-fn a_missing_reply_times_out() {
+fn a_missing_reply_times_out(engine: Kind) {
     let peer = Peer::accepting();
-    let mut case = Case::new(request(1, 0), burst(3));
+    let mut case = engine.case(request(1, 0), burst(3));
     case.timeout = 100 * MS;
     let run = case.run(peer.address);
     assert_eq!(run.endings(), [(Ending::Timeout, 3)]);
@@ -100,10 +136,9 @@ fn a_missing_reply_times_out() {
 }
 
 /// A reply has to be whole in time, however much of it comes, and nobody else waits for it.
-#[test]
-fn a_flood_times_out_and_others_have_their_turn() {
+fn a_flood_times_out_and_others_have_their_turn(engine: Kind) {
     let peer = Peer::flooding();
-    let mut case = Case::new(until_close(5), burst(2));
+    let mut case = engine.case(until_close(5), burst(2));
     case.timeout = 300 * MS;
     let before = Instant::now();
     let run = case.run(peer.address);
@@ -114,30 +149,27 @@ fn a_flood_times_out_and_others_have_their_turn() {
     assert!(run.connects().iter().all(|c| c.at < 300 * MS), "the second had to wait");
 }
 
-#[test]
-fn bytes_that_come_do_not_move_the_deadline() {
+fn bytes_that_come_do_not_move_the_deadline(engine: Kind) {
     let peer = Peer::trickling(Duration::from_millis(50));
-    let mut case = Case::new(until_close(5), burst(2));
+    let mut case = engine.case(until_close(5), burst(2));
     case.timeout = 200 * MS;
     let run = case.run(peer.address);
     assert_eq!(run.endings(), [(Ending::Timeout, 2)]);
     assert!(run.held().iter().all(|time| (200 * MS..600 * MS).contains(time)));
 }
 
-#[test]
-fn bytes_that_go_do_not_move_the_deadline() {
+fn bytes_that_go_do_not_move_the_deadline(engine: Kind) {
     let peer = Peer::sipping(Duration::from_millis(100));
-    let mut case = Case::new(until_close(32 << 20), burst(2));
+    let mut case = engine.case(until_close(32 << 20), burst(2));
     case.timeout = 300 * MS;
     let run = case.run(peer.address);
     assert_eq!(run.endings(), [(Ending::Timeout, 2)]);
     assert!(run.held().iter().all(|time| (300 * MS..900 * MS).contains(time)));
 }
 
-#[test]
-fn a_reset_while_holding_is_told() {
+fn a_reset_while_holding_is_told(engine: Kind) {
     let peer = Peer::resetting(Duration::from_millis(10));
-    let run = Case::new(connect(500), constant(200.0, 50)).run(peer.address);
+    let run = engine.case(connect(500), constant(200.0, 50)).run(peer.address);
     assert_eq!(run.outcomes(), [(Outcome::Ok, 10)]);
     assert_eq!(run.endings(), [(Ending::Reset, 10)]);
 }
@@ -158,43 +190,38 @@ fn the_kernel_keeps_the_round_trip_time_of_a_connection_that_was_reset() {
     assert_eq!(closed(&Peer::refusing()).rtt_us(), 0);
 }
 
-#[test]
-fn a_reset_before_anybody_looked_is_an_end_and_no_failure() {
+fn a_reset_before_anybody_looked_is_an_end_and_no_failure(engine: Kind) {
     let peer = Peer::resetting(Duration::ZERO);
-    let run = Case::new(connect(500), constant(2000.0, 200)).run(peer.address);
+    let run = engine.case(connect(500), constant(2000.0, 200)).run(peer.address);
     assert_eq!(run.outcomes(), [(Outcome::Ok, 400)]);
     assert_eq!(run.endings(), [(Ending::Reset, 400)]);
 }
 
-#[test]
-fn an_early_close_is_told_at_once() {
+fn an_early_close_is_told_at_once(engine: Kind) {
     let peer = Peer::closing(Duration::from_millis(10));
-    let run = Case::new(connect(500), constant(200.0, 50)).run(peer.address);
+    let run = engine.case(connect(500), constant(200.0, 50)).run(peer.address);
     assert_eq!(run.endings(), [(Ending::Closed, 10)]);
     assert!(run.held().iter().all(|time| *time < 400 * MS));
 }
 
-#[test]
-fn a_close_that_comes_with_a_reply_ends_the_pause() {
+fn a_close_that_comes_with_a_reply_ends_the_pause(engine: Kind) {
     let peer = Peer::echoing_once();
-    let run = Case::new(request(2, 500), burst(5)).run(peer.address);
+    let run = engine.case(request(2, 500), burst(5)).run(peer.address);
     assert_eq!(run.replies(), 5);
     assert_eq!(run.endings(), [(Ending::Closed, 5)]);
     assert!(run.held().iter().all(|time| *time < 400 * MS));
 }
 
-#[test]
-fn connections_are_held_as_long_as_wanted() {
+fn connections_are_held_as_long_as_wanted(engine: Kind) {
     let peer = Peer::accepting();
-    let run = Case::new(connect(30), constant(500.0, 40)).run(peer.address);
+    let run = engine.case(connect(30), constant(500.0, 40)).run(peer.address);
     assert_eq!(run.endings(), [(Ending::Done, 20)]);
     assert!(run.held().iter().all(|time| *time >= 30 * MS));
 }
 
-#[test]
-fn recycled_sockets_hold_and_connect_again() {
+fn recycled_sockets_hold_and_connect_again(engine: Kind) {
     let peer = Peer::accepting();
-    let mut case = Case::new(connect(5), closed(3, 0, 150, None));
+    let mut case = engine.case(connect(5), closed(3, 0, 150, None));
     case.lifecycle = Lifecycle::Recycle;
     let run = case.run(peer.address);
     let count = run.connects().len();
@@ -205,10 +232,9 @@ fn recycled_sockets_hold_and_connect_again() {
     assert!(run.held().iter().all(|time| *time >= 5 * MS));
 }
 
-#[test]
-fn closed_clients_think_after_their_own_end() {
+fn closed_clients_think_after_their_own_end(engine: Kind) {
     let peer = Peer::accepting();
-    let run = Case::new(connect(0), closed(2, 20, 200, None)).run(peer.address);
+    let run = engine.case(connect(0), closed(2, 20, 200, None)).run(peer.address);
     let connects = run.connects();
     assert!((4..=22).contains(&connects.len()), "{}", connects.len());
     let ends: Vec<u64> = run.ends().collect();
@@ -218,10 +244,9 @@ fn closed_clients_think_after_their_own_end() {
     assert_eq!(connects.iter().filter(|c| c.intended == 0).count(), 2);
 }
 
-#[test]
-fn a_stop_cuts_what_is_open() {
+fn a_stop_cuts_what_is_open(engine: Kind) {
     let peer = Peer::accepting();
-    let mut case = Case::new(connect(60_000), constant(500.0, 60_000));
+    let mut case = engine.case(connect(60_000), constant(500.0, 60_000));
     case.stop_after = Some(Duration::from_millis(150));
     let run = case.run(peer.address);
     let count = run.connects().len();
@@ -230,21 +255,19 @@ fn a_stop_cuts_what_is_open() {
     assert_eq!(run.endings(), [(Ending::Cut, count)]);
 }
 
-#[test]
-fn a_stop_cuts_what_still_connects() {
+fn a_stop_cuts_what_still_connects(engine: Kind) {
     let peer = Peer::never_accepting(0);
-    let mut case = Case::new(connect(0), burst(5));
+    let mut case = engine.case(connect(0), burst(5));
     case.stop_after = Some(Duration::from_millis(100));
     let run = case.run(peer.address);
     assert_eq!(run.outcomes(), [(Outcome::Ok, 1), (Outcome::Cut, 4)]);
 }
 
 /// However long an interval is, and before the first attempt as well.
-#[test]
-fn a_stop_is_noticed_at_once() {
+fn a_stop_is_noticed_at_once(engine: Kind) {
     let peer = Peer::accepting();
     for lead in [0, 5000] {
-        let mut case = Case::new(connect(0), constant(20.0, 5000));
+        let mut case = engine.case(connect(0), constant(20.0, 5000));
         case.interval = 60_000 * MS;
         case.lead = Duration::from_millis(lead);
         case.stop_after = Some(Duration::from_millis(100));
@@ -255,31 +278,28 @@ fn a_stop_is_noticed_at_once() {
     }
 }
 
-#[test]
-fn workers_share_an_open_loop() {
+fn workers_share_an_open_loop(engine: Kind) {
     let peer = Peer::accepting();
-    let mut case = Case::new(connect(2), constant(300.0, 300));
+    let mut case = engine.case(connect(2), constant(300.0, 300));
     case.workers = 2;
     let run = case.run(peer.address);
     assert_eq!(run.numbers(), (0..90).collect::<Vec<_>>());
     assert_eq!(run.outcomes(), [(Outcome::Ok, 90)]);
 }
 
-#[test]
-fn workers_share_a_closed_loop() {
+fn workers_share_a_closed_loop(engine: Kind) {
     let peer = Peer::accepting();
     for clients in [1, 3] {
-        let mut case = Case::new(connect(0), closed(clients, 0, 2000, Some(9)));
+        let mut case = engine.case(connect(0), closed(clients, 0, 2000, Some(9)));
         case.workers = 2;
         let run = case.run(peer.address);
         assert_eq!(run.numbers(), (0..9).collect::<Vec<_>>());
     }
 }
 
-#[test]
-fn an_attempt_without_a_place_sends_nothing() {
+fn an_attempt_without_a_place_sends_nothing(engine: Kind) {
     let peer = Peer::accepting();
-    let mut case = Case::new(connect(100), burst(5));
+    let mut case = engine.case(connect(100), burst(5));
     case.slots = 2;
     let run = case.run(peer.address);
     assert_eq!(run.outcomes(), [(Outcome::Ok, 2), (Outcome::NoFd, 3)]);
@@ -287,20 +307,18 @@ fn an_attempt_without_a_place_sends_nothing() {
 }
 
 /// The more attempts one worker has, the fewer are left for the other; none is kept back.
-#[test]
-fn workers_share_the_descriptors() {
+fn workers_share_the_descriptors(engine: Kind) {
     let peer = Peer::accepting();
-    let mut case = Case::new(connect(100), closed(6, 0, 50, Some(6)));
+    let mut case = engine.case(connect(100), closed(6, 0, 50, Some(6)));
     case.workers = 2;
     case.descriptors = 5;
     let run = case.run(peer.address);
     assert_eq!(run.outcomes(), [(Outcome::Ok, 5), (Outcome::NoFd, 1)]);
 }
 
-#[test]
-fn clients_without_a_place_do_not_spin() {
+fn clients_without_a_place_do_not_spin(engine: Kind) {
     let peer = Peer::accepting();
-    let mut case = Case::new(connect(200), closed(2, 0, 100, None));
+    let mut case = engine.case(connect(200), closed(2, 0, 100, None));
     case.slots = 1;
     let run = case.run(peer.address);
     let count = run.connects().len();
@@ -309,10 +327,9 @@ fn clients_without_a_place_do_not_spin() {
 }
 
 /// Records of one attempt come in the order of its life, whatever else happens between them.
-#[test]
-fn records_come_in_the_order_of_their_instants() {
+fn records_come_in_the_order_of_their_instants(engine: Kind) {
     let peer = Peer::echoing();
-    let run = Case::new(request(2, 0), closed(8, 0, 200, None)).run(peer.address);
+    let run = engine.case(request(2, 0), closed(8, 0, 200, None)).run(peer.address);
     assert!(run.records.is_sorted_by_key(|record| record.at));
     let replies = run.records.iter().filter(|r| matches!(r.event, Event::Reply { .. })).count();
     let done = run.endings().iter().find(|(e, _)| *e == Ending::Done).map_or(0, |(_, n)| *n);
