@@ -24,7 +24,11 @@ macro_rules! on_each_engine {
 
         #[cfg(target_os = "linux")]
         mod io_uring {
-            $(#[test] fn $case() { super::$case(super::Kind::IoUring); })+
+            $(#[test] fn $case() {
+                if crate::sys::uring::tests::can_run(stringify!($case)) {
+                    super::$case(super::Kind::IoUring);
+                }
+            })+
         }
     };
 }
@@ -324,6 +328,24 @@ fn clients_without_a_place_do_not_spin(engine: Kind) {
     let count = run.connects().len();
     assert!((3..=102).contains(&count), "{count}");
     assert_eq!(run.outcomes(), [(Outcome::Ok, 1), (Outcome::NoFd, count - 1)]);
+}
+
+/// Long pauses are what connections without a descriptor are for: here between the exchanges of
+/// more clients than there are descriptors, and all along.
+#[cfg(target_os = "linux")]
+#[test]
+fn held_connections_need_no_descriptor() {
+    if !crate::sys::uring::tests::can_run("held_connections_need_no_descriptor") {
+        return;
+    }
+    let peer = Peer::echoing();
+    let mut case = Kind::IoUring.case(request(2, 300), constant(400.0, 200));
+    case.descriptors = 10;
+    let run = case.run(peer.address);
+    assert_eq!(run.outcomes(), [(Outcome::Ok, 80)]);
+    assert_eq!(run.endings(), [(Ending::Done, 80)]);
+    assert_eq!(run.replies(), 160);
+    assert!(run.held().iter().all(|time| *time >= 300 * MS));
 }
 
 /// Records of one attempt come in the order of its life, whatever else happens between them.
