@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Exit, Failure, ServeArgs, print_out};
 use crate::observe::sampler::{self, Queue, Sampling};
+use crate::observe::states::StateWatch;
 use crate::scenario::{self, plan};
+use crate::sys::netlink::{End, Families};
 use crate::sys::{clock, errno, limits};
 use crate::target::{Bound, Occasion, Server, Totals, stdio};
 
@@ -104,11 +106,16 @@ async fn by_hand(args: &ServeArgs, serve: &plan::Serve) -> Result<Exit, Failure>
     let server = Arc::new(server);
     let stop = Arc::new(AtomicBool::new(false));
     let (counted, stopping) = (Arc::clone(&server), Arc::clone(&stop));
-    let port = bound.address.port();
-    let when = Sampling { epoch, period: serve.sample.nanos(), interval: LINE, port };
+    let when = Sampling { epoch, period: serve.sample.nanos(), interval: LINE };
+    let port = End::Local(bound.address.port());
+    let states = StateWatch::start(port, Families::of(bound.address)).ok();
+    let looked = states.as_ref().map(StateWatch::seen);
     let queue = Queue::Own(bound.listener());
     let sampling = std::thread::spawn(move || {
-        sampler::run(queue, when, &stopping, |index, seen| {
+        sampler::run(queue, when, &stopping, |index, mut seen| {
+            if let Some(looked) = &looked {
+                looked.complete(&mut seen);
+            }
             let text = |value: Option<u64>| value.map_or("-".to_owned(), |v| v.to_string());
             // Whoever reads may have gone away; the server goes on.
             let _ = print_out(&format!(

@@ -9,6 +9,7 @@ pub mod ledger;
 mod outcome;
 mod record;
 pub mod result;
+mod sockets;
 mod timeline;
 
 pub use histogram::{Metric, Recorder, Summary, decode, empty, encode, percentile, record};

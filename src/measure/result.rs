@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use super::sockets::{MemoryResult, SocketStates, SocketsResult, StatesResult};
 pub use super::timeline::{Heat, LoadInterval, LoadSeries, TargetInterval, Timeline};
 use super::{Ending, Metric, Outcome, Summary, TargetOutcome};
 use crate::scenario::plan::{AxisValue, Plan};
@@ -142,6 +143,12 @@ pub struct CellResult {
     pub counters: Vec<CounterResult>,
     /// What happened when.
     pub timeline: Timeline,
+    /// Sockets that were being opened or closed, at both ends.
+    #[serde(default)]
+    pub sockets: SocketsResult,
+    /// Memory that connections took; `None` where too few were open to tell.
+    #[serde(default)]
+    pub memory: Option<MemoryResult>,
     /// How far the figures can be trusted.
     pub validity: Validity,
     /// Sentences derived from the evidence.

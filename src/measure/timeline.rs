@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::sockets::SocketStates;
+
 /// What happened when, in intervals of one length.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Timeline {
@@ -11,6 +13,10 @@ pub struct Timeline {
     pub loads: Vec<LoadSeries>,
     /// The target's side; as long as the longest load series, or empty.
     pub target: Vec<TargetInterval>,
+    /// The clients' sockets, over all loads; as long as the longest load series, or empty.
+    /// `None` where they were not seen yet.
+    #[serde(default)]
+    pub client_states: Vec<Option<SocketStates>>,
     /// Connect latency over time, over all loads.
     pub heat: Heat,
 }
@@ -54,6 +60,7 @@ pub struct LoadInterval {
 
 /// One interval at the target.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct TargetInterval {
     /// Longest accept queue seen; `None` where there was no sample.
     pub accept_queue: Option<u32>,
@@ -61,7 +68,7 @@ pub struct TargetInterval {
     pub accept_queue_mean: Option<f64>,
     /// The queue's limit.
     pub accept_limit: Option<u32>,
-    /// Half-open connections; sampled about once a second and carried on in between.
+    /// Most half-open connections seen; the count before, where nobody looked in the interval.
     pub syn_recv: Option<u64>,
     /// Connections accepted in it (our own target only).
     pub accepted: Option<u64>,
@@ -73,6 +80,16 @@ pub struct TargetInterval {
     pub syncookies_sent: Option<u64>,
     /// Growth of the counter `TCPReqQFullDrop`.
     pub req_q_full_drop: Option<u64>,
+    /// Growth of the counter `TCPReqQFullDoCookies`.
+    pub req_q_full_do_cookies: Option<u64>,
+    /// Growth of the counter `SyncookiesRecv`.
+    pub syncookies_recv: Option<u64>,
+    /// Growth of the counter `SyncookiesFailed`.
+    pub syncookies_failed: Option<u64>,
+    /// The target's sockets: `syn_recv` as above, the others as last seen.
+    pub states: Option<SocketStates>,
+    /// Resident memory of our own target at the interval's end, in bytes.
+    pub resident: Option<u64>,
 }
 
 impl TargetInterval {
@@ -86,11 +103,20 @@ impl TargetInterval {
         };
         self.accept_queue = self.accept_queue.max(late.accept_queue);
         self.accept_limit = self.accept_limit.or(late.accept_limit);
+        self.syn_recv = self.syn_recv.max(late.syn_recv);
+        // What is only looked at now and then is better known later.
+        self.states = late.states.or(self.states);
+        if let (Some(states), Some(syn_recv)) = (&mut self.states, self.syn_recv) {
+            states.syn_recv = syn_recv;
+        }
         sum(&mut self.accepted, late.accepted);
         sum(&mut self.listen_overflows, late.listen_overflows);
         sum(&mut self.listen_drops, late.listen_drops);
         sum(&mut self.syncookies_sent, late.syncookies_sent);
         sum(&mut self.req_q_full_drop, late.req_q_full_drop);
+        sum(&mut self.req_q_full_do_cookies, late.req_q_full_do_cookies);
+        sum(&mut self.syncookies_recv, late.syncookies_recv);
+        sum(&mut self.syncookies_failed, late.syncookies_failed);
     }
 }
 
@@ -119,5 +145,29 @@ mod tests {
         last.absorb(&count(Some(4), Some(1), Some(2)));
         last.absorb(&count(None, None, None));
         assert_eq!(last, count(Some(7), Some(1), Some(5)));
+    }
+
+    #[test]
+    fn the_last_look_at_the_sockets_counts() {
+        let seen = |syn_recv, time_wait| TargetInterval {
+            syn_recv: Some(syn_recv),
+            states: Some(SocketStates { syn_recv, time_wait, ..SocketStates::default() }),
+            ..TargetInterval::default()
+        };
+        let mut last = seen(7, 90);
+        last.absorb(&seen(2, 100));
+        last.absorb(&TargetInterval::default());
+        assert_eq!(last, seen(7, 100));
+    }
+
+    #[test]
+    fn an_older_timeline_is_read() {
+        let older = r#"{"interval_s":0.1,"loads":[],"heat":{"rows_per_decade":1,"places":[]},
+            "target":[{"accept_queue":5,"accept_queue_mean":null,"accept_limit":5,"syn_recv":2,
+            "accepted":null,"listen_overflows":1,"listen_drops":1,"syncookies_sent":0,
+            "req_q_full_drop":0}]}"#;
+        let timeline: Timeline = serde_json::from_str(older).expect("a timeline");
+        assert_eq!((timeline.target[0].syn_recv, timeline.target[0].states), (Some(2), None));
+        assert!(timeline.client_states.is_empty());
     }
 }

@@ -3,7 +3,8 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
-use crate::sys::netlink::{Entry, SockDiag, State};
+use crate::measure::result::SocketStates;
+use crate::sys::netlink::{End, Families, Listener, SockDiag, StateCounts};
 
 /// The accept queue of an address, summed over the listeners that share it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -36,41 +37,53 @@ impl Diag {
     /// listeners only, whatever the number of connections.
     ///
     /// # Errors
-    /// As [`SockDiag::dump`].
+    /// As [`SockDiag::listeners`].
     pub fn listeners(&mut self, at: SocketAddr) -> io::Result<ListenQueue> {
-        let (wanted, mut queue, mut current) = (at.ip().to_canonical(), ListenQueue::default(), 0);
-        self.kernel.dump(State::Listen, at.port(), |attempt, entry| {
-            if attempt != current {
-                (queue, current) = (ListenQueue::default(), attempt);
-            }
-            if serves(entry, wanted) {
-                queue.depth = queue.depth.saturating_add(entry.receive_queue);
-                queue.limit = queue.limit.saturating_add(entry.send_queue);
+        let (wanted, mut queue) = (at.ip().to_canonical(), ListenQueue::default());
+        self.kernel.listeners(at.port(), |listener| {
+            if serves(listener, wanted) {
+                queue.depth = queue.depth.saturating_add(listener.queue);
+                queue.limit = queue.limit.saturating_add(listener.limit);
                 queue.listeners += 1;
             }
         })?;
         Ok(queue)
     }
 
-    /// Half-open connections at a local port. Costs a walk over the whole connection table: about
-    /// once a second is often enough.
+    /// Sockets that are being opened or closed, at one end of their connection. Costs a walk over
+    /// the whole connection table: see [`super::states`] for how often that is bearable.
     ///
     /// # Errors
-    /// As [`SockDiag::dump`].
+    /// As [`SockDiag::listeners`].
+    pub fn states(&mut self, end: End, families: Families) -> io::Result<SocketStates> {
+        self.kernel.count(end, families).map(|counts| by_name(&counts))
+    }
+
+    /// Half-open connections at a local port. Costs as much as [`Diag::states`].
+    ///
+    /// # Errors
+    /// As [`SockDiag::listeners`].
     pub fn syn_recv(&mut self, port: u16) -> io::Result<u64> {
-        let (mut count, mut current) = (0, 0);
-        self.kernel.dump(State::SynReceived, port, |attempt, _| {
-            if attempt != current {
-                (count, current) = (0, attempt);
-            }
-            count += 1;
-        })?;
-        Ok(count)
+        Ok(self.states(End::Local(port), Families::Both)?.syn_recv)
+    }
+}
+
+/// The kernel's numbers of the states (`include/net/tcp_states.h`) by their names.
+fn by_name(counts: &StateCounts) -> SocketStates {
+    SocketStates {
+        syn_sent: counts[2],
+        syn_recv: counts[3],
+        fin_wait1: counts[4],
+        fin_wait2: counts[5],
+        time_wait: counts[6],
+        close_wait: counts[8],
+        last_ack: counts[9],
+        closing: counts[11],
     }
 }
 
 /// Whether a connection to `wanted` reaches this listener.
-fn serves(listener: &Entry, wanted: IpAddr) -> bool {
+fn serves(listener: &Listener, wanted: IpAddr) -> bool {
     match (listener.local, wanted) {
         (_, any) if any.is_unspecified() => true,
         (IpAddr::V6(local), IpAddr::V4(_)) => local.is_unspecified() && !listener.v6_only,

@@ -15,11 +15,17 @@ use crate::sys::clock;
 use crate::sys::limits::thread_cpu;
 use crate::sys::tcp_info::TcpInfo;
 
-/// Half-open connections are counted this often, in nanoseconds: it is a walk over all sockets.
-const SYN_RECV_PERIOD: u64 = 1_000_000_000;
 /// Longest sleep without a look at the wish to stop, in nanoseconds.
 const NAP: u64 = 50_000_000;
-const COUNTERS: [&str; 4] = ["ListenOverflows", "ListenDrops", "SyncookiesSent", "TCPReqQFullDrop"];
+const COUNTERS: [&str; 7] = [
+    "ListenOverflows",
+    "ListenDrops",
+    "SyncookiesSent",
+    "TCPReqQFullDrop",
+    "TCPReqQFullDoCookies",
+    "SyncookiesRecv",
+    "SyncookiesFailed",
+];
 
 /// Where the depth of a queue is read.
 #[derive(Debug)]
@@ -62,12 +68,11 @@ pub struct Sampling {
     pub period: u64,
     /// Length of a timeline interval, in nanoseconds.
     pub interval: u64,
-    /// The listener's port, whose half-open connections are counted.
-    pub port: u16,
 }
 
 /// Samples until `stop`, and gives each interval to `each` when it is over. Belongs into a thread
-/// of its own, inside the target's network namespace. What cannot be read stays `None`.
+/// of its own, inside the target's network namespace. What cannot be read stays `None`, and what
+/// others measure is theirs to enter.
 pub fn run(
     queue: Queue,
     when: Sampling,
@@ -80,7 +85,7 @@ pub fn run(
     let began = clock::monotonic();
     while let Some(now) = sampler.sleep(stop) {
         sampler.finish_intervals(now, &mut each);
-        sampler.sample(now);
+        sampler.sample();
     }
     let now = clock::monotonic().saturating_sub(when.epoch);
     sampler.finish_intervals(now, &mut each);
@@ -95,7 +100,6 @@ struct Sampler {
     queue: Queue,
     when: Sampling,
     watch: Option<Watch>,
-    diag: Option<Diag>,
     tick: u64,
     lost: u64,
     /// Samples at which the queue could not be read.
@@ -106,8 +110,6 @@ struct Sampler {
     depth_sum: u64,
     samples: u64,
     limit: Option<u32>,
-    syn_recv: Option<u64>,
-    next_syn_recv: u64,
     counters: [Option<u64>; COUNTERS.len()],
 }
 
@@ -117,7 +119,6 @@ impl Sampler {
             queue,
             when: Sampling { period: when.period.max(1), ..when },
             watch: Watch::open(&COUNTERS).ok(),
-            diag: Diag::open().ok(),
             tick: 0,
             lost: 0,
             failed: 0,
@@ -126,8 +127,6 @@ impl Sampler {
             depth_sum: 0,
             samples: 0,
             limit: None,
-            syn_recv: None,
-            next_syn_recv: 0,
             counters: [None; COUNTERS.len()],
         };
         sampler.counters = sampler.read_counters();
@@ -154,7 +153,7 @@ impl Sampler {
         Some(now)
     }
 
-    fn sample(&mut self, now: u64) {
+    fn sample(&mut self) {
         match self.queue.read() {
             Ok(Some((depth, limit))) => {
                 self.depth_max = self.depth_max.max(Some(depth));
@@ -165,11 +164,6 @@ impl Sampler {
             // Nobody listens: that is known, and there is no depth.
             Ok(None) => {}
             Err(_) => self.failed += 1,
-        }
-        if now >= self.next_syn_recv {
-            self.next_syn_recv = now + SYN_RECV_PERIOD;
-            let port = self.when.port;
-            self.syn_recv = self.diag.as_mut().and_then(|diag| diag.syn_recv(port).ok());
         }
     }
 
@@ -190,12 +184,14 @@ impl Sampler {
             accept_queue: self.depth_max,
             accept_queue_mean: self.depth_max.map(|_| self.depth_sum as f64 / self.samples as f64),
             accept_limit: self.limit,
-            syn_recv: self.syn_recv,
-            accepted: None,
             listen_overflows: grown(0),
             listen_drops: grown(1),
             syncookies_sent: grown(2),
             req_q_full_drop: grown(3),
+            req_q_full_do_cookies: grown(4),
+            syncookies_recv: grown(5),
+            syncookies_failed: grown(6),
+            ..TargetInterval::default()
         };
         (self.depth_max, self.depth_sum, self.samples) = (None, 0, 0);
         seen
@@ -229,12 +225,7 @@ mod tests {
     fn a_queue_that_cannot_be_read_is_lost() {
         let no_tcp = Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None);
         let queue = Queue::Own(Arc::new(no_tcp.expect("a socket")));
-        let when = Sampling {
-            epoch: clock::monotonic(),
-            period: 1_000_000,
-            interval: 20_000_000,
-            port: 9,
-        };
+        let when = Sampling { epoch: clock::monotonic(), period: 1_000_000, interval: 20_000_000 };
         let stop = AtomicBool::new(false);
         let result = run(queue, when, &stop, |_, seen| {
             assert_eq!(seen.accept_queue, None);
@@ -248,9 +239,9 @@ mod tests {
     fn nobody_listening_is_no_loss() {
         let address = SocketAddr::from(([127, 0, 0, 1], 1));
         let queue = Queue::Anybodys(Diag::open().expect("sock_diag"), address);
-        let when = Sampling { epoch: 0, period: 1_000_000, interval: 20_000_000, port: 1 };
+        let when = Sampling { epoch: 0, period: 1_000_000, interval: 20_000_000 };
         let mut sampler = Sampler::new(queue, when);
-        (0..5).for_each(|_| sampler.sample(0));
+        (0..5).for_each(|_| sampler.sample());
         assert_eq!((sampler.lost, sampler.failed), (0, 0));
     }
 
@@ -262,12 +253,8 @@ mod tests {
         let _waiting = TcpStream::connect(at).expect("a connection");
         let diag = Diag::open().expect("sock_diag");
         for queue in [Queue::Own(Arc::clone(&listener)), Queue::Anybodys(diag, at)] {
-            let when = Sampling {
-                epoch: clock::monotonic(),
-                period: 1_000_000,
-                interval: 20_000_000,
-                port: at.port(),
-            };
+            let when =
+                Sampling { epoch: clock::monotonic(), period: 1_000_000, interval: 20_000_000 };
             let stop = AtomicBool::new(false);
             let mut seen = Vec::new();
             let result = run(queue, when, &stop, |index, interval| {

@@ -3,7 +3,7 @@
 //! Latencies are microseconds with three decimals, which is exact for whole nanoseconds. A field
 //! is empty where nothing was measured, never 0.
 
-use crate::measure::result::{CellResult, LoadInterval, RunResult, TargetInterval};
+use crate::measure::result::{CellResult, LoadInterval, RunResult, SocketStates, TargetInterval};
 use crate::measure::{Ending, Outcome, TargetOutcome};
 
 /// Renders one table.
@@ -20,7 +20,7 @@ pub const TABLES: [(&str, Table); 4] = [
 /// The load's name in rows that concern the target, which serves all loads.
 const ALL_LOADS: &str = "all";
 
-const TIMELINE: [&str; 22] = [
+const TIMELINE: [&str; 34] = [
     "cell",
     "load",
     "t_s",
@@ -43,6 +43,18 @@ const TIMELINE: [&str; 22] = [
     "req_q_full_drop",
     "lag_p99",
     "replies",
+    "target_fin_wait2",
+    "target_close_wait",
+    "target_last_ack",
+    "target_time_wait",
+    "client_syn_sent",
+    "client_fin_wait2",
+    "client_close_wait",
+    "client_last_ack",
+    "client_time_wait",
+    "req_q_full_do_cookies",
+    "syncookies_recv",
+    "syncookies_failed",
 ];
 
 /// Rows of text fields into bytes.
@@ -155,23 +167,24 @@ fn cell_timeline(cell: &CellResult) -> impl Iterator<Item = [String; TIMELINE.le
     let longest = timeline.loads.iter().map(|l| l.intervals.len()).max().unwrap_or(0);
     (0..longest.max(timeline.target.len())).flat_map(move |index| {
         let target = timeline.target.get(index).copied().unwrap_or_default();
+        let states = timeline.client_states.get(index).copied().flatten();
         // A load that has ended before the others attempts nothing more.
         timeline.loads.iter().map(move |series| {
             let interval = series.intervals.get(index).copied().unwrap_or_default();
             let start = index as f64 * timeline.interval_s;
-            timeline_row(&cell.name, &series.load, start, &interval, &target)
+            timeline_row((&cell.name, &series.load, start), &interval, &target, states.as_ref())
         })
     })
 }
 
 fn timeline_row(
-    cell: &str,
-    load: &str,
-    start: f64,
+    (cell, load, start): (&str, &str, f64),
     client: &LoadInterval,
     target: &TargetInterval,
+    clients: Option<&SocketStates>,
 ) -> [String; TIMELINE.len()] {
     let latency = |nanos: u64| if nanos == 0 { String::new() } else { micros(nanos) };
+    let targets = target.states.as_ref();
     [
         cell.to_owned(),
         load.to_owned(),
@@ -195,6 +208,18 @@ fn timeline_row(
         maybe(target.req_q_full_drop),
         latency(client.lag_p99),
         client.replies.to_string(),
+        maybe(targets.map(|states| states.fin_wait2)),
+        maybe(targets.map(|states| states.close_wait)),
+        maybe(targets.map(|states| states.last_ack)),
+        maybe(targets.map(|states| states.time_wait)),
+        maybe(clients.map(|states| states.syn_sent)),
+        maybe(clients.map(|states| states.fin_wait2)),
+        maybe(clients.map(|states| states.close_wait)),
+        maybe(clients.map(|states| states.last_ack)),
+        maybe(clients.map(|states| states.time_wait)),
+        maybe(target.req_q_full_do_cookies),
+        maybe(target.syncookies_recv),
+        maybe(target.syncookies_failed),
     ]
 }
 
@@ -223,7 +248,10 @@ mod tests {
             assert!(header(timeline(&result)).starts_with(
                 "cell,load,t_s,attempts,ok,ok_retried,errors,in_flight,connect_p50,connect_p99,\
                  connect_max,accept_queue,accept_limit,syn_recv,listen_overflows,listen_drops,\
-                 syncookies_sent,"
+                 syncookies_sent,accept_queue_mean,accepted,req_q_full_drop,lag_p99,replies,\
+                 target_fin_wait2,target_close_wait,target_last_ack,target_time_wait,\
+                 client_syn_sent,client_fin_wait2,client_close_wait,client_last_ack,\
+                 client_time_wait,req_q_full_do_cookies,syncookies_recv,syncookies_failed"
             ));
         }
     }
@@ -290,6 +318,24 @@ mod tests {
         assert_eq!((&of_cell[2][1], &of_cell[2][2]), ("clients", "0.100"));
         assert_eq!((&of_cell[3][1], &of_cell[3][2]), ("late", "0.100"));
         assert_eq!(of_cell[2][11], of_cell[3][11], "the target's columns repeat");
+    }
+
+    #[test]
+    fn both_ends_sockets_have_their_columns() {
+        let (header, rows) = rows(&timeline(&sample::churn()));
+        let at = |name| header.split(',').position(|column| column == name).expect(name);
+        let last = rows.last().expect("rows");
+        for (column, value) in [
+            ("target_time_wait", "0"),
+            ("client_time_wait", "1600"),
+            ("target_close_wait", "12"),
+            ("client_fin_wait2", "12"),
+            ("client_syn_sent", "3"),
+            ("syncookies_recv", "2"),
+        ] {
+            assert_eq!(&last[at(column)], value, "{column}");
+        }
+        assert_eq!(&rows[0][at("client_time_wait")], "", "before the first look");
     }
 
     #[test]

@@ -41,6 +41,51 @@ pub fn backlog() -> RunResult {
     sweep(&[5, 128, 1024])
 }
 
+/// One cell whose clients close first, slowly followed by the target, in a half-open flood.
+pub fn churn() -> RunResult {
+    let mut result = sweep(&[128]);
+    let cell = &mut result.cells[0];
+    let intervals = cell.timeline.target.len() as u64;
+    for (seen, index) in cell.timeline.target.iter_mut().zip(0..) {
+        let syn_recv = if (20..50).contains(&index) { 97 } else { 0 };
+        let states = SocketStates { syn_recv, close_wait: 12, ..SocketStates::default() };
+        (seen.states, seen.syn_recv) = (Some(states), Some(syn_recv));
+        seen.syncookies_recv = Some(2);
+        seen.syncookies_sent = Some(syn_recv / 2);
+        seen.req_q_full_drop = Some(syn_recv / 4);
+        seen.resident = Some(5 << 20);
+        cell.timeline.client_states.push((index > 0).then(|| SocketStates {
+            syn_sent: if syn_recv > 0 { 120 } else { 3 },
+            fin_wait2: 12,
+            time_wait: 1600 * index / (intervals - 1),
+            ..SocketStates::default()
+        }));
+    }
+    let seen = |states: &[Option<SocketStates>]| StatesResult {
+        peak: states.iter().flatten().copied().fold(SocketStates::default(), SocketStates::max),
+        looks: 90,
+        failed: 0,
+        cost_us: 420.0,
+        cpu_share: 0.008,
+        longest_period_us: 61_000.0,
+    };
+    let of_target: Vec<_> = cell.timeline.target.iter().map(|seen| seen.states).collect();
+    cell.sockets = SocketsResult {
+        target: Some(seen(&of_target)),
+        client: Some(seen(&cell.timeline.client_states)),
+    };
+    cell.memory = Some(MemoryResult {
+        connections: 100_000,
+        interval: 70,
+        both_ends: true,
+        kernel_bytes: 790_000_000,
+        queued_bytes: 0,
+        client_bytes: 41_000_000,
+        target_bytes: Some(16_400_000),
+    });
+    result
+}
+
 /// One cell for each backlog.
 pub fn sweep(backlogs: &[u32]) -> RunResult {
     let mut result = empty();
@@ -187,6 +232,7 @@ impl Model {
             listen_drops: Some(refused),
             syncookies_sent: Some(0),
             req_q_full_drop: Some(0),
+            ..Default::default()
         });
     }
 }
@@ -251,11 +297,14 @@ fn cell(backlog: u32) -> CellResult {
             interval_s: 0.1,
             loads: vec![LoadSeries { load: "clients".to_owned(), intervals: model.intervals }],
             target: model.target,
+            client_states: vec![],
             heat: Heat {
                 rows_per_decade: ROWS,
                 places: model.places.into_iter().map(|((t, r), n)| (t, r, n)).collect(),
             },
         },
+        sockets: Default::default(),
+        memory: None,
         validity: Validity {
             lag_p99: 43_000,
             observer_error_p99: 15_000,

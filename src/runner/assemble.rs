@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::clients_side::ClientsTold;
 use super::external::LastLook;
 use super::series::TargetTold;
 use super::side::Side;
@@ -13,8 +14,8 @@ use crate::load::Schedule;
 use crate::measure::book::{Book, LoadBook};
 use crate::measure::ledger::{ClientSide, Evidence, TargetSide, reconcile};
 use crate::measure::result::{
-    CellResult, CounterResult, LoadResult, LoadSeries, MetricResult, Place, SamplerResult, Status,
-    TargetResult, Timeline, Validity,
+    CellResult, CounterResult, LoadResult, LoadSeries, MemoryResult, MetricResult, Place,
+    SamplerResult, SocketsResult, Status, TargetResult, Timeline, Validity,
 };
 use crate::measure::{Metric, Summary, empty, encode, percentile};
 use crate::scenario::plan::{Cell, Client, Lifecycle, Load, Plan, Target};
@@ -46,6 +47,8 @@ pub struct Parts<'a> {
     pub reports: Vec<WorkerReport>,
     /// What the target told while it ran.
     pub target: TargetTold,
+    /// What the kernel held of the clients' side.
+    pub beside: ClientsTold,
     /// Counters of the clients' own namespace.
     pub client_counters: Vec<CounterResult>,
     /// When the workers were told to stop, in nanoseconds since the schedule's start.
@@ -85,6 +88,8 @@ pub fn assemble(parts: Parts) -> CellResult {
         metrics: metrics(&parts),
         ledger,
         timeline: timeline(&parts),
+        sockets: sockets(&parts),
+        memory: memory(&parts),
         loads,
         counters,
         findings: Vec::new(),
@@ -306,8 +311,34 @@ fn timeline(parts: &Parts) -> Timeline {
         target.resize(longest, Default::default());
         rest.iter().for_each(|late| target[longest - 1].absorb(late));
     }
+    let mut client_states = parts.beside.states.clone();
+    // The last look was taken after the last attempt.
+    let last = client_states.last().copied().flatten();
+    client_states.resize(longest, last);
+    if let Some(end) = client_states.last_mut() {
+        *end = last;
+    }
     let interval_s = parts.plan.interval.get().as_secs_f64();
-    Timeline { interval_s, loads, target, heat: parts.book.heat() }
+    Timeline { interval_s, loads, target, client_states, heat: parts.book.heat() }
+}
+
+fn sockets(parts: &Parts) -> SocketsResult {
+    let target = match &parts.side {
+        Side::Own(own) => own.finished.as_ref().and_then(|finished| finished.sockets),
+        Side::External(_) => parts.look.sockets,
+    };
+    SocketsResult { target, client: parts.beside.sockets }
+}
+
+fn memory(parts: &Parts) -> Option<MemoryResult> {
+    let (before, both_ends) = match &parts.side {
+        Side::Own(own) => {
+            let finished = own.finished.as_ref();
+            (finished.and_then(|finished| finished.resident_at_start), own.listening.one_clock)
+        }
+        Side::External(external) => (None, external.queue.is_some()),
+    };
+    parts.beside.memory.result((&parts.target.intervals, before), both_ends)
 }
 
 fn validity(parts: &Parts, loads: &[LoadResult], sampler: Option<&SamplerResult>) -> Validity {

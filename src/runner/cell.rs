@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use super::assemble::{Parts, assemble};
+use super::clients_side::ClientsSide;
 use super::collect::{self, Collecting, Logs, Seen};
 use super::series::TargetSeries;
 use super::side::{Heard, Identity, Side, no_threads};
@@ -153,12 +154,14 @@ impl Running<'_> {
         let epoch = clock::monotonic() + lead.as_nanos() as u64;
         let start = (clock::realtime() as f64 + lead.as_nanos() as f64) / 1e9;
         let interval = self.setup.plan.interval.nanos();
+        let mut beside = ClientsSide::start(address, interval);
         side.start(epoch, self.sample_period(), interval).await?;
         let clients = self.start_clients(address, Start { epoch, realtime: start }, identity)?;
         let mut series = TargetSeries::new(self.logs(start, vec!["target".to_owned()]), interval);
-        let gone = self.attend(&mut side, &clients, &mut series, watch).await;
+        let gone = self.attend(&mut side, &clients, (&mut series, &mut beside), watch).await;
         let stopped_at = clients.elapsed();
         let (reports, died) = clients.workers.join();
+        let beside = beside.finish(stopped_at);
         let collected = clients.collecting.finish();
         let (look, unfinished) = match gone {
             Some(why) => (Default::default(), Some(why)),
@@ -183,6 +186,7 @@ impl Running<'_> {
             book: collected.book,
             reports,
             target,
+            beside,
             client_counters: self.client_counters(before.client),
             cut_at: clients.stop.requested().then_some(stopped_at),
             steal: cpu::steal().unwrap_or_default().saturating_sub(before.steal),
@@ -289,7 +293,7 @@ impl Running<'_> {
         &self,
         side: &mut Side,
         clients: &Clients,
-        series: &mut TargetSeries,
+        (series, beside): (&mut TargetSeries, &mut ClientsSide),
         watch: Watch<'_>,
     ) -> Option<String> {
         let mut tick = tokio::time::interval(TICK);
@@ -298,7 +302,7 @@ impl Running<'_> {
         loop {
             tokio::select! {
                 heard = side.next(), if gone.is_none() => match heard {
-                    Heard::Interval(interval) => series.enter(interval, clients.elapsed()),
+                    Heard::Interval(interval) => series.enter(*interval, clients.elapsed()),
                     Heard::Gone(why) => {
                         gone = Some(why);
                         clients.stop.request();
@@ -311,7 +315,9 @@ impl Running<'_> {
                     if clients.workers.are_done() {
                         return gone;
                     }
-                    watch(&self.moment(clients, series));
+                    let moment = self.moment(clients, series);
+                    beside.tick(clients.elapsed(), moment.seen.in_progress);
+                    watch(&moment);
                 }
             }
         }

@@ -7,11 +7,13 @@ use std::thread::JoinHandle;
 
 use tokio::sync::mpsc;
 
-use crate::measure::result::{CounterResult, SamplerResult, TargetInterval};
+use crate::measure::result::{CounterResult, SamplerResult, StatesResult, TargetInterval};
 use crate::observe::counters::{self, Counters};
 use crate::observe::listen::{Diag, ListenQueue};
 use crate::observe::sampler::{self, Queue, Sampling};
+use crate::observe::states::StateWatch;
 use crate::sys::errno;
+use crate::sys::netlink::{End, Families};
 
 /// What can be seen of an external target.
 pub struct External {
@@ -25,8 +27,9 @@ pub struct External {
     sampling: Option<Sampled>,
 }
 
-/// A sampler at work.
+/// Samplers at work.
 struct Sampled {
+    states: Option<StateWatch>,
     stop: Arc<AtomicBool>,
     thread: JoinHandle<SamplerResult>,
     intervals: mpsc::UnboundedReceiver<(usize, TargetInterval)>,
@@ -43,6 +46,8 @@ pub struct LastLook {
     pub counters: Vec<CounterResult>,
     /// The sampler's account.
     pub sampler: Option<SamplerResult>,
+    /// Its sockets.
+    pub sockets: Option<StatesResult>,
 }
 
 impl External {
@@ -74,14 +79,20 @@ impl External {
         let stop = Arc::new(AtomicBool::new(false));
         let (sender, intervals) = mpsc::unbounded_channel();
         let stopping = Arc::clone(&stop);
+        // It may listen on a wildcard address of either family.
+        let states = StateWatch::start(End::Local(self.address.port()), Families::Both).ok();
+        let looked = states.as_ref().map(StateWatch::seen);
         let spawned = std::thread::Builder::new().name("sampler".to_owned()).spawn(move || {
-            sampler::run(queue, when, &stopping, |index, seen| {
+            sampler::run(queue, when, &stopping, |index, mut seen| {
+                if let Some(looked) = &looked {
+                    looked.complete(&mut seen);
+                }
                 // Nobody listens only when the cell is about to end.
                 let _ = sender.send((index, seen));
             })
         });
         match spawned {
-            Ok(thread) => self.sampling = Some(Sampled { stop, thread, intervals }),
+            Ok(thread) => self.sampling = Some(Sampled { states, stop, thread, intervals }),
             Err(error) => self.notices.push(format!("no sampler: {}", errno::describe(&error))),
         }
     }
@@ -109,6 +120,7 @@ impl External {
             look.counters = counters::results("target", before, &after);
         }
         if let Some(mut sampled) = self.sampling.take() {
+            look.sockets = sampled.states.take().map(StateWatch::finish);
             sampled.stop.store(true, Ordering::Relaxed);
             look.sampler = sampled.thread.join().ok();
             while let Ok((index, seen)) = sampled.intervals.try_recv() {

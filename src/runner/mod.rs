@@ -2,6 +2,7 @@
 
 mod assemble;
 mod cell;
+mod clients_side;
 mod collect;
 mod external;
 mod process;

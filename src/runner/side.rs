@@ -37,7 +37,7 @@ pub struct Own {
 /// What comes from the target's side while a cell runs.
 pub enum Heard {
     /// An interval of its timeline.
-    Interval(Interval),
+    Interval(Box<Interval>),
     /// It is gone, for this reason.
     Gone(String),
 }
@@ -105,8 +105,7 @@ impl Side {
                 own.process.say(&ToTarget::Start { monotonic: epoch, realtime }).await
             }
             Self::External(external) => {
-                let port = external.address.port();
-                external.sample(Sampling { epoch, period, interval, port });
+                external.sample(Sampling { epoch, period, interval });
                 Ok(())
             }
         }
@@ -116,13 +115,13 @@ impl Side {
     pub async fn next(&mut self) -> Heard {
         match self {
             Self::Own(own) => match own.process.next().await {
-                Word::Said(FromTarget::Interval(interval)) => Heard::Interval(*interval),
+                Word::Said(FromTarget::Interval(interval)) => Heard::Interval(interval),
                 Word::Said(other) => Heard::Gone(out_of_turn(other)),
                 Word::Gone(why) => Heard::Gone(why),
             },
             Self::External(external) => {
                 let (index, seen) = external.next().await;
-                Heard::Interval(unmeasured(index, seen))
+                Heard::Interval(Box::new(unmeasured(index, seen)))
             }
         }
     }

@@ -103,6 +103,12 @@ pub fn user_tick() -> Duration {
     Duration::from_secs(1) / rate.unwrap_or(100)
 }
 
+/// Length of a page of memory, in bytes (`sysconf(_SC_PAGESIZE)`).
+pub fn page_size() -> u64 {
+    let size = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok().flatten();
+    size.and_then(|size| u64::try_from(size).ok()).unwrap_or(4096)
+}
+
 /// Operating system, release, version and machine, as `uname(2)` says.
 ///
 /// # Errors

@@ -2,7 +2,7 @@
 
 use std::io;
 
-pub use super::socket_table::{Entry, State};
+pub use super::socket_table::{End, Families, Listener, STATES, StateCounts};
 
 /// As on Linux; none is ever made.
 #[derive(Debug)]
@@ -24,7 +24,15 @@ impl SockDiag {
     ///
     /// # Errors
     /// Always `Unsupported`.
-    pub fn dump(&mut self, _: State, _: u16, _: impl FnMut(u32, &Entry)) -> io::Result<()> {
+    pub fn listeners(&mut self, _: u16, _: impl FnMut(&Listener)) -> io::Result<()> {
         Self::open().map(|_| ())
+    }
+
+    /// As on Linux.
+    ///
+    /// # Errors
+    /// Always `Unsupported`.
+    pub fn count(&mut self, _: End, _: Families) -> io::Result<StateCounts> {
+        Self::open().map(|_| StateCounts::default())
     }
 }

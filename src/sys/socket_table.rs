@@ -1,27 +1,69 @@
 //! What the kernel lists in its socket tables.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
-/// A TCP socket as the kernel lists it.
+/// A listening TCP socket as the kernel lists it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Entry {
+pub struct Listener {
     /// Local address; unspecified for a wildcard listener.
     pub local: IpAddr,
-    /// Local port.
-    pub port: u16,
-    /// For a listener, connections in its accept queue.
-    pub receive_queue: u32,
-    /// For a listener, the limit of its accept queue.
-    pub send_queue: u32,
+    /// Connections in its accept queue.
+    pub queue: u32,
+    /// The limit of its accept queue.
+    pub limit: u32,
     /// Whether an IPv6 listener refuses IPv4 (`IPV6_V6ONLY`).
     pub v6_only: bool,
 }
 
-/// Which sockets a dump lists.
+/// Which end of their connection sockets are, told by the port of the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
-    /// Listeners.
-    Listen,
-    /// Half-open connections: the requests in the SYN queues.
-    SynReceived,
+pub enum End {
+    /// Those at the server: the port is their own.
+    Local(u16),
+    /// Those of clients: the port is their peer's.
+    Remote(u16),
+}
+
+/// Address families whose sockets are looked at; each costs a walk over the connection table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Families {
+    /// IPv4 alone.
+    V4,
+    /// IPv6 alone.
+    V6,
+    /// Both: a server at `::` serves IPv4 with sockets of IPv6, and its half-open requests are
+    /// of IPv4.
+    Both,
+}
+
+impl Families {
+    /// The families of sockets with this address at one end.
+    pub fn of(address: SocketAddr) -> Self {
+        match address.ip() {
+            IpAddr::V4(_) => Self::V4,
+            IpAddr::V6(ip) if ip.is_unspecified() || ip.to_ipv4_mapped().is_some() => Self::Both,
+            IpAddr::V6(_) => Self::V6,
+        }
+    }
+}
+
+/// Most states that a kernel numbers (`include/net/tcp_states.h`: 1 to 13).
+pub const STATES: usize = 16;
+
+/// How many sockets are in each state, by the kernel's number of the state.
+pub type StateCounts = [u64; STATES];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_says_which_families_can_meet_there() {
+        let of = |text: &str| Families::of(text.parse().unwrap());
+        assert_eq!(of("0.0.0.0:1"), Families::V4);
+        assert_eq!(of("127.0.0.1:1"), Families::V4);
+        assert_eq!(of("[::1]:1"), Families::V6);
+        assert_eq!(of("[::]:1"), Families::Both);
+        assert_eq!(of("[::ffff:127.0.0.1]:1"), Families::Both);
+    }
 }

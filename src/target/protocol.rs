@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::measure::TargetOutcome;
-use crate::measure::result::{CounterResult, SamplerResult, TargetInterval};
+use crate::measure::result::{CounterResult, SamplerResult, StatesResult, TargetInterval};
 use crate::scenario::plan::Serve;
 
 /// Longest line that either side reads, in bytes.
@@ -112,6 +112,10 @@ pub struct Finished {
     pub sampler: SamplerResult,
     /// Counters of the target's namespace.
     pub counters: Vec<CounterResult>,
+    /// Its sockets; `None` where they cannot be seen.
+    pub sockets: Option<StatesResult>,
+    /// Its resident memory when it listened, in bytes.
+    pub resident_at_start: Option<u64>,
     /// Half-open connections to the listener when the last attempt was over.
     pub syn_recv_at_end: Option<u64>,
     /// What could not be observed, and why.

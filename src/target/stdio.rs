@@ -17,7 +17,10 @@ use crate::measure::result::SamplerResult;
 use crate::observe::counters::{self, Counters};
 use crate::observe::cpu::process_cpu;
 use crate::observe::listen::Diag;
+use crate::observe::memory::resident;
 use crate::observe::sampler::{self, Queue, Sampling};
+use crate::observe::states::StateWatch;
+use crate::sys::netlink::{End, Families};
 use crate::sys::{clock, errno};
 
 /// Serves one plan and returns; `Ok` as well when the runner went away.
@@ -97,7 +100,7 @@ impl Talk {
 async fn attend(plan: &TargetPlan, talk: &mut Talk) -> Result<(), Trouble> {
     let bound = Bound::new(plan.address, plan.serve.backlog.0)
         .map_err(at(format!("listen on {}", plan.address)))?;
-    let before = Counters::read();
+    let before = Before { counters: Counters::read(), resident: resident().ok() };
     let time_line = clock::time_line();
     let one_clock = !time_line.is_empty() && time_line == plan.time_line;
     let listening = Listening {
@@ -138,10 +141,18 @@ fn local_epoch(realtime: u64) -> u64 {
     (here + realtime).saturating_sub(now)
 }
 
-/// Server and sampler at work.
+/// How it was before the first connection.
+struct Before {
+    counters: io::Result<Counters>,
+    resident: Option<u64>,
+}
+
+/// Server and samplers at work.
 struct Work {
     server: Arc<Server>,
     stop: Arc<AtomicBool>,
+    /// `None` where the sockets cannot be seen.
+    states: Option<StateWatch>,
     sampler: JoinHandle<SamplerResult>,
     intervals: mpsc::UnboundedReceiver<Interval>,
 }
@@ -151,12 +162,10 @@ impl Work {
         let server = Arc::new(server);
         let stop = Arc::new(AtomicBool::new(false));
         let (sender, intervals) = mpsc::unbounded_channel();
-        let when = Sampling {
-            epoch,
-            period: plan.serve.sample.nanos(),
-            interval: plan.interval,
-            port: bound.address.port(),
-        };
+        let when = Sampling { epoch, period: plan.serve.sample.nanos(), interval: plan.interval };
+        let port = End::Local(bound.address.port());
+        let states = StateWatch::start(port, Families::of(bound.address)).ok();
+        let looked = states.as_ref().map(StateWatch::seen);
         let (queue, stopping) = (Queue::Own(bound.listener()), Arc::clone(&stop));
         let tallied = Arc::clone(&server);
         let sample = move || {
@@ -165,23 +174,29 @@ impl Work {
                 let tally = tallied.tally();
                 seen.accepted = Some(tally.accepted - accepted);
                 accepted = tally.accepted;
+                seen.resident = resident().ok();
+                if let Some(looked) = &looked {
+                    looked.complete(&mut seen);
+                }
                 let (queue_wait, service) = (tally.queue_wait, tally.service);
                 // Nobody listens only when we are about to end.
                 let _ = sender.send(Interval { index, seen, queue_wait, service });
             })
         };
         let sampler = std::thread::Builder::new().name("sampler".to_owned()).spawn(sample)?;
-        Ok(Self { server, stop, sampler, intervals })
+        Ok(Self { server, stop, states, sampler, intervals })
     }
 
     async fn finish(
         mut self,
         bound: &Bound,
-        before: io::Result<Counters>,
+        before: Before,
         talk: &mut Talk,
     ) -> Result<Finished, Trouble> {
         let syn_recv_at_end =
             Diag::open().and_then(|mut diag| diag.syn_recv(bound.address.port())).ok();
+        // What the server closes by its own end is not of the run.
+        let sockets = self.states.take().map(StateWatch::finish);
         let after = Counters::read();
         // What is accepted after the sampler's last interval would be in none.
         self.server.halt().map_err(at("stop acceptors"))?;
@@ -192,7 +207,7 @@ impl Work {
             talk.say(&message).await.map_err(at("write"))?;
         }
         let mut notices = Vec::new();
-        let counters = match (before, after) {
+        let counters = match (before.counters, after) {
             (Ok(before), Ok(after)) => counters::results("target", &before, &after),
             (Err(error), _) | (_, Err(error)) => {
                 notices.push(format!("no kernel counters: {}", errno::describe(&error)));
@@ -216,6 +231,8 @@ impl Work {
             cpu_s: (cpu.0.as_secs_f64(), cpu.1.as_secs_f64()),
             sampler,
             counters,
+            sockets,
+            resident_at_start: before.resident,
             syn_recv_at_end,
             notices,
         })

@@ -20,5 +20,6 @@ mod limits;
 mod output;
 mod schedule;
 mod serve;
+mod sockets;
 mod stall;
 mod vanish;

@@ -10,8 +10,10 @@ use std::time::{Duration, Instant};
 use loadgen::lab::{self, Lab, LabError, Privacy};
 use loadgen::observe::counters::{Counters, Watch};
 use loadgen::observe::listen::Diag;
+use loadgen::observe::states::StateWatch;
 use loadgen::scenario::plan::{self, Family, Link};
 use loadgen::sys::namespace::Namespace;
+use loadgen::sys::netlink::{End, Families};
 use loadgen::sys::permit::Policy;
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -30,6 +32,8 @@ const CASES: &[Case] = &[
     ("each_cell_starts_afresh", afresh),
     ("nothing_is_left_after_a_kill", waits_to_be_killed),
     ("listen_queues_count_half_open_connections", half_open),
+    ("half_open_connections_stop_where_the_kernel_says", syn_backlog),
+    ("looking_at_thousands_of_sockets_stays_cheap", cheap),
 ];
 
 pub fn main() -> ExitCode {
@@ -320,6 +324,49 @@ fn half_open(privacy: Privacy) {
     assert_eq!(diag.listeners(at).unwrap().depth, 0);
     assert_eq!(diag.syn_recv(at.port().wrapping_add(1)).unwrap(), 0);
     drop((listener, clients));
+}
+
+/// Without cookies the kernel keeps a quarter of tcp_max_syn_backlog free, and drops what would go
+/// beyond (`tcp_conn_request`, net/ipv4/tcp_input.c).
+fn syn_backlog(privacy: Privacy) {
+    for (limit, most) in [("16", 13), ("64", 49), ("128", 97)] {
+        let sysctl = [("net.ipv4.tcp_syncookies", "0"), ("net.ipv4.tcp_max_syn_backlog", limit)];
+        let lab = Lab::create(&privacy, &wanted(Link::Veth, Family::Ipv4, 1, &sysctl)).unwrap();
+        let (listener, at) = listen(&lab, 1024);
+        let watch = |end| StateWatch::start(end, Families::of(at)).unwrap();
+        let target = lab.target().run(|| watch(End::Local(at.port()))).unwrap();
+        let client = lab.client().run(|| watch(End::Remote(at.port()))).unwrap();
+        let clients: Vec<Socket> =
+            lab.client().run(|| (0..150).map(|_| deaf(at)).collect()).unwrap();
+        let (target, client) = (target.finish().peak, client.finish().peak);
+        assert_eq!((target.syn_recv, target.syn_sent), (most, 0), "tcp_max_syn_backlog {limit}");
+        assert_eq!((client.syn_recv, client.syn_sent), (0, 150), "tcp_max_syn_backlog {limit}");
+        drop((listener, clients));
+    }
+}
+
+/// 20,000 sockets in TIME_WAIT, which a look lists one by one, and 12,000 that are established,
+/// which it only passes: looks become rare enough to take 1 % of one CPU.
+fn cheap(privacy: Privacy) {
+    let lab = Lab::create(&privacy, &wanted(Link::Loopback, Family::Ipv4, 4, &[])).unwrap();
+    let (listener, at) = listen(&lab, 16);
+    let sources = lab.client_addresses();
+    let connect =
+        |n: usize| (connect_from(sources[n % sources.len()], at), listener.accept().unwrap());
+    let held: Vec<_> = lab.client().run(|| (0..6_000).map(connect).collect()).unwrap();
+    // The client closes first, and is left in TIME_WAIT.
+    lab.client().run(|| (0..20_000).for_each(|n| drop(connect(n)))).unwrap();
+    let start = || StateWatch::start(End::Remote(at.port()), Families::of(at)).unwrap();
+    let watch = lab.client().run(start).unwrap();
+    std::thread::sleep(Duration::from_secs(4));
+    let result = watch.finish();
+    eprintln!("{result:?}");
+    assert_eq!((result.peak.time_wait, result.failed), (20_000, 0));
+    assert!(result.looks >= 3, "{result:?}");
+    // The last look comes before its time.
+    let hurried = result.cost_us / 4e6;
+    assert!(result.cpu_share - hurried < 0.015, "{result:?}");
+    drop(held);
 }
 
 /// A client in SYN_SENT that stays there.

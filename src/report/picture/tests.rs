@@ -53,6 +53,26 @@ fn one_cell_and_many_cells_are_drawn() {
 }
 
 #[test]
+fn sockets_have_rows_only_where_there_were_any() {
+    let drawn = |result: &RunResult| decoded(&timeline::draw(result));
+    let mut result = sample::churn();
+    let image = drawn(&result);
+    assert!(pixels(&image, palette::PURPLE) > 2000, "half-open connections and dropped requests");
+    let with_all = pixels(&image, INK);
+    let timeline = &mut result.cells[0].timeline;
+    timeline.client_states.clear();
+    timeline.target.iter_mut().for_each(|seen| seen.states = None);
+    let open = drawn(&result);
+    assert!(pixels(&open, INK) < with_all, "no row of closing");
+    for seen in &mut result.cells[0].timeline.target {
+        (seen.syn_recv, seen.req_q_full_drop) = (Some(0), None);
+    }
+    let quiet = drawn(&result);
+    assert!(pixels(&quiet, INK) < pixels(&open, INK), "no row of half-open connections");
+    assert_eq!(pixels(&quiet, palette::PURPLE), 0);
+}
+
+#[test]
 fn nothing_measured_is_said_in_words() {
     let mut nothing = sample::empty();
     nothing.scenario.sweep = sample::backlog().scenario.sweep;

@@ -2,12 +2,15 @@
 
 use plotters::style::RGBColor;
 
+mod column;
+
 use super::page::{Align, Drawn, FAINT, INK, LABEL, Page, Stroke, fitted, text_width};
 use super::palette::{BLACK, BLUE, GREEN, ORANGE, PURPLE, VERMILLION};
 use super::panel::{Frame, Panel};
 use super::scale::Scale;
 use super::{BODY, MARGIN, NOTHING, Picture, shown, titled};
-use crate::measure::result::{CellResult, LoadInterval, RunResult, TargetInterval};
+use crate::measure::result::RunResult;
+use column::{Column, Count};
 
 /// Steps that can be told apart across the whole page.
 const STEPS: usize = 400;
@@ -15,69 +18,54 @@ const STEPS: usize = 400;
 const AXIS: i32 = 130;
 /// Height of a row's heading.
 const HEADING: i32 = 70;
-/// Height of a row's plots.
-const PLOT: i32 = 194;
+/// Height of all rows together, down to the labels of the time axis.
+const ROWS: i32 = 1144;
 const GAP: i32 = 22;
 
 type Values = Vec<Option<f64>>;
 
-/// The series of one cell, in steps of one length.
-struct Column {
-    name: String,
-    step: f64,
-    attempts: Values,
-    ok: Values,
-    retried: Values,
-    errors: Values,
-    queue: Values,
-    limit: Values,
-    syn: Values,
-    overflows: Values,
-    drops: Values,
+/// States of sockets that are being closed, each with its colour.
+const CLOSING: [(&str, RGBColor, Count); 4] = [
+    ("TIME_WAIT", BLUE, |states| states.time_wait),
+    ("CLOSE_WAIT", VERMILLION, |states| states.close_wait),
+    ("FIN_WAIT2", GREEN, |states| states.fin_wait2),
+    ("LAST_ACK", PURPLE, |states| states.last_ack),
+];
+
+/// A row of plots, one for each cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Row {
+    Clients,
+    AcceptQueue,
+    SynQueue,
+    Closing,
+    Counters,
 }
 
-impl Column {
-    fn new(cell: &CellResult, steps: usize) -> Self {
-        let timeline = &cell.timeline;
-        let loads = &timeline.loads;
-        let longest = loads.iter().map(|l| l.intervals.len()).max().unwrap_or(0);
-        let intervals = longest.max(timeline.target.len());
-        let group = intervals.div_ceil(steps.max(1)).max(1);
-        let step = timeline.interval_s.max(1e-9) * group as f64;
-        let rate = |value: fn(&LoadInterval) -> u64| -> Values {
-            let sum = |from: usize| -> f64 {
-                let within = loads.iter().flat_map(|l| l.intervals.iter().skip(from).take(group));
-                within.map(|i| value(i) as f64).sum()
-            };
-            (0..longest).step_by(group).map(|from| Some(sum(from) / step)).collect()
-        };
-        let target =
-            |value: fn(&TargetInterval) -> Option<f64>, join: fn(f64, f64) -> f64| -> Values {
-                let groups = timeline.target.chunks(group);
-                groups.map(|g| g.iter().filter_map(value).reduce(join)).collect()
-            };
-        let growth = |value: fn(&TargetInterval) -> Option<f64>| -> Values {
-            let sums = target(value, |a, b| a + b);
-            sums.into_iter().map(|sum| sum.map(|sum| sum / step)).collect()
-        };
-        Self {
-            name: cell.name.clone(),
-            step,
-            attempts: rate(|i| i.attempts),
-            ok: rate(|i| i.ok),
-            retried: rate(|i| i.ok_retried),
-            errors: rate(|i| i.errors),
-            queue: target(|t| t.accept_queue.map(f64::from), f64::max),
-            limit: target(|t| t.accept_limit.map(f64::from), f64::max),
-            syn: target(|t| t.syn_recv.map(|v| v as f64), f64::max),
-            overflows: growth(|t| t.listen_overflows.map(|v| v as f64)),
-            drops: growth(|t| t.listen_drops.map(|v| v as f64)),
-        }
+impl Row {
+    /// Those that have something to show: sockets are seldom half-open or slow to close.
+    fn all(columns: &[Column]) -> Vec<Self> {
+        let syn = any(columns, |c| &c.syn);
+        let closing = (0..CLOSING.len()).any(|state| closes(columns, state));
+        let rows = [
+            (Self::Clients, true),
+            (Self::AcceptQueue, true),
+            (Self::SynQueue, syn),
+            (Self::Closing, closing),
+            (Self::Counters, true),
+        ];
+        rows.into_iter().filter(|(_, shown)| *shown).map(|(row, _)| row).collect()
     }
+}
 
-    fn end(&self) -> f64 {
-        self.attempts.len().max(self.queue.len()) as f64 * self.step
-    }
+/// Whether a series of any cell is ever above 0.
+fn any(columns: &[Column], series: fn(&Column) -> &Values) -> bool {
+    highest(columns.iter().map(series)) > 0.0
+}
+
+/// Whether any socket of either end was ever in this state of [`CLOSING`].
+fn closes(columns: &[Column], state: usize) -> bool {
+    highest(columns.iter().flat_map(|column| &column.closing[state])) > 0.0
 }
 
 /// Draws the picture.
@@ -98,25 +86,28 @@ fn body(page: &Page, columns: &[Column]) -> Drawn {
     let x = Scale::linear(0.0, end);
     let width = (page.width - 2 * MARGIN) / columns.len() as i32;
     let ticks = x.count_ticks(if columns.len() > 2 { 5 } else { 10 });
-    for (row, heading) in headings().iter().enumerate() {
-        let top = BODY + 48 + row as i32 * (HEADING + PLOT + GAP);
-        words(page, (MARGIN, top + 24), heading)?;
+    let rows = Row::all(columns);
+    let height = ROWS / rows.len() as i32;
+    for (index, row) in rows.iter().enumerate() {
+        let top = BODY + 48 + index as i32 * height;
+        words(page, (MARGIN, top + 24), &heading(*row, columns))?;
         for (index, column) in columns.iter().enumerate() {
             let left = MARGIN + index as i32 * width;
             let frame = Frame {
                 left: left + AXIS,
                 top: top + HEADING,
                 right: left + width - 24,
-                bottom: top + HEADING + PLOT,
+                bottom: top + height - GAP,
             };
-            if row == 0 {
+            if *row == Row::Clients {
                 let name = fitted(&column.name, LABEL + 6, true, width - AXIS - 24);
                 page.text((frame.left, BODY + 14), Align::Left, &name, (LABEL + 6, true), INK)?;
             }
-            let panel = Panel::new(page, frame, x, scale(row, column, columns));
-            panel.columns(&ticks, row == 3)?;
-            panel.rows(&scale(row, column, columns).count_ticks(3))?;
-            plot(page, row, column, &panel)?;
+            let scale = scale(*row, column, columns);
+            let panel = Panel::new(page, frame, x, scale);
+            panel.columns(&ticks, *row == Row::Counters)?;
+            panel.rows(&scale.count_ticks(3))?;
+            plot(page, *row, column, &panel)?;
             panel.floor()?;
         }
     }
@@ -124,29 +115,43 @@ fn body(page: &Page, columns: &[Column]) -> Drawn {
     page.text(below, Align::Centre, "seconds since the start", (LABEL, true), INK)
 }
 
-/// What each row shows: words in the colours of the lines stand for a legend.
-fn headings() -> [Vec<(&'static str, RGBColor)>; 4] {
-    [
-        vec![
+/// What a row shows: words in the colours of the lines stand for a legend.
+fn heading(row: Row, columns: &[Column]) -> Vec<(&'static str, RGBColor)> {
+    match row {
+        Row::Clients => vec![
             ("Clients, per second:", INK),
             ("attempts", BLACK),
             ("ok", GREEN),
             ("ok after a SYN retry", ORANGE),
             ("errors", VERMILLION),
         ],
-        vec![
+        Row::AcceptQueue => vec![
             ("Accept queue:", INK),
             ("longest seen", BLUE),
             ("limit (dashed)", VERMILLION),
             ("shaded where it is full; each cell has its own scale", FAINT),
         ],
-        vec![("SYN queue:", INK), ("half-open connections (SYN_RECV)", PURPLE)],
-        vec![
-            ("Kernel counters, growth per second:", INK),
-            ("ListenOverflows (bars)", VERMILLION),
-            ("ListenDrops (line)", BLACK),
-        ],
-    ]
+        Row::SynQueue => {
+            vec![("SYN queue:", INK), ("half-open connections (SYN_RECV)", PURPLE)]
+        }
+        Row::Closing => {
+            let states = CLOSING.iter().enumerate().filter(|(state, _)| closes(columns, *state));
+            let states = states.map(|(_, (name, colour, _))| (*name, *colour));
+            let first = ("Sockets being closed (clients' dashed):", INK);
+            std::iter::once(first).chain(states).collect()
+        }
+        Row::Counters => {
+            let mut words = vec![
+                ("Counters, per second:", INK),
+                ("ListenOverflows (bars)", VERMILLION),
+                ("ListenDrops", BLACK),
+            ];
+            let cookies = any(columns, |c| &c.cookies).then_some(("SyncookiesSent", BLUE));
+            let full = any(columns, |c| &c.full).then_some(("TCPReqQFullDrop", PURPLE));
+            words.extend(cookies.into_iter().chain(full));
+            words
+        }
+    }
 }
 
 fn words(page: &Page, (mut x, y): (i32, i32), parts: &[(&str, RGBColor)]) -> Drawn {
@@ -164,42 +169,50 @@ fn highest<'a>(series: impl IntoIterator<Item = &'a Values>) -> f64 {
 
 /// The vertical scale: the same for all cells but for the accept queue, whose limits differ by
 /// orders of magnitude.
-fn scale(row: usize, column: &Column, columns: &[Column]) -> Scale {
-    let over = |of: fn(&Column) -> [&Values; 2]| highest(columns.iter().flat_map(of));
-    match row {
-        0 => {
-            let rates = over(|c| [&c.attempts, &c.ok]).max(over(|c| [&c.retried, &c.errors]));
-            Scale::from_zero(rates)
-        }
-        1 => Scale::from_zero(highest([&column.queue, &column.limit])),
-        2 => Scale::from_zero(over(|c| [&c.syn, &c.syn])),
-        _ => Scale::from_zero(over(|c| [&c.overflows, &c.drops])),
-    }
+fn scale(row: Row, column: &Column, columns: &[Column]) -> Scale {
+    let over = |of: fn(&Column) -> [&Values; 4]| highest(columns.iter().flat_map(of));
+    Scale::from_zero(match row {
+        Row::Clients => over(|c| [&c.attempts, &c.ok, &c.retried, &c.errors]),
+        Row::AcceptQueue => highest([&column.queue, &column.limit]),
+        Row::SynQueue => highest(columns.iter().map(|c| &c.syn)),
+        Row::Closing => highest(columns.iter().flat_map(|c| c.closing.iter().flatten())),
+        Row::Counters => over(|c| [&c.overflows, &c.drops, &c.cookies, &c.full]),
+    })
 }
 
-fn plot(page: &Page, row: usize, c: &Column, panel: &Panel) -> Drawn {
+fn plot(page: &Page, row: Row, c: &Column, panel: &Panel) -> Drawn {
     let unseen = |values: &Values| values.iter().all(Option::is_none);
+    // A series that never leaves 0 would only paint the floor.
+    let steps = |values: &Values, stroke| match highest([values]) > 0.0 {
+        true => panel.steps(c.step, values, stroke),
+        false => Ok(()),
+    };
     match row {
-        0 if c.attempts.is_empty() => panel.words("no attempts"),
-        0 => {
+        Row::Clients if c.attempts.is_empty() => panel.words("no attempts"),
+        Row::Clients => {
             panel.steps(c.step, &c.attempts, Stroke::solid(BLACK, 3))?;
             panel.steps(c.step, &c.ok, Stroke::solid(GREEN, 5))?;
-            // A class that never occurs would only paint the floor.
-            for (values, colour) in [(&c.retried, ORANGE), (&c.errors, VERMILLION)] {
-                if highest([values]) > 0.0 {
-                    panel.steps(c.step, values, Stroke::solid(colour, 5))?;
-                }
+            steps(&c.retried, Stroke::solid(ORANGE, 5))?;
+            steps(&c.errors, Stroke::solid(VERMILLION, 5))
+        }
+        Row::AcceptQueue if unseen(&c.queue) => panel.words("not observed"),
+        Row::AcceptQueue => queue(page, c, panel),
+        Row::SynQueue if unseen(&c.syn) => panel.words("not observed"),
+        Row::SynQueue => panel.steps(c.step, &c.syn, Stroke::solid(PURPLE, 5)),
+        Row::Closing if c.closing.iter().flatten().all(unseen) => panel.words("not observed"),
+        Row::Closing => {
+            for ([target, client], (_, colour, _)) in c.closing.iter().zip(CLOSING) {
+                steps(target, Stroke::solid(colour, 5))?;
+                steps(client, Stroke::dashed(colour, 5))?;
             }
             Ok(())
         }
-        1 if unseen(&c.queue) => panel.words("not observed"),
-        1 => queue(page, c, panel),
-        2 if unseen(&c.syn) => panel.words("not observed"),
-        2 => panel.steps(c.step, &c.syn, Stroke::solid(PURPLE, 5)),
-        _ if unseen(&c.overflows) && unseen(&c.drops) => panel.words("not observed"),
-        _ => {
+        Row::Counters if unseen(&c.overflows) && unseen(&c.drops) => panel.words("not observed"),
+        Row::Counters => {
             panel.bars(c.step, &c.overflows, VERMILLION, 0.75)?;
-            panel.steps(c.step, &c.drops, Stroke::solid(BLACK, 2))
+            panel.steps(c.step, &c.drops, Stroke::solid(BLACK, 2))?;
+            steps(&c.cookies, Stroke::solid(BLUE, 4))?;
+            steps(&c.full, Stroke::solid(PURPLE, 4))
         }
     }
 }

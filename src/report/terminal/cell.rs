@@ -1,6 +1,6 @@
 //! The table of one cell.
 
-use super::{Sheet, Tone, resolved};
+use super::{Sheet, Tone, resolved, sockets};
 use crate::measure::Metric;
 use crate::measure::result::{CellResult, LoadResult, MetricResult, Place, Status};
 use crate::report::text::{shorten, thousands};
@@ -33,6 +33,8 @@ pub fn table(sheet: &mut Sheet, cell: &CellResult) {
     cell.loads.iter().for_each(|load| load_lines(sheet, load));
     metrics(sheet, cell);
     queue(sheet, cell);
+    sockets::line(sheet, cell);
+    sockets::memory(sheet, cell);
     counters(sheet, cell);
     ledger(sheet, cell);
     trust(sheet, cell);
@@ -45,7 +47,7 @@ pub fn table(sheet: &mut Sheet, cell: &CellResult) {
 }
 
 /// A line with a word in front.
-fn say(sheet: &mut Sheet, tone: Tone, word: &str, text: &str) {
+pub fn say(sheet: &mut Sheet, tone: Tone, word: &str, text: &str) {
     sheet.say(tone, &format!("  {word:FIRST$}"), text);
 }
 
@@ -159,9 +161,16 @@ fn queue(sheet: &mut Sheet, cell: &CellResult) {
 }
 
 fn counters(sheet: &mut Sheet, cell: &CellResult) {
-    let known: Vec<_> = ["ListenOverflows", "ListenDrops", "SyncookiesSent"]
+    let always = ["ListenOverflows", "ListenDrops", "SyncookiesSent"];
+    let where_any =
+        ["SyncookiesRecv", "SyncookiesFailed", "TCPReqQFullDrop", "TCPReqQFullDoCookies"];
+    let grown = |name| Some((name, cell.counter(name)?));
+    let any = where_any.into_iter().filter_map(grown).filter(|(_, growth)| *growth > 0);
+    let known: Vec<_> = always
         .into_iter()
-        .filter_map(|name| Some(format!("{name} {}", thousands(cell.counter(name)?))))
+        .filter_map(grown)
+        .chain(any)
+        .map(|(name, growth)| format!("{name} {}", thousands(growth)))
         .collect();
     let text = if known.is_empty() { "not observed".to_owned() } else { known.join(", ") };
     say(sheet, Tone::Plain, "counters", &text);

@@ -1,7 +1,9 @@
 use super::*;
 use crate::measure::Metric;
 use crate::measure::Outcome;
-use crate::measure::result::{Finding, LedgerStep, Place};
+use crate::measure::result::{
+    Finding, LedgerStep, MemoryResult, Place, SocketStates, SocketsResult, StatesResult,
+};
 use crate::report::sample;
 
 fn fits(text: &str) {
@@ -28,6 +30,32 @@ fn a_sweep_is_summed_up() {
         assert!(text.contains(part), "{part} is missing in\n{text}");
     }
     assert_eq!(text.lines().last(), Some("verdict: fail: 1 of 1 limits broken"));
+}
+
+#[test]
+fn sockets_and_memory_are_told_where_there_were_any() {
+    let mut result = sample::churn();
+    let text = summary(&result, 80, false);
+    fits(&text);
+    let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    for part in [
+        "sockets at most SYN_SENT 120; SYN_RECV 97; FIN_WAIT2 client 12, target 0; \
+         CLOSE_WAIT client 0, target 12; TIME_WAIT client 1,600, target 0",
+        "memory per connection at 100,000 open: kernel 7,900 B (both ends), runner 410 B, \
+         target 164 B",
+    ] {
+        assert!(flat.contains(part), "{part} is missing in\n{text}");
+    }
+    result.cells[0].sockets.client = None;
+    if let Some(memory) = &mut result.cells[0].memory {
+        (memory.both_ends, memory.target_bytes) = (false, None);
+        memory.client_bytes = -100_000;
+    }
+    let flat = summary(&result, 80, false).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(flat.contains("sockets at most SYN_RECV 97; CLOSE_WAIT target 12 "), "{flat}");
+    assert!(flat.contains("kernel 7,900 B (clients' end), runner -1 B "), "{flat}");
+    let quiet = summary(&sample::backlog(), 80, false);
+    assert!(!quiet.contains("sockets") && !quiet.contains("memory"), "{quiet}");
 }
 
 #[test]
@@ -80,6 +108,19 @@ fn nothing_is_too_wide_and_nothing_steers_the_terminal() {
         cell.ledger.unexplained = Some(i64::MIN);
         cell.counters.iter_mut().for_each(|c| (c.before, c.after) = (0, u64::MAX));
         cell.validity.resolution = u64::MAX;
+        let most = SocketStates {
+            syn_recv: u64::MAX,
+            closing: u64::MAX,
+            time_wait: u64::MAX,
+            ..SocketStates::default()
+        };
+        let most = Some(StatesResult { peak: most, ..StatesResult::default() });
+        cell.sockets = SocketsResult { target: most, client: most };
+        cell.memory = Some(MemoryResult {
+            kernel_bytes: i64::MIN,
+            client_bytes: i64::MAX,
+            ..MemoryResult::default()
+        });
         for metric in &mut cell.metrics {
             metric.summary.count = u64::MAX;
             metric.summary.max = u64::MAX;
