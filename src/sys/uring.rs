@@ -260,7 +260,7 @@ impl Ring {
     }
 
     /// A completion that has come.
-    pub fn next(&mut self) -> Option<Completion> {
+    pub fn completed(&mut self) -> Option<Completion> {
         if let Some(met) = self.met.pop_front() {
             return Some(met);
         }

@@ -34,7 +34,7 @@ fn connected(places: u32) -> (Ring, Socket, TcpStream) {
     let mut ring = Ring::new(places).expect("a ring");
     ring.connect(&socket, &dialer, 7).expect("room in the queue");
     ring.enter(SECOND).expect("a call");
-    assert_eq!(ring.next(), Some(Completion { name: 7, errno: 0 }));
+    assert_eq!(ring.completed(), Some(Completion { name: 7, errno: 0 }));
     let (peer, _) = listener.accept().expect("a connection");
     peer.set_read_timeout(Some(Duration::from_secs(1))).expect("a timeout");
     (ring, socket, peer)
@@ -62,7 +62,7 @@ fn a_refusal_is_told_by_its_number() {
     let mut ring = Ring::new(1).expect("a ring");
     ring.connect(&socket, &dialer, 7).expect("room in the queue");
     ring.enter(SECOND).expect("a call");
-    assert_eq!(ring.next(), Some(Completion { name: 7, errno: libc::ECONNREFUSED }));
+    assert_eq!(ring.completed(), Some(Completion { name: 7, errno: libc::ECONNREFUSED }));
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn a_disconnected_socket_connects_again_in_the_same_batch() {
     ring.disconnect(&socket).expect("room in the queue");
     ring.connect(&socket, &dialer, 8).expect("room in the queue");
     ring.enter(SECOND).expect("a call");
-    assert_eq!(ring.next(), Some(Completion { name: 8, errno: 0 }));
+    assert_eq!(ring.completed(), Some(Completion { name: 8, errno: 0 }));
     assert_ne!(socket.peer_addr().expect("a peer").as_socket(), Some(address));
     assert!(peer.read(&mut [0; 1]).is_err_and(|e| e.kind() == io::ErrorKind::ConnectionReset));
 }
@@ -94,11 +94,11 @@ fn a_parked_socket_has_no_descriptor_and_hears_what_arrives() {
     ring.park(3, socket, 9).expect("a place");
     assert_ne!(fs::read_link(&descriptor).ok(), Some(before));
     ring.enter(MOMENT).expect("a call");
-    assert_eq!(ring.next(), None);
+    assert_eq!(ring.completed(), None);
     assert!(!is_closed(&mut peer));
     peer.write_all(b"hello").expect("a connection");
     ring.enter(SECOND).expect("a call");
-    assert_eq!(ring.next(), Some(Completion { name: 9, errno: 0 }));
+    assert_eq!(ring.completed(), Some(Completion { name: 9, errno: 0 }));
     let mut socket = ring.unpark(3, 9).expect("a descriptor");
     let mut text = [0; 5];
     socket.read_exact(&mut text).expect("five bytes");
@@ -138,7 +138,7 @@ fn more_can_be_queued_than_the_queue_has_room_for() {
         ring.watch(&socket, Readiness::Room, name).expect("room in the queue");
     }
     ring.enter(Patience::Look).expect("a call");
-    let names: Vec<u64> = std::iter::from_fn(|| ring.next()).map(|met| met.name).collect();
+    let names: Vec<u64> = std::iter::from_fn(|| ring.completed()).map(|met| met.name).collect();
     let mut sorted = names.clone();
     sorted.sort_unstable();
     assert_eq!(sorted, (0..u64::from(3 * REQUESTS)).collect::<Vec<_>>());
