@@ -201,8 +201,8 @@ impl<R: Reactor> Worker<R> {
                 }
                 Want::Receive => {
                     let was_watched = attempt.watch != Watch::Idle;
-                    self.watch(slot, Interest::Arrival);
                     self.time_exchange(slot);
+                    self.listen(slot);
                     // Bytes that came before the wish for them make no new event.
                     if !was_watched || !self.receive(slot) {
                         return;

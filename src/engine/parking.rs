@@ -36,28 +36,39 @@ impl<R: Reactor> Worker<R> {
         if attempt.watch == Watch::Always || attempt.yielded {
             return;
         }
-        let interest = match &attempt.phase {
-            Phase::HalfOpen => return,
-            Phase::Connecting => Interest::Room,
-            Phase::Open { pausing: true, .. } => return self.pause(slot),
+        match &attempt.phase {
+            Phase::HalfOpen => {}
+            Phase::Connecting => self.watch(slot, Interest::Room),
+            Phase::Open { pausing: true, .. } => self.pause(slot),
             Phase::Open { progress, .. } => {
                 match self.streams[attempt.part].part.script.want(progress) {
-                    Want::Send(..) => Interest::Room,
-                    _ => Interest::Arrival,
+                    Want::Send(..) => self.watch(slot, Interest::Room),
+                    _ => self.listen(slot),
                 }
             }
-        };
-        self.watch(slot, interest);
+        }
     }
 
-    fn pause(&mut self, slot: Slot) {
-        let time = self.waiting.deadline(slot).map_or(0, |end| end.saturating_sub(self.looked));
-        if !self.reactor.parks() || time < LONG || !self.park(slot) {
+    /// Watches for arrivals, which are expected soon: the descriptor is kept as long as there are
+    /// enough of them.
+    pub(super) fn listen(&mut self, slot: Slot) {
+        if !self.purse.is_overdrawn() || !self.park(slot) {
             self.watch(slot, Interest::Arrival);
         }
     }
 
+    fn pause(&mut self, slot: Slot) {
+        let time = self.waiting.deadline(slot).map_or(0, |end| end.saturating_sub(self.looked));
+        if time < LONG || !self.park(slot) {
+            self.watch(slot, Interest::Arrival);
+        }
+    }
+
+    /// Gives the descriptor up, if the reactor can do without it; whether it did.
     fn park(&mut self, slot: Slot) -> bool {
+        if !self.reactor.parks() {
+            return false;
+        }
         let token = self.slots.token(slot);
         let Some(attempt) = self.slots.get(slot) else { return false };
         if attempt.watch != Watch::Idle {

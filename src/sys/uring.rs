@@ -20,8 +20,10 @@ use super::socket::Dialer;
 
 /// Requests that are queued before a system call has to be made.
 const REQUESTS: u32 = 256;
-/// Completions that the kernel keeps for us without allocating.
-const COMPLETIONS: u32 = 4096;
+/// Completions that the kernel keeps for us without allocating. It also decides how many buckets the
+/// kernel has for watched sockets (`io_uring/io_uring.c`, io_ring_ctx_alloc): with these there are
+/// 256, the most, and [`Ring::cancel`] has to search one of them.
+const COMPLETIONS: u32 = 8192;
 /// Nobody's name: its completions are of no interest.
 const NOBODY: u64 = u64::MAX;
 /// The name of a socket that is being taken out of its place.
@@ -258,7 +260,7 @@ impl Ring {
     }
 
     /// A completion that has come.
-    pub fn next(&mut self) -> Option<Completion> {
+    pub fn completed(&mut self) -> Option<Completion> {
         if let Some(met) = self.met.pop_front() {
             return Some(met);
         }
@@ -326,3 +328,6 @@ fn completion(entry: &cqueue::Entry) -> Option<Completion> {
     let (name, errno) = (entry.user_data(), -entry.result().min(0));
     (name != NOBODY && errno != libc::ECANCELED).then_some(Completion { name, errno })
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

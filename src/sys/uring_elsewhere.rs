@@ -109,7 +109,7 @@ impl Ring {
     }
 
     /// As on Linux.
-    pub fn next(&mut self) -> Option<Completion> {
+    pub fn completed(&mut self) -> Option<Completion> {
         match self.0 {}
     }
 }

@@ -87,7 +87,7 @@ impl Reactor for UringReactor {
             Until::Instant(instant) => Patience::For(instant.saturating_sub(clock::monotonic())),
         })?;
         while woken.len() < EVENTS
-            && let Some(completion) = self.ring.next()
+            && let Some(completion) = self.ring.completed()
         {
             woken.push(Wake { token: Token(completion.name), errno: completion.errno });
         }

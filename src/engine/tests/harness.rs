@@ -35,6 +35,15 @@ pub fn request(exchanges: u32, think: u64) -> Script {
     script(Client::Request { exchange, greet: false })
 }
 
+/// A client that stays until so many milliseconds after the start, and has `hello` echoed whenever
+/// so many have passed.
+pub fn hold(until: u64, every: u64) -> Script {
+    let (message, reply) = (b"hello".to_vec(), ReplyEnd::Length(5));
+    let think = Span::from_millis(every);
+    let exchange = Some(Exchange { message, reply, exchanges: 1, think });
+    script(Client::Hold { until: Span::from_millis(until), exchange })
+}
+
 /// A client that sends so many bytes and reads until the target closes.
 pub fn until_close(length: usize) -> Script {
     let (message, think) = (vec![b'm'; length], Span::default());

@@ -6,7 +6,7 @@ mod room;
 
 use std::time::{Duration, Instant};
 
-use harness::{Kind, MS, connect, request, until_close};
+use harness::{Kind, MS, connect, hold, request, until_close};
 use peers::Peer;
 
 use crate::load::{Schedule, Shape};
@@ -25,7 +25,11 @@ macro_rules! on_each_engine {
 
         #[cfg(target_os = "linux")]
         mod io_uring {
-            $(#[test] fn $case() { super::$case(super::Kind::IoUring); })+
+            $(#[test] fn $case() {
+                if crate::sys::uring::tests::can_run(stringify!($case)) {
+                    super::$case(super::Kind::IoUring);
+                }
+            })+
         }
     };
 }
@@ -325,6 +329,36 @@ fn clients_without_a_place_do_not_spin(engine: Kind) {
     let count = run.connects().len();
     assert!((3..=102).contains(&count), "{count}");
     assert_eq!(run.outcomes(), [(Outcome::Ok, 1), (Outcome::NoFd, count - 1)]);
+}
+
+/// Ten times as many connections as descriptors: all are held, and all talk at once.
+#[cfg(target_os = "linux")]
+#[test]
+fn held_connections_need_no_descriptor() {
+    if !crate::sys::uring::tests::can_run("held_connections_need_no_descriptor") {
+        return;
+    }
+    let peer = Peer::echoing();
+    let mut case = Kind::IoUring.case(hold(700, 200), burst(80));
+    case.descriptors = 8;
+    let run = case.run(peer.address);
+    assert_eq!(run.outcomes(), [(Outcome::Ok, 80)]);
+    assert_eq!(run.endings(), [(Ending::Done, 80)]);
+    assert!((80 * 2..=80 * 3).contains(&run.replies()), "{}", run.replies());
+    assert!(run.ends().all(|end| end >= 700 * MS));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn short_pauses_are_not_worth_giving_a_descriptor_up() {
+    if !crate::sys::uring::tests::can_run("short_pauses_are_not_worth_giving_a_descriptor_up") {
+        return;
+    }
+    let peer = Peer::accepting();
+    let mut case = Kind::IoUring.case(connect(50), burst(20));
+    case.descriptors = 8;
+    let run = case.run(peer.address);
+    assert_eq!(run.outcomes(), [(Outcome::Ok, 8), (Outcome::NoFd, 12)]);
 }
 
 /// Records of one attempt come in the order of its life, whatever else happens between them.
