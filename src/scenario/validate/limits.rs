@@ -3,7 +3,9 @@
 use crate::measure::{Ending, Metric, Outcome};
 use crate::scenario::at::At;
 use crate::scenario::diagnostic::{Problems, nearest, suggest};
-use crate::scenario::plan::{Bound, Cell, Client, Comparison, Limit, Statistic, Subject, Target};
+use crate::scenario::plan::{
+    Bound, Cell, Client, Closer, Comparison, Limit, Statistic, Subject, Target,
+};
 use crate::scenario::raw;
 
 /// At most this many limits.
@@ -163,6 +165,7 @@ fn metric_of(
         let help = match metric {
             Metric::QueueWait => "our own target measures it where a load has greet = true",
             Metric::Service => "only our own target measures it",
+            Metric::Close => "our own target measures it where it has close = \"server\"",
             _ => "it is measured where a load has client = \"request\"",
         };
         problems.error(key.span(), format!("nothing here measures `{metric}`"), help);
@@ -176,6 +179,7 @@ fn measures(cell: &Cell, metric: Metric, load: Option<&str>) -> bool {
     let mut loads = cell.loads.iter().filter(|l| load.is_none_or(|name| l.name == name));
     match metric {
         Metric::Service => own,
+        Metric::Close => closes_first(&cell.target),
         Metric::QueueWait => {
             own && loads.any(|load| match load.client {
                 Client::Connect { greet, .. } | Client::Request { greet, .. } => greet,
@@ -186,6 +190,10 @@ fn measures(cell: &Cell, metric: Metric, load: Option<&str>) -> bool {
         }
         _ => true,
     }
+}
+
+fn closes_first(target: &Target) -> bool {
+    matches!(target, Target::Own { serve, .. } if serve.close == Closer::Server)
 }
 
 fn statistic_of(key: &At<String>, name: &str, problems: &mut Problems) -> Option<Statistic> {

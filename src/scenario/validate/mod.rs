@@ -4,6 +4,7 @@
 
 mod lab;
 mod limits;
+mod listener;
 mod load;
 mod message;
 mod schedule;
@@ -66,7 +67,9 @@ pub(super) fn cell(raw: &Scenario, files: &Files, problems: &mut Problems) -> Op
     let target = target::target(raw.target.as_ref(), requests, problems);
     let lab = lab::lab(raw.lab.as_ref(), &target, problems);
     let loads = loads(raw, &target, files, problems);
-    (!loads.is_empty()).then(|| Cell { name: String::new(), axes: Vec::new(), lab, target, loads })
+    let cell = Cell { name: String::new(), axes: Vec::new(), lab, target, loads };
+    listener::notices(raw.target.as_ref(), &cell, problems);
+    (!cell.loads.is_empty()).then_some(cell)
 }
 
 fn loads(raw: &Scenario, target: &Target, files: &Files, problems: &mut Problems) -> Vec<Load> {
