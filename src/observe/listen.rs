@@ -38,18 +38,33 @@ impl Diag {
     /// # Errors
     /// As [`SockDiag::dump`].
     pub fn listeners(&mut self, at: SocketAddr) -> io::Result<ListenQueue> {
-        let (wanted, mut queue, mut current) = (at.ip().to_canonical(), ListenQueue::default(), 0);
+        let mut whole = ListenQueue::default();
+        for queue in self.each_listener(at)? {
+            whole.depth = whole.depth.saturating_add(queue.depth);
+            whole.limit = whole.limit.saturating_add(queue.limit);
+            whole.listeners += 1;
+        }
+        Ok(whole)
+    }
+
+    /// As [`Diag::listeners`], one entry for each listener, in the order in which the kernel
+    /// lists them.
+    ///
+    /// # Errors
+    /// As [`SockDiag::dump`].
+    pub fn each_listener(&mut self, at: SocketAddr) -> io::Result<Vec<ListenQueue>> {
+        let (wanted, mut queues, mut current) = (at.ip().to_canonical(), Vec::new(), 0);
         self.kernel.dump(State::Listen, at.port(), |attempt, entry| {
             if attempt != current {
-                (queue, current) = (ListenQueue::default(), attempt);
+                queues.clear();
+                current = attempt;
             }
             if serves(entry, wanted) {
-                queue.depth = queue.depth.saturating_add(entry.receive_queue);
-                queue.limit = queue.limit.saturating_add(entry.send_queue);
-                queue.listeners += 1;
+                let (depth, limit) = (entry.receive_queue, entry.send_queue);
+                queues.push(ListenQueue { depth, limit, listeners: 1 });
             }
         })?;
-        Ok(queue)
+        Ok(queues)
     }
 
     /// Half-open connections at a local port. Costs a walk over the whole connection table: about

@@ -10,7 +10,7 @@ use socket2::Socket;
 
 use super::counters::Watch;
 use super::listen::Diag;
-use crate::measure::result::{SamplerResult, TargetInterval};
+use crate::measure::result::{QueueInterval, SamplerResult, TargetInterval};
 use crate::sys::clock;
 use crate::sys::limits::thread_cpu;
 use crate::sys::tcp_info::TcpInfo;
@@ -21,13 +21,26 @@ const SYN_RECV_PERIOD: u64 = 1_000_000_000;
 const NAP: u64 = 50_000_000;
 const COUNTERS: [&str; 4] = ["ListenOverflows", "ListenDrops", "SyncookiesSent", "TCPReqQFullDrop"];
 
-/// Where the depth of a queue is read.
+/// Where the depths of queues are read.
 #[derive(Debug)]
 pub enum Queue {
-    /// A listener of our own, by TCP_INFO.
-    Own(Arc<Socket>),
-    /// Anybody's listener in our namespace, by sock_diag.
+    /// Listeners of our own, by TCP_INFO.
+    Own(Arc<dyn Listeners>),
+    /// Anybody's listeners in our namespace, by sock_diag.
     Anybodys(Diag, SocketAddr),
+}
+
+/// Listeners of our own, each in its place. A place may be empty: nobody listens at the moment.
+pub trait Listeners: std::fmt::Debug + Send + Sync {
+    /// Depth and limit of each place's queue into `looks`, which is empty.
+    fn look(&self, looks: &mut Vec<io::Result<Option<(u32, u32)>>>);
+}
+
+impl Listeners for Socket {
+    fn look(&self, looks: &mut Vec<io::Result<Option<(u32, u32)>>>) {
+        let info = TcpInfo::of(self);
+        looks.push(info.map(|info| Some((info.accept_queue(), info.accept_limit()))));
+    }
 }
 
 impl Queue {
@@ -38,17 +51,17 @@ impl Queue {
         }
     }
 
-    /// Depth and limit; `None` where nobody listens.
-    fn read(&mut self) -> io::Result<Option<(u32, u32)>> {
+    /// Depth and limit of each listener's queue into `looks`.
+    fn read(&mut self, looks: &mut Vec<io::Result<Option<(u32, u32)>>>) {
+        looks.clear();
         match self {
-            Self::Own(listener) => {
-                let info = TcpInfo::of(&**listener)?;
-                Ok(Some((info.accept_queue(), info.accept_limit())))
-            }
-            Self::Anybodys(diag, address) => {
-                let queue = diag.listeners(*address)?;
-                Ok((queue.listeners > 0).then_some((queue.depth, queue.limit)))
-            }
+            Self::Own(listeners) => listeners.look(looks),
+            Self::Anybodys(diag, address) => match diag.each_listener(*address) {
+                Ok(queues) => {
+                    looks.extend(queues.iter().map(|queue| Ok(Some((queue.depth, queue.limit)))));
+                }
+                Err(error) => looks.push(Err(error)),
+            },
         }
     }
 }
@@ -72,7 +85,7 @@ pub fn run(
     queue: Queue,
     when: Sampling,
     stop: &AtomicBool,
-    mut each: impl FnMut(usize, TargetInterval),
+    mut each: impl FnMut(usize, TargetInterval, Vec<QueueInterval>),
 ) -> SamplerResult {
     clock::tighten_timer_slack();
     let mut sampler = Sampler::new(queue, when);
@@ -84,8 +97,8 @@ pub fn run(
     }
     let now = clock::monotonic().saturating_sub(when.epoch);
     sampler.finish_intervals(now, &mut each);
-    let last = sampler.interval_seen();
-    each(sampler.index, last);
+    let (last, queues) = sampler.interval_seen();
+    each(sampler.index, last, queues);
     let cpu = thread_cpu().unwrap_or_default().saturating_sub(cpu_before);
     let wall = clock::monotonic().saturating_sub(began).max(1);
     sampler.result(cpu, wall)
@@ -102,10 +115,11 @@ struct Sampler {
     failed: u64,
     /// The interval in progress.
     index: usize,
-    depth_max: Option<u32>,
-    depth_sum: u64,
-    samples: u64,
-    limit: Option<u32>,
+    /// All queues together.
+    whole: Depths,
+    /// Each listener's queue.
+    each: Vec<Depths>,
+    looks: Vec<io::Result<Option<(u32, u32)>>>,
     syn_recv: Option<u64>,
     next_syn_recv: u64,
     counters: [Option<u64>; COUNTERS.len()],
@@ -122,10 +136,9 @@ impl Sampler {
             lost: 0,
             failed: 0,
             index: 0,
-            depth_max: None,
-            depth_sum: 0,
-            samples: 0,
-            limit: None,
+            whole: Depths::default(),
+            each: Vec::new(),
+            looks: Vec::new(),
             syn_recv: None,
             next_syn_recv: 0,
             counters: [None; COUNTERS.len()],
@@ -155,16 +168,20 @@ impl Sampler {
     }
 
     fn sample(&mut self, now: u64) {
-        match self.queue.read() {
-            Ok(Some((depth, limit))) => {
-                self.depth_max = self.depth_max.max(Some(depth));
-                self.depth_sum += u64::from(depth);
-                self.samples += 1;
-                self.limit = Some(limit);
-            }
+        self.queue.read(&mut self.looks);
+        if self.looks.iter().any(Result::is_err) {
+            self.failed += 1;
+        } else {
+            let seen = self.looks.iter().flatten().flatten();
+            let sum = |(depth, limit): (u32, u32), more: &(u32, u32)| {
+                (depth.saturating_add(more.0), limit.saturating_add(more.1))
+            };
             // Nobody listens: that is known, and there is no depth.
-            Ok(None) => {}
-            Err(_) => self.failed += 1,
+            self.whole.enter(seen.copied().reduce(|all, more| sum(all, &more)));
+            self.each.resize_with(self.each.len().max(self.looks.len()), Depths::default);
+            for (depths, look) in self.each.iter_mut().zip(&self.looks) {
+                depths.enter(look.as_ref().ok().copied().flatten());
+            }
         }
         if now >= self.next_syn_recv {
             self.next_syn_recv = now + SYN_RECV_PERIOD;
@@ -173,23 +190,28 @@ impl Sampler {
         }
     }
 
-    fn finish_intervals(&mut self, now: u64, each: &mut impl FnMut(usize, TargetInterval)) {
+    fn finish_intervals(
+        &mut self,
+        now: u64,
+        each: &mut impl FnMut(usize, TargetInterval, Vec<QueueInterval>),
+    ) {
         while now >= (self.index as u64 + 1) * self.when.interval {
-            let seen = self.interval_seen();
-            each(self.index, seen);
+            let (seen, queues) = self.interval_seen();
+            each(self.index, seen, queues);
             self.index += 1;
         }
     }
 
     /// What the interval in progress has seen; the next one begins.
-    fn interval_seen(&mut self) -> TargetInterval {
+    fn interval_seen(&mut self) -> (TargetInterval, Vec<QueueInterval>) {
         let before = self.counters;
         self.counters = self.read_counters();
         let grown = |at: usize| Some(self.counters[at]?.saturating_sub(before[at]?));
+        let whole = self.whole.finish();
         let seen = TargetInterval {
-            accept_queue: self.depth_max,
-            accept_queue_mean: self.depth_max.map(|_| self.depth_sum as f64 / self.samples as f64),
-            accept_limit: self.limit,
+            accept_queue: whole.accept_queue,
+            accept_queue_mean: whole.accept_queue_mean,
+            accept_limit: whole.accept_limit,
             syn_recv: self.syn_recv,
             accepted: None,
             listen_overflows: grown(0),
@@ -197,8 +219,7 @@ impl Sampler {
             syncookies_sent: grown(2),
             req_q_full_drop: grown(3),
         };
-        (self.depth_max, self.depth_sum, self.samples) = (None, 0, 0);
-        seen
+        (seen, self.each.iter_mut().map(Depths::finish).collect())
     }
 
     fn read_counters(&mut self) -> [Option<u64>; COUNTERS.len()] {
@@ -219,6 +240,39 @@ impl Sampler {
     }
 }
 
+/// The samples of one queue in one interval.
+#[derive(Debug, Default)]
+struct Depths {
+    longest: Option<u32>,
+    sum: u64,
+    samples: u64,
+    /// As it was last seen; kept over an interval without a sample.
+    limit: Option<u32>,
+}
+
+impl Depths {
+    fn enter(&mut self, look: Option<(u32, u32)>) {
+        self.limit = look.map(|(_, limit)| limit);
+        if let Some((depth, _)) = look {
+            self.longest = self.longest.max(Some(depth));
+            self.sum += u64::from(depth);
+            self.samples += 1;
+        }
+    }
+
+    /// What the interval has seen; the next one begins.
+    fn finish(&mut self) -> QueueInterval {
+        let seen = QueueInterval {
+            accept_queue: self.longest,
+            accept_queue_mean: self.longest.map(|_| self.sum as f64 / self.samples as f64),
+            accept_limit: self.limit,
+            accepted: None,
+        };
+        (self.longest, self.sum, self.samples) = (None, 0, 0);
+        seen
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -236,7 +290,7 @@ mod tests {
             port: 9,
         };
         let stop = AtomicBool::new(false);
-        let result = run(queue, when, &stop, |_, seen| {
+        let result = run(queue, when, &stop, |_, seen, _| {
             assert_eq!(seen.accept_queue, None);
             stop.store(true, Ordering::Relaxed);
         });
@@ -261,7 +315,7 @@ mod tests {
         let at = listener.local_addr().ok().and_then(|a| a.as_socket()).expect("an address");
         let _waiting = TcpStream::connect(at).expect("a connection");
         let diag = Diag::open().expect("sock_diag");
-        for queue in [Queue::Own(Arc::clone(&listener)), Queue::Anybodys(diag, at)] {
+        for queue in [Queue::Own(Arc::clone(&listener) as _), Queue::Anybodys(diag, at)] {
             let when = Sampling {
                 epoch: clock::monotonic(),
                 period: 1_000_000,
@@ -270,7 +324,9 @@ mod tests {
             };
             let stop = AtomicBool::new(false);
             let mut seen = Vec::new();
-            let result = run(queue, when, &stop, |index, interval| {
+            let result = run(queue, when, &stop, |index, interval, queues| {
+                assert!(queues.len() <= 1, "{queues:?}");
+                assert!(queues.iter().all(|queue| queue.accept_queue == interval.accept_queue));
                 seen.push(interval);
                 stop.store(index >= 2, Ordering::Relaxed);
             });

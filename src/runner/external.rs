@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::mpsc;
 
-use crate::measure::result::{CounterResult, SamplerResult, TargetInterval};
+use crate::measure::result::{CounterResult, QueueInterval, SamplerResult, TargetInterval};
 use crate::observe::counters::{self, Counters};
 use crate::observe::listen::{Diag, ListenQueue};
 use crate::observe::sampler::{self, Queue, Sampling};
@@ -25,11 +25,14 @@ pub struct External {
     sampling: Option<Sampled>,
 }
 
+/// An interval: its number, what was seen in it, and each listener's queue.
+pub type Look = (usize, TargetInterval, Vec<QueueInterval>);
+
 /// A sampler at work.
 struct Sampled {
     stop: Arc<AtomicBool>,
     thread: JoinHandle<SamplerResult>,
-    intervals: mpsc::UnboundedReceiver<(usize, TargetInterval)>,
+    intervals: mpsc::UnboundedReceiver<Look>,
 }
 
 /// The last look at an external target.
@@ -75,9 +78,9 @@ impl External {
         let (sender, intervals) = mpsc::unbounded_channel();
         let stopping = Arc::clone(&stop);
         let spawned = std::thread::Builder::new().name("sampler".to_owned()).spawn(move || {
-            sampler::run(queue, when, &stopping, |index, seen| {
+            sampler::run(queue, when, &stopping, |index, seen, queues| {
                 // Nobody listens only when the cell is about to end.
-                let _ = sender.send((index, seen));
+                let _ = sender.send((index, seen, queues));
             })
         });
         match spawned {
@@ -87,7 +90,7 @@ impl External {
     }
 
     /// The next interval; never comes where nothing is sampled.
-    pub async fn next(&mut self) -> (usize, TargetInterval) {
+    pub async fn next(&mut self) -> Look {
         if let Some(sampled) = &mut self.sampling
             && let Some(interval) = sampled.intervals.recv().await
         {
@@ -97,7 +100,7 @@ impl External {
     }
 
     /// Ends the sampling; the intervals that are left go to `each`.
-    pub fn finish(&mut self, mut each: impl FnMut(usize, TargetInterval)) -> LastLook {
+    pub fn finish(&mut self, mut each: impl FnMut(Look)) -> LastLook {
         let mut look = LastLook::default();
         if self.queue.is_some()
             && let Ok(mut diag) = Diag::open()
@@ -111,8 +114,8 @@ impl External {
         if let Some(mut sampled) = self.sampling.take() {
             sampled.stop.store(true, Ordering::Relaxed);
             look.sampler = sampled.thread.join().ok();
-            while let Ok((index, seen)) = sampled.intervals.try_recv() {
-                each(index, seen);
+            while let Ok(interval) = sampled.intervals.try_recv() {
+                each(interval);
             }
         }
         look

@@ -5,6 +5,7 @@
 pub mod clock;
 pub mod errno;
 pub mod limits;
+pub mod listener;
 pub mod namespace;
 #[cfg_attr(not(target_os = "linux"), path = "netlink_elsewhere.rs")]
 pub mod netlink;

@@ -1,5 +1,4 @@
-//! Sockets: clients that connect only to a permitted address, and listeners whose backlog is the
-//! one that was asked for.
+//! Sockets of clients that connect only to a permitted address.
 
 use std::io;
 use std::mem::size_of;
@@ -9,6 +8,7 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
+pub use super::listener::{accept, listen};
 use super::permit::PermittedAddr;
 use crate::units::Ports;
 
@@ -93,37 +93,8 @@ pub fn disconnect(socket: &Socket) -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// A non-blocking listener on `address` with exactly the backlog asked for; the kernel may clamp
-/// it, which `TcpInfo::accept_limit` tells.
-///
-/// # Errors
-/// As of `socket`, `bind` and `listen`; EADDRINUSE when something listens there already.
-pub fn listen(address: SocketAddr, backlog: i32) -> io::Result<Socket> {
-    let kind = Type::STREAM.nonblocking();
-    let socket = Socket::new(Domain::for_address(address), kind, Some(Protocol::TCP))?;
-    socket.set_reuse_address(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(backlog)?;
-    Ok(socket)
-}
-
-/// Takes a connection from the accept queue; it does not block.
-///
-/// # Errors
-/// EAGAIN when the queue is empty, EMFILE and ENFILE without a descriptor, ECONNABORTED.
-pub fn accept(listener: &Socket) -> io::Result<Socket> {
-    #[cfg(target_os = "linux")]
-    let connection = listener.accept4(libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC)?.0;
-    #[cfg(not(target_os = "linux"))]
-    let connection = {
-        let connection = listener.accept()?.0;
-        connection.set_nonblocking(true)?;
-        connection
-    };
-    Ok(connection)
-}
-
-fn set_int(
+/// Sets an option whose value is an int.
+pub(super) fn set_int(
     socket: &Socket,
     level: libc::c_int,
     name: libc::c_int,

@@ -3,6 +3,7 @@
 
 mod cell;
 mod compare;
+mod target;
 
 use super::text::{columns, plain, wrap};
 use crate::measure::result::{LimitResult, RunResult, Status, Verdict};
