@@ -132,6 +132,8 @@ fn close(old: Vec<Socket>, door: &Door, result: &mut RestartResult) {
         || watch.as_mut().and_then(|w| w.read().ok()?.first().copied().flatten()).unwrap_or(0);
     // From here on nothing enters, so that what is counted is what is closed. A client whose SYN
     // comes in this instant sends it again.
+    let drops = |one: &Socket| listener::dropped(one).map_or(0, u64::from);
+    let dropped_before: u64 = old.iter().map(drops).sum();
     for listener in &old {
         if let Err(error) = listener::shut_out(listener) {
             *result.errors.entry(errno::error_name(&error)).or_default() += 1;
@@ -141,12 +143,14 @@ fn close(old: Vec<Socket>, door: &Door, result: &mut RestartResult) {
         diag.as_mut().and_then(|d| d.syn_recv(door.address.port()).ok()).unwrap_or(0);
     let depth = |one: &Socket| TcpInfo::of(one).map_or(0, |info| u64::from(info.accept_queue()));
     let waiting: u64 = old.iter().map(depth).sum();
+    let mut dropped = 0;
     for listener in old {
-        result.dropped += listener::dropped(&listener).map_or(0, u64::from);
+        dropped += drops(&listener);
         // What the listeners before it were rid of may be here now.
         let (waited, before) = (depth(&listener), migrations());
         drop(listener);
         result.queue_reset += waited.saturating_sub(migrations() - before);
     }
+    result.dropped = dropped.saturating_sub(dropped_before);
     result.migrated = waiting.saturating_sub(result.queue_reset);
 }
