@@ -7,7 +7,7 @@ use super::palette::{BLACK, BLUE, GREEN, ORANGE, PURPLE, VERMILLION};
 use super::panel::{Frame, Panel};
 use super::scale::Scale;
 use super::{BODY, MARGIN, NOTHING, Picture, shown, titled};
-use crate::measure::result::{CellResult, LoadInterval, RunResult, TargetInterval};
+use crate::measure::result::{CellResult, LoadInterval, QueueInterval, RunResult, TargetInterval};
 
 /// Steps that can be told apart across the whole page.
 const STEPS: usize = 400;
@@ -31,6 +31,10 @@ struct Column {
     errors: Values,
     queue: Values,
     limit: Values,
+    /// The longest queue of each listener of a group; empty for a single one.
+    each: Vec<Values>,
+    /// When the target's listeners were closed.
+    restarts: Vec<f64>,
     syn: Values,
     overflows: Values,
     drops: Values,
@@ -69,6 +73,8 @@ impl Column {
             errors: rate(|i| i.errors),
             queue: target(|t| t.accept_queue.map(f64::from), f64::max),
             limit: target(|t| t.accept_limit.map(f64::from), f64::max),
+            each: each_queue(cell, group),
+            restarts: restarts(cell, timeline.interval_s * intervals as f64),
             syn: target(|t| t.syn_recv.map(|v| v as f64), f64::max),
             overflows: growth(|t| t.listen_overflows.map(|v| v as f64)),
             drops: growth(|t| t.listen_drops.map(|v| v as f64)),
@@ -78,6 +84,22 @@ impl Column {
     fn end(&self) -> f64 {
         self.attempts.len().max(self.queue.len()) as f64 * self.step
     }
+}
+
+/// When listeners were closed, within the time that is shown.
+fn restarts(cell: &CellResult, end: f64) -> Vec<f64> {
+    let closed = cell.target.restarts.iter().filter_map(|restart| restart.closed_at_s);
+    closed.filter(|at| (0.0..=end).contains(at)).collect()
+}
+
+/// The longest queue of each listener, of a group only.
+fn each_queue(cell: &CellResult, group: usize) -> Vec<Values> {
+    let longest = |intervals: &[QueueInterval]| {
+        intervals.iter().filter_map(|seen| seen.accept_queue).max().map(f64::from)
+    };
+    let series = |one: &Vec<QueueInterval>| one.chunks(group).map(longest).collect();
+    let queues = &cell.timeline.queues;
+    if queues.len() > 1 { queues.iter().map(series).collect() } else { Vec::new() }
 }
 
 /// Draws the picture.
@@ -138,7 +160,7 @@ fn headings() -> [Vec<(&'static str, RGBColor)>; 4] {
             ("Accept queue:", INK),
             ("longest seen", BLUE),
             ("limit (dashed)", VERMILLION),
-            ("shaded where it is full; each cell has its own scale", FAINT),
+            ("shaded where full, dotted: restart, thin: each listener; own scale", FAINT),
         ],
         vec![("SYN queue:", INK), ("half-open connections (SYN_RECV)", PURPLE)],
         vec![
@@ -216,6 +238,13 @@ fn queue(page: &Page, c: &Column, panel: &Panel) -> Drawn {
         }
     }
     panel.bars(c.step, &c.queue, BLUE, 0.35)?;
+    for one in &c.each {
+        panel.steps(c.step, one, Stroke::solid(PURPLE, 2))?;
+    }
     panel.steps(c.step, &c.queue, Stroke::solid(BLUE, 4))?;
+    for at in &c.restarts {
+        let x = panel.x(*at);
+        page.line((x, top), (x, bottom), Stroke::dashed(BLACK, 3))?;
+    }
     panel.steps(c.step, &c.limit, Stroke::dashed(VERMILLION, 4))
 }

@@ -3,7 +3,7 @@
 use super::cell::{counts, say};
 use super::{Sheet, Tone};
 use crate::measure::TargetEnding;
-use crate::measure::result::{CellResult, RestartResult, TargetResult};
+use crate::measure::result::{CellResult, QueueInterval, RestartResult, TargetResult};
 use crate::report::text::thousands;
 
 /// Writes the queues, the restarts and how accepted connections ended.
@@ -52,8 +52,10 @@ fn listeners(sheet: &mut Sheet, cell: &CellResult) {
     let longest: Vec<_> = longest.map(|l| l.map_or("-".to_owned(), thousands)).collect();
     let mut text = format!("{}; longest queue {}", queues.len(), longest.join(" / "));
     if queues.iter().flatten().any(|interval| interval.accepted.is_some()) {
-        let sum = queues.iter().map(|one| one.iter().filter_map(|q| q.accepted).sum::<u64>());
-        let accepted: Vec<_> = sum.map(thousands).collect();
+        let sum = |one: &Vec<QueueInterval>| {
+            one.iter().filter_map(|seen| seen.accepted).fold(0, u64::saturating_add)
+        };
+        let accepted: Vec<_> = queues.iter().map(|one| thousands(sum(one))).collect();
         text.push_str(&format!("; accepted {}", accepted.join(" / ")));
     }
     say(sheet, Tone::Plain, "listeners", &text);
