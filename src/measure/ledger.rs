@@ -48,7 +48,8 @@ pub struct Evidence {
     /// Half-open connections when the last attempt was over.
     pub syn_recv_at_end: u64,
     /// Packets that a full accept queue turned away and that were not the clients' SYNs: growth of
-    /// `ListenOverflows`, less the SYNs that clients had to send again or for nothing.
+    /// `ListenDrops`, less the SYNs that clients had to send again or for nothing, and at most the
+    /// growth of `ListenOverflows`.
     pub acks_dropped: u64,
     /// Growth of `SyncookiesRecv`: packets that carried a valid SYN cookie.
     pub cookies_received: u64,

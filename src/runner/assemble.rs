@@ -19,7 +19,6 @@ use crate::measure::{Metric, Outcome, Summary, empty, encode, percentile};
 use crate::scenario::plan::{Cell, Lifecycle, Load, Plan, Target};
 use crate::sys::errno;
 use crate::sys::permit::PermittedAddr;
-use crate::target::protocol::Finished;
 use crate::verdict::{Offer, generator_limited, sampler_lossy};
 
 /// Everything that a cell left.
@@ -176,13 +175,28 @@ fn futile_syns(parts: &Parts) -> u64 {
         let lost = [Outcome::Timeout, Outcome::Reset, Outcome::Cut, Outcome::Other];
         lost.iter().filter_map(|class| load.outcomes.get(class)).sum()
     };
-    parts.book.loads.iter().map(|load| load.syn_retransmits + unanswered(load)).sum()
+    let all: u64 =
+        parts.book.loads.iter().map(|load| load.syn_retransmits + unanswered(load)).sum();
+    // What a restart dropped is in none of the kernel's counters.
+    all.saturating_sub(restarts(&parts.side).iter().fold(0, |n, one| n.saturating_add(one.dropped)))
+}
+
+/// The restarts of our own target.
+fn restarts(side: &Side) -> &[RestartResult] {
+    match side {
+        Side::Own(own) => own.finished.as_ref().map_or(&[], |finished| &finished.restarts),
+        Side::External(_) => &[],
+    }
 }
 
 fn target_side(parts: &Parts, grown: impl Fn(&str) -> u64) -> TargetSide {
     let evidence = |syn_recv_at_end| Evidence {
         syn_recv_at_end,
-        acks_dropped: grown("ListenOverflows").saturating_sub(futile_syns(parts)),
+        // A SYN that is dropped counts in ListenDrops, be the SYN queue full or the accept queue;
+        // an ACK that is dropped counts in ListenOverflows as well.
+        acks_dropped: grown("ListenDrops")
+            .saturating_sub(futile_syns(parts))
+            .min(grown("ListenOverflows")),
         cookies_received: grown("SyncookiesRecv"),
         ..Evidence::default()
     };
@@ -197,7 +211,7 @@ fn target_side(parts: &Parts, grown: impl Fn(&str) -> u64) -> TargetSide {
                     evidence: Evidence {
                         deferred: if deferring { grown("TCPDeferAcceptDrop") } else { 0 },
                         half_open_reset: grown("EmbryonicRsts"),
-                        ..restart_evidence(finished, resets(parts), evidence)
+                        ..restart_evidence(&finished.restarts, resets(parts), evidence)
                     },
                 }
             }
@@ -220,13 +234,12 @@ fn resets(parts: &Parts) -> u64 {
 }
 
 /// Adds what the target's restarts explain.
-fn restart_evidence(finished: &Finished, resets: u64, evidence: Evidence) -> Evidence {
+fn restart_evidence(restarts: &[RestartResult], resets: u64, evidence: Evidence) -> Evidence {
     let over = |count: fn(&RestartResult) -> u64| -> u64 {
-        finished.restarts.iter().fold(0, |sum, restart| sum.saturating_add(count(restart)))
+        restarts.iter().fold(0, |sum, restart| sum.saturating_add(count(restart)))
     };
-    let dropped = over(|restart| restart.dropped);
     Evidence {
-        half_open_at_close: over(|restart| restart.half_open).saturating_add(dropped),
+        half_open_at_close: over(|restart| restart.half_open.saturating_add(restart.dropped)),
         reset_unseen: over(|restart| restart.queue_reset).min(resets),
         ..evidence
     }

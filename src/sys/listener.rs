@@ -178,6 +178,13 @@ mod tests {
     }
 
     #[test]
+    fn fast_open_has_the_queue_that_was_asked_for() {
+        let how = Listening { fast_open: Some(256), ..Listening::plain(4) };
+        let listener = listen_so(([127, 0, 0, 1], 0).into(), how).expect("a listener");
+        assert_eq!(get(&listener, libc::IPPROTO_TCP, libc::TCP_FASTOPEN).expect("read"), [256]);
+    }
+
+    #[test]
     fn a_group_shares_its_port_and_others_do_not() {
         let anywhere = ([127, 0, 0, 1], 0).into();
         let group = Listening { reuse_port: true, ..Listening::plain(4) };
