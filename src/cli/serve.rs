@@ -11,7 +11,7 @@ use crate::scenario::{self, plan};
 use crate::sys::endpoint::Endpoint;
 use crate::sys::netlink::{End, Families};
 use crate::sys::{clock, errno, limits};
-use crate::target::{Bound, Occasion, Server, Totals, stdio};
+use crate::target::{Door, Occasion, Server, Totals, stdio};
 
 /// The least scenario: only its target matters.
 const SCENARIO: &str = "name = \"serve\"\n[[load]]\nrate = \"1/s\"\nattempts = 1\n";
@@ -94,27 +94,27 @@ fn stalls(windows: &[String]) -> Result<Option<String>, Failure> {
 async fn by_hand(args: &ServeArgs, serve: &plan::Serve) -> Result<Exit, Failure> {
     // Watched from before anyone is told that this listens, so that no Ctrl-C is missed.
     let interrupted = interrupts().map_err(|error| failed("watch for Ctrl-C", &error))?;
-    let bound = Bound::new(args.listen, serve.backlog.0)
-        .map_err(|error| cannot_listen(args.listen, &error))?;
-    let effective = bound.effective.map_or("unknown".to_owned(), |limit| limit.to_string());
+    let door =
+        Door::open(args.listen, serve).map_err(|error| cannot_listen(args.listen, &error))?;
+    let effective = door.effective.map_or("unknown".to_owned(), |limit| limit.to_string());
     print_out(&format!(
         "listening on {}, backlog {} asked, {effective} effective\n",
-        bound.address, serve.backlog
+        door.address, serve.backlog
     ))?;
     let epoch = clock::monotonic();
     let occasion = Occasion { epoch, run: 0, seed: 1, one_clock: true };
-    let server = Server::start(&bound, serve, occasion).map_err(|error| failed("serve", &error))?;
+    let server = Server::start(&door, serve, occasion).map_err(|error| failed("serve", &error))?;
     let server = Arc::new(server);
     let stop = Arc::new(AtomicBool::new(false));
     let (counted, stopping) = (Arc::clone(&server), Arc::clone(&stop));
     let when = Sampling { epoch, period: serve.sample.nanos(), interval: LINE };
-    let states = bound.address.inet().and_then(|address| {
+    let states = door.address.inet().and_then(|address| {
         StateWatch::start(End::Local(address.port()), Families::of(address)).ok()
     });
     let looked = states.as_ref().map(StateWatch::seen);
-    let queue = Queue::own(bound.listener());
+    let queue = Queue::own(Arc::clone(&door) as _);
     let sampling = std::thread::spawn(move || {
-        sampler::run(queue, when, &stopping, |index, mut seen| {
+        sampler::run(queue, when, &stopping, |index, mut seen, _| {
             if let Some(looked) = &looked {
                 looked.complete(&mut seen);
             }
@@ -123,7 +123,7 @@ async fn by_hand(args: &ServeArgs, serve: &plan::Serve) -> Result<Exit, Failure>
             let _ = print_out(&format!(
                 "t={}s accepted {} queue max {}/{} SYN_RECV {} ListenOverflows +{}\n",
                 index + 1,
-                counted.tally().accepted,
+                counted.tally().accepted(),
                 text(seen.accept_queue.map(u64::from)),
                 text(seen.accept_limit.map(u64::from)),
                 text(seen.syn_recv),
@@ -137,7 +137,7 @@ async fn by_hand(args: &ServeArgs, serve: &plan::Serve) -> Result<Exit, Failure>
     let server = Arc::into_inner(server)
         .ok_or_else(|| Failure::Environment("the sampler did not end".to_owned()))?;
     let totals = server.stop().map_err(|error| failed("stop", &error))?;
-    if let Endpoint::Unix(_, name) = bound.address
+    if let Endpoint::Unix(_, name) = door.address
         && let Some(path) = name.path()
     {
         // Nobody can connect to it any more.
@@ -163,6 +163,8 @@ fn account(totals: &Totals) -> String {
     let counts = totals.outcomes.iter().map(|(outcome, count)| format!("{outcome} {count}"));
     let faults = totals.client_faults.iter().chain(&totals.accept_errors);
     let faults = faults.map(|(name, count)| format!("{name} {count}"));
+    let endings = totals.endings.iter().map(|(ending, count)| format!("{ending} {count}"));
+    let endings: Vec<String> = endings.collect();
     let parts: Vec<String> = counts.chain(faults).collect();
-    format!("\n{}\n", parts.join(", "))
+    format!("\n{}\nended: {}\n", parts.join(", "), endings.join(", "))
 }

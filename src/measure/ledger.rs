@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::outcome::{Ending, Outcome, TargetOutcome};
+use super::outcome::{Ending, Outcome, TargetEnding, TargetOutcome};
 use super::result::{Ledger, LedgerStep};
 
 /// What the clients say.
@@ -20,7 +20,14 @@ pub struct ClientSide {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TargetSide {
     /// Our target counted every connection itself.
-    Own(BTreeMap<TargetOutcome, u64>, Evidence),
+    Own {
+        /// What came of those in its accept queue.
+        outcomes: BTreeMap<TargetOutcome, u64>,
+        /// How those that it accepted came to their end.
+        endings: BTreeMap<TargetEnding, u64>,
+        /// What explains differences.
+        evidence: Evidence,
+    },
     /// The kernel of the target's namespace counted what every listener in it took: the growth of
     /// `PassiveOpens`, and the connections in the queue when the last attempt was over.
     Kernel {
@@ -41,17 +48,33 @@ pub struct Evidence {
     /// Half-open connections when the last attempt was over.
     pub syn_recv_at_end: u64,
     /// Packets that a full accept queue turned away and that were not the clients' SYNs: growth of
-    /// `ListenOverflows`, less the SYNs that clients had to send again or for nothing.
+    /// `ListenDrops`, less the SYNs that clients had to send again or for nothing, and at most the
+    /// growth of `ListenOverflows`.
     pub acks_dropped: u64,
     /// Growth of `SyncookiesRecv`: packets that carried a valid SYN cookie.
     pub cookies_received: u64,
+    /// Growth of `TCPDeferAcceptDrop` where the target defers accept: final ACKs without data.
+    pub deferred: u64,
+    /// Growth of `EmbryonicRsts`: half-open connections that a RST ended.
+    pub half_open_reset: u64,
+    /// Half-open connections, and packets dropped, at the instants at which the target closed its
+    /// listeners.
+    pub half_open_at_close: u64,
+    /// Connections that the target's close reset in its queue and whose client was reset before
+    /// it had seen them established.
+    pub reset_unseen: u64,
 }
 
 /// Closes the books: what the clients established against what the target got.
 pub fn reconcile(client: &ClientSide, side: TargetSide) -> Ledger {
-    let ledger = close(client);
+    let mut ledger = close(client);
     let (target, source, evidence) = match side {
-        TargetSide::Own(outcomes, evidence) => (outcomes, "own", evidence),
+        TargetSide::Own { outcomes, endings, evidence } => {
+            let accepted = outcomes.get(&TargetOutcome::Accepted).copied().unwrap_or(0);
+            ledger.unended_at_target = difference(accepted, total(endings.values()));
+            ledger.target_endings = endings;
+            (outcomes, "own", evidence)
+        }
         TargetSide::Kernel { passive_opens, queued_at_end, evidence } => {
             let accepted = passive_opens.saturating_sub(queued_at_end);
             let classes = BTreeMap::from([
@@ -103,27 +126,39 @@ fn difference(this: u64, other: u64) -> i64 {
     (i128::from(this) - i128::from(other)).clamp(bounds.0, bounds.1) as i64
 }
 
-/// Each explanation with the least and the most that it can explain.
-fn explanations(evidence: Evidence) -> [(&'static str, i64, i64); 3] {
-    let most = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-    let Evidence { syn_recv_at_end, acks_dropped, cookies_received } = evidence;
+/// Each explanation with the least and the most that it can explain, the surest first.
+fn explanations(evidence: Evidence) -> [(&'static str, i64, i64); 7] {
+    let missing = |why, count: u64| (why, -signed(count), 0);
+    let surplus = |why, count: u64| (why, 0, signed(count));
+    let waiting = evidence.deferred.min(evidence.syn_recv_at_end);
     [
-        (
+        missing("half-open at the end: the target defers accept until data comes", waiting),
+        missing(
+            "reset by their client before they sent data, for which the target defers accept",
+            evidence.deferred.min(evidence.half_open_reset),
+        ),
+        missing("half-open when the target closed its listener", evidence.half_open_at_close),
+        missing(
             "half-open at the end: their final ACK met a full accept queue",
-            -most(syn_recv_at_end),
-            0,
+            evidence.syn_recv_at_end - waiting,
         ),
-        (
+        missing(
             "established at the client only: their final ACK met a full accept queue",
-            -most(acks_dropped),
-            0,
+            evidence.acks_dropped,
         ),
-        (
+        surplus(
             "there twice at the target: a late packet carried a SYN cookie that was still valid",
-            0,
-            most(cookies_received),
+            evidence.cookies_received,
+        ),
+        surplus(
+            "reset by the target's close before their client saw them established",
+            evidence.reset_unseen,
         ),
     ]
+}
+
+fn signed(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]
@@ -141,7 +176,8 @@ mod tests {
     fn own(accepted: u64, queued: u64, evidence: Evidence) -> TargetSide {
         let outcomes =
             [(TargetOutcome::Accepted, accepted), (TargetOutcome::QueuedAtEnd, queued)].into();
-        TargetSide::Own(outcomes, evidence)
+        let endings = [(TargetEnding::Done, accepted)].into();
+        TargetSide::Own { outcomes, endings, evidence }
     }
 
     #[test]
@@ -154,7 +190,12 @@ mod tests {
 
     #[test]
     fn a_dropped_final_ack_is_a_step_and_the_rest_is_shown() {
-        let evidence = Evidence { syn_recv_at_end: 1, acks_dropped: 2, cookies_received: 9 };
+        let evidence = Evidence {
+            syn_recv_at_end: 1,
+            acks_dropped: 2,
+            cookies_received: 9,
+            ..Evidence::default()
+        };
         let ledger = reconcile(&client(10, 0, 0), own(6, 0, evidence));
         let counts: Vec<i64> = ledger.steps.iter().map(|step| step.count).collect();
         assert_eq!(counts, [-1, -2]);
@@ -163,7 +204,7 @@ mod tests {
 
     #[test]
     fn only_cookies_explain_what_the_target_has_too_much() {
-        let evidence = Evidence { syn_recv_at_end: 5, acks_dropped: 5, cookies_received: 0 };
+        let evidence = Evidence { syn_recv_at_end: 5, acks_dropped: 5, ..Evidence::default() };
         let ledger = reconcile(&client(10, 0, 0), own(13, 0, evidence));
         assert_eq!((ledger.steps, ledger.unexplained), (vec![], Some(3)));
         let evidence = Evidence { cookies_received: 2, ..evidence };
@@ -192,6 +233,33 @@ mod tests {
     }
 
     #[test]
+    fn who_sends_no_data_to_a_deferring_target_is_a_step() {
+        let evidence = Evidence {
+            syn_recv_at_end: 6,
+            deferred: 5,
+            half_open_reset: 9,
+            acks_dropped: 9,
+            ..Evidence::default()
+        };
+        let ledger = reconcile(&client(20, 0, 0), own(8, 0, evidence));
+        let counts: Vec<i64> = ledger.steps.iter().map(|step| step.count).collect();
+        assert_eq!((counts, ledger.unexplained), (vec![-5, -5, -1, -1], Some(0)));
+        assert!(ledger.steps[0].why.contains("defers"));
+        assert!(ledger.steps[2].why.contains("full accept queue"));
+    }
+
+    #[test]
+    fn a_connection_whose_end_the_target_lost_shows() {
+        let TargetSide::Own { outcomes, mut endings, evidence } = own(6, 1, Evidence::default())
+        else {
+            panic!("another side");
+        };
+        endings.insert(TargetEnding::Done, 5);
+        let ledger = reconcile(&client(7, 0, 0), TargetSide::Own { outcomes, endings, evidence });
+        assert_eq!((ledger.unended_at_target, ledger.unexplained), (1, Some(0)));
+    }
+
+    #[test]
     fn a_hostile_target_panics_nobody() {
         let evidence = Evidence { acks_dropped: u64::MAX, ..Evidence::default() };
         let ledger = reconcile(&client(10, 0, 0), own(0, 0, evidence));
@@ -207,15 +275,22 @@ mod tests {
     proptest! {
         #[test]
         fn steps_and_the_rest_are_the_difference(
-            n in prop::array::uniform9(counts()), kernel in any::<bool>(),
+            n in prop::array::uniform13(counts()), kernel in any::<bool>(),
         ) {
             let client = ClientSide {
                 attempts: n[0],
                 outcomes: [(Outcome::Ok, n[1]), (Outcome::OkRetried, n[2])].into(),
                 endings: [(Ending::Done, n[3])].into(),
             };
-            let evidence =
-                Evidence { syn_recv_at_end: n[4], acks_dropped: n[5], cookies_received: n[6] };
+            let evidence = Evidence {
+                syn_recv_at_end: n[4],
+                acks_dropped: n[5],
+                cookies_received: n[6],
+                deferred: n[9],
+                half_open_reset: n[10],
+                half_open_at_close: n[11],
+                reset_unseen: n[12],
+            };
             let side = match kernel {
                 true => TargetSide::Kernel { passive_opens: n[7], queued_at_end: n[8], evidence },
                 false => own(n[7], n[8], evidence),

@@ -8,6 +8,7 @@ pub mod intervals;
 pub mod ledger;
 mod outcome;
 mod record;
+mod restart;
 pub mod result;
 mod sockets;
 mod timeline;

@@ -110,13 +110,15 @@ classes! {
         QueuedAtEnd = "queued_at_end",
         /// Reset by its client while it waited.
         ResetInQueue = "reset_in_queue",
+        /// Reset by the target's kernel, because the target closed the listener: a restart.
+        ResetByClose = "reset_by_close",
     }
 }
 
 classes! {
     /// How a connection that the target accepted came to its end, as the target saw it.
     TargetEnding {
-        /// Both sides closed by FIN, or the target closed when it had served.
+        /// Both sides closed by FIN.
         Done = "done",
         /// ECONNRESET or EPIPE: the client reset it.
         Reset = "reset",

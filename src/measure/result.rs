@@ -7,9 +7,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use super::restart::RestartResult;
 pub use super::sockets::{MemoryResult, SocketStates, SocketsResult, StatesResult};
-pub use super::timeline::{Heat, LoadInterval, LoadSeries, TargetInterval, Timeline};
-use super::{Ending, Metric, Outcome, Summary, TargetOutcome};
+pub use super::timeline::{
+    Heat, LoadInterval, LoadSeries, QueueInterval, TargetInterval, Timeline,
+};
+use super::{Ending, Metric, Outcome, Summary, TargetEnding, TargetOutcome};
 use crate::scenario::plan::{AxisValue, Plan};
 
 /// Version of `run.json`'s layout.
@@ -260,8 +263,17 @@ pub struct TargetResult {
     pub backlog_effective: Option<u32>,
     /// Whether the kernel granted less than was asked for.
     pub clamped: bool,
-    /// Connections that each acceptor took; empty for an external target.
+    /// Listeners at the address: above 1 for a group (SO_REUSEPORT); 0 where none can be seen.
+    #[serde(default)]
+    pub listeners: u32,
+    /// Seconds for which accept is deferred (TCP_DEFER_ACCEPT), as the kernel rounded them.
+    #[serde(default)]
+    pub defer_accept_s: Option<u32>,
+    /// Connections that each acceptor took, listener by listener; empty for an external target.
     pub accepted_by: Vec<u64>,
+    /// Restarts of our own target.
+    #[serde(default)]
+    pub restarts: Vec<RestartResult>,
     /// Errors of `accept()`, by name.
     pub accept_errors: BTreeMap<String, u64>,
     /// What clients of our own target did that a server must survive, by name.
@@ -309,6 +321,14 @@ pub struct Ledger {
     pub unended: i64,
     /// The target's classes; empty where the target's side cannot be seen.
     pub target: BTreeMap<TargetOutcome, u64>,
+    /// How the connections that our own target accepted came to their end; empty for an external
+    /// target.
+    #[serde(default)]
+    pub target_endings: BTreeMap<TargetEnding, u64>,
+    /// `accepted` - the sum of the target's endings. 0 where the books are whole, and where only
+    /// the kernel counted.
+    #[serde(default)]
+    pub unended_at_target: i64,
     /// Where the target's figures come from: `own` (it counted), `kernel` (from the counters of
     /// its namespace), or `none`.
     pub target_source: String,

@@ -17,6 +17,10 @@ pub struct Timeline {
     /// `None` where they were not seen yet.
     #[serde(default)]
     pub client_states: Vec<Option<SocketStates>>,
+    /// One series for each listener of the target, as long as `target`; empty where no queue could
+    /// be seen.
+    #[serde(default)]
+    pub queues: Vec<Vec<QueueInterval>>,
     /// Connect latency over time, over all loads.
     pub heat: Heat,
 }
@@ -90,6 +94,30 @@ pub struct TargetInterval {
     pub states: Option<SocketStates>,
     /// Resident memory of our own target at the interval's end, in bytes.
     pub resident: Option<u64>,
+}
+
+/// One interval of one listener's accept queue.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct QueueInterval {
+    /// Longest accept queue seen; `None` where there was no sample, or no listener.
+    pub accept_queue: Option<u32>,
+    /// Mean over its samples.
+    pub accept_queue_mean: Option<f64>,
+    /// The queue's limit.
+    pub accept_limit: Option<u32>,
+    /// Connections accepted in it (our own target only).
+    pub accepted: Option<u64>,
+}
+
+impl QueueInterval {
+    /// As [`TargetInterval::absorb`].
+    pub fn absorb(&mut self, late: &Self) {
+        self.accept_queue = self.accept_queue.max(late.accept_queue);
+        self.accept_limit = self.accept_limit.or(late.accept_limit);
+        if let Some(more) = late.accepted {
+            self.accepted = Some(self.accepted.unwrap_or(0).saturating_add(more));
+        }
+    }
 }
 
 impl TargetInterval {

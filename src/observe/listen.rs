@@ -39,15 +39,29 @@ impl Diag {
     /// # Errors
     /// As [`SockDiag::listeners`].
     pub fn listeners(&mut self, at: SocketAddr) -> io::Result<ListenQueue> {
-        let (wanted, mut queue) = (at.ip().to_canonical(), ListenQueue::default());
+        let mut whole = ListenQueue::default();
+        for queue in self.each_listener(at)? {
+            whole.depth = whole.depth.saturating_add(queue.depth);
+            whole.limit = whole.limit.saturating_add(queue.limit);
+            whole.listeners += 1;
+        }
+        Ok(whole)
+    }
+
+    /// As [`Diag::listeners`], one entry for each listener, in the order in which the kernel
+    /// lists them.
+    ///
+    /// # Errors
+    /// As [`SockDiag::listeners`].
+    pub fn each_listener(&mut self, at: SocketAddr) -> io::Result<Vec<ListenQueue>> {
+        let (wanted, mut queues) = (at.ip().to_canonical(), Vec::new());
         self.kernel.listeners(at.port(), |listener| {
             if serves(listener, wanted) {
-                queue.depth = queue.depth.saturating_add(listener.queue);
-                queue.limit = queue.limit.saturating_add(listener.limit);
-                queue.listeners += 1;
+                let (depth, limit) = (listener.queue, listener.limit);
+                queues.push(ListenQueue { depth, limit, listeners: 1 });
             }
         })?;
-        Ok(queue)
+        Ok(queues)
     }
 
     /// Sockets that are being opened or closed, at one end of their connection. Costs a walk over

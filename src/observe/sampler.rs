@@ -10,7 +10,7 @@ use socket2::Socket;
 
 use super::counters::Watch;
 use super::listen::Diag;
-use crate::measure::result::{SamplerResult, TargetInterval};
+use crate::measure::result::{QueueInterval, SamplerResult, TargetInterval};
 use crate::sys::clock;
 use crate::sys::limits::thread_cpu;
 use crate::sys::tcp_info::TcpInfo;
@@ -29,25 +29,44 @@ const COUNTERS: [&str; 7] = [
     "SyncookiesFailed",
 ];
 
-/// Where the depth of a queue is read.
+/// Where the depths of queues are read.
 #[derive(Debug)]
 pub enum Queue {
-    /// A listener of our own, by TCP_INFO.
-    Own(Arc<Socket>),
-    /// Anybody's listener in our namespace, by sock_diag.
+    /// Listeners of our own, by TCP_INFO.
+    Own(Arc<dyn Listeners>),
+    /// Anybody's listeners in our namespace, by sock_diag.
     Anybodys(Diag, SocketAddr),
     /// A listener of our own of AF_UNIX, by unix_diag where the kernel has it.
-    OwnUnix(Option<UnixDiag>, Arc<Socket>),
+    OwnUnix(Option<UnixDiag>, Arc<dyn Listeners>),
     /// Anybody's listener of AF_UNIX, by unix_diag.
     AnybodysUnix(UnixDiag, UnixKind, UnixName),
 }
 
+/// Listeners of our own, each in its place. A place may be empty: nobody listens at the moment.
+pub trait Listeners: std::fmt::Debug + Send + Sync {
+    /// Shows each place to `look`.
+    fn each(&self, look: &mut dyn FnMut(Option<&Socket>));
+
+    /// Whether they are of AF_UNIX.
+    fn are_unix(&self) -> bool;
+}
+
+impl Listeners for Socket {
+    fn each(&self, look: &mut dyn FnMut(Option<&Socket>)) {
+        look(Some(self));
+    }
+
+    fn are_unix(&self) -> bool {
+        self.domain().is_ok_and(|domain| domain == socket2::Domain::UNIX)
+    }
+}
+
 impl Queue {
-    /// That of a listener of our own, in the calling thread's network namespace.
-    pub fn own(listener: Arc<Socket>) -> Self {
-        match listener.domain() {
-            Ok(socket2::Domain::UNIX) => Self::OwnUnix(UnixDiag::open().ok(), listener),
-            _ => Self::Own(listener),
+    /// Those of listeners of our own, in the calling thread's network namespace.
+    pub fn own(listeners: Arc<dyn Listeners>) -> Self {
+        match listeners.are_unix() {
+            true => Self::OwnUnix(UnixDiag::open().ok(), listeners),
+            false => Self::Own(listeners),
         }
     }
 
@@ -59,26 +78,29 @@ impl Queue {
         }
     }
 
-    /// Depth and limit; `None` where nobody listens.
-    fn read(&mut self) -> io::Result<Option<(u32, u32)>> {
+    /// Depth and limit of each listener's queue into `looks`.
+    fn read(&mut self, looks: &mut Vec<io::Result<Option<(u32, u32)>>>) {
+        looks.clear();
         match self {
-            Self::Own(listener) => {
-                let info = TcpInfo::of(&**listener)?;
-                Ok(Some((info.accept_queue(), info.accept_limit())))
-            }
-            Self::Anybodys(diag, address) => {
-                let queue = diag.listeners(*address)?;
-                Ok((queue.listeners > 0).then_some((queue.depth, queue.limit)))
-            }
-            Self::OwnUnix(None, _) => Ok(None),
-            Self::OwnUnix(Some(diag), listener) => {
-                let queue = diag.listener(&**listener)?;
-                Ok(Some((queue.depth, queue.limit)))
-            }
-            Self::AnybodysUnix(diag, kind, name) => {
-                let queue = diag.listeners(*kind, name)?;
-                Ok((queue.listeners > 0).then_some((queue.depth, queue.limit)))
-            }
+            Self::Own(listeners) => listeners.each(&mut |listener| {
+                let info = listener.map(TcpInfo::of).transpose();
+                looks.push(info.map(|i| i.map(|i| (i.accept_queue(), i.accept_limit()))));
+            }),
+            Self::Anybodys(diag, address) => match diag.each_listener(*address) {
+                Ok(queues) => {
+                    looks.extend(queues.iter().map(|queue| Ok(Some((queue.depth, queue.limit)))));
+                }
+                Err(error) => looks.push(Err(error)),
+            },
+            Self::OwnUnix(None, _) => {}
+            Self::OwnUnix(Some(diag), listeners) => listeners.each(&mut |listener| {
+                let queue = listener.map(|listener| diag.listener(listener)).transpose();
+                looks.push(queue.map(|queue| queue.map(|queue| (queue.depth, queue.limit))));
+            }),
+            Self::AnybodysUnix(diag, kind, name) => looks.push(
+                diag.listeners(*kind, name)
+                    .map(|queue| (queue.listeners > 0).then_some((queue.depth, queue.limit))),
+            ),
         }
     }
 }
@@ -101,7 +123,7 @@ pub fn run(
     queue: Queue,
     when: Sampling,
     stop: &AtomicBool,
-    mut each: impl FnMut(usize, TargetInterval),
+    mut each: impl FnMut(usize, TargetInterval, Vec<QueueInterval>),
 ) -> SamplerResult {
     clock::tighten_timer_slack();
     let mut sampler = Sampler::new(queue, when);
@@ -113,8 +135,8 @@ pub fn run(
     }
     let now = clock::monotonic().saturating_sub(when.epoch);
     sampler.finish_intervals(now, &mut each);
-    let last = sampler.interval_seen();
-    each(sampler.index, last);
+    let (last, queues) = sampler.interval_seen();
+    each(sampler.index, last, queues);
     let cpu = thread_cpu().unwrap_or_default().saturating_sub(cpu_before);
     let wall = clock::monotonic().saturating_sub(began).max(1);
     sampler.result(cpu, wall)
@@ -130,10 +152,11 @@ struct Sampler {
     failed: u64,
     /// The interval in progress.
     index: usize,
-    depth_max: Option<u32>,
-    depth_sum: u64,
-    samples: u64,
-    limit: Option<u32>,
+    /// All queues together.
+    whole: Depths,
+    /// Each listener's queue.
+    each: Vec<Depths>,
+    looks: Vec<io::Result<Option<(u32, u32)>>>,
     counters: [Option<u64>; COUNTERS.len()],
 }
 
@@ -147,10 +170,9 @@ impl Sampler {
             lost: 0,
             failed: 0,
             index: 0,
-            depth_max: None,
-            depth_sum: 0,
-            samples: 0,
-            limit: None,
+            whole: Depths::default(),
+            each: Vec::new(),
+            looks: Vec::new(),
             counters: [None; COUNTERS.len()],
         };
         sampler.counters = sampler.read_counters();
@@ -178,36 +200,45 @@ impl Sampler {
     }
 
     fn sample(&mut self) {
-        match self.queue.read() {
-            Ok(Some((depth, limit))) => {
-                self.depth_max = self.depth_max.max(Some(depth));
-                self.depth_sum += u64::from(depth);
-                self.samples += 1;
-                self.limit = Some(limit);
-            }
+        self.queue.read(&mut self.looks);
+        if self.looks.iter().any(Result::is_err) {
+            self.failed += 1;
+        } else {
+            let seen = self.looks.iter().flatten().flatten();
+            let sum = |(depth, limit): (u32, u32), more: &(u32, u32)| {
+                (depth.saturating_add(more.0), limit.saturating_add(more.1))
+            };
             // Nobody listens: that is known, and there is no depth.
-            Ok(None) => {}
-            Err(_) => self.failed += 1,
+            self.whole.enter(seen.copied().reduce(|all, more| sum(all, &more)));
+            self.each.resize_with(self.each.len().max(self.looks.len()), Depths::default);
+            for (depths, look) in self.each.iter_mut().zip(&self.looks) {
+                depths.enter(look.as_ref().ok().copied().flatten());
+            }
         }
     }
 
-    fn finish_intervals(&mut self, now: u64, each: &mut impl FnMut(usize, TargetInterval)) {
+    fn finish_intervals(
+        &mut self,
+        now: u64,
+        each: &mut impl FnMut(usize, TargetInterval, Vec<QueueInterval>),
+    ) {
         while now >= (self.index as u64 + 1) * self.when.interval {
-            let seen = self.interval_seen();
-            each(self.index, seen);
+            let (seen, queues) = self.interval_seen();
+            each(self.index, seen, queues);
             self.index += 1;
         }
     }
 
     /// What the interval in progress has seen; the next one begins.
-    fn interval_seen(&mut self) -> TargetInterval {
+    fn interval_seen(&mut self) -> (TargetInterval, Vec<QueueInterval>) {
         let before = self.counters;
         self.counters = self.read_counters();
         let grown = |at: usize| Some(self.counters[at]?.saturating_sub(before[at]?));
+        let whole = self.whole.finish();
         let seen = TargetInterval {
-            accept_queue: self.depth_max,
-            accept_queue_mean: self.depth_max.map(|_| self.depth_sum as f64 / self.samples as f64),
-            accept_limit: self.limit,
+            accept_queue: whole.accept_queue,
+            accept_queue_mean: whole.accept_queue_mean,
+            accept_limit: whole.accept_limit,
             listen_overflows: grown(0),
             listen_drops: grown(1),
             syncookies_sent: grown(2),
@@ -217,8 +248,7 @@ impl Sampler {
             syncookies_failed: grown(6),
             ..TargetInterval::default()
         };
-        (self.depth_max, self.depth_sum, self.samples) = (None, 0, 0);
-        seen
+        (seen, self.each.iter_mut().map(Depths::finish).collect())
     }
 
     fn read_counters(&mut self) -> [Option<u64>; COUNTERS.len()] {
@@ -239,6 +269,39 @@ impl Sampler {
     }
 }
 
+/// The samples of one queue in one interval.
+#[derive(Debug, Default)]
+struct Depths {
+    longest: Option<u32>,
+    sum: u64,
+    samples: u64,
+    /// As it was last seen; kept over an interval without a sample.
+    limit: Option<u32>,
+}
+
+impl Depths {
+    fn enter(&mut self, look: Option<(u32, u32)>) {
+        self.limit = look.map(|(_, limit)| limit);
+        if let Some((depth, _)) = look {
+            self.longest = self.longest.max(Some(depth));
+            self.sum += u64::from(depth);
+            self.samples += 1;
+        }
+    }
+
+    /// What the interval has seen; the next one begins.
+    fn finish(&mut self) -> QueueInterval {
+        let seen = QueueInterval {
+            accept_queue: self.longest,
+            accept_queue_mean: self.longest.map(|_| self.sum as f64 / self.samples as f64),
+            accept_limit: self.limit,
+            accepted: None,
+        };
+        (self.longest, self.sum, self.samples) = (None, 0, 0);
+        seen
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -252,7 +315,7 @@ mod tests {
         let queue = Queue::Own(Arc::new(no_tcp.expect("a socket")));
         let when = Sampling { epoch: clock::monotonic(), period: 1_000_000, interval: 20_000_000 };
         let stop = AtomicBool::new(false);
-        let result = run(queue, when, &stop, |_, seen| {
+        let result = run(queue, when, &stop, |_, seen, _| {
             assert_eq!(seen.accept_queue, None);
             stop.store(true, Ordering::Relaxed);
         });
@@ -285,10 +348,12 @@ mod tests {
             assert_eq!(waiting.len(), 4, "a limit of three holds four");
             let diag = UnixDiag::open().expect("unix_diag");
             let listener = Arc::new(listener);
-            let own = Queue::own(Arc::clone(&listener));
+            let own = Queue::own(Arc::clone(&listener) as _);
             for mut queue in [own, Queue::AnybodysUnix(diag, kind, name)] {
                 assert_eq!(queue.method(), "unix_diag");
-                assert_eq!(queue.read().expect("a queue"), Some((4, 3)));
+                let mut looks = Vec::new();
+                queue.read(&mut looks);
+                assert!(matches!(looks[..], [Ok(Some((4, 3)))]), "{looks:?}");
             }
         }
     }
@@ -300,12 +365,14 @@ mod tests {
         let at = listener.local_addr().ok().and_then(|a| a.as_socket()).expect("an address");
         let _waiting = TcpStream::connect(at).expect("a connection");
         let diag = Diag::open().expect("sock_diag");
-        for queue in [Queue::Own(Arc::clone(&listener)), Queue::Anybodys(diag, at)] {
+        for queue in [Queue::own(Arc::clone(&listener) as _), Queue::Anybodys(diag, at)] {
             let when =
                 Sampling { epoch: clock::monotonic(), period: 1_000_000, interval: 20_000_000 };
             let stop = AtomicBool::new(false);
             let mut seen = Vec::new();
-            let result = run(queue, when, &stop, |index, interval| {
+            let result = run(queue, when, &stop, |index, interval, queues| {
+                assert!(queues.len() <= 1, "{queues:?}");
+                assert!(queues.iter().all(|queue| queue.accept_queue == interval.accept_queue));
                 seen.push(interval);
                 stop.store(index >= 2, Ordering::Relaxed);
             });

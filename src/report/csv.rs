@@ -4,17 +4,18 @@
 //! is empty where nothing was measured, never 0.
 
 use crate::measure::result::{CellResult, LoadInterval, RunResult, SocketStates, TargetInterval};
-use crate::measure::{Ending, Outcome, TargetOutcome};
+use crate::measure::{Ending, Outcome, TargetEnding, TargetOutcome};
 
 /// Renders one table.
 pub type Table = fn(&RunResult) -> Vec<u8>;
 
 /// Every table with the name of its file.
-pub const TABLES: [(&str, Table); 4] = [
+pub const TABLES: [(&str, Table); 5] = [
     ("summary.csv", summary),
     ("outcomes.csv", outcomes),
     ("counters.csv", counters),
     ("timeline.csv", timeline),
+    ("queues.csv", queues),
 ];
 
 /// The load's name in rows that concern the target, which serves all loads.
@@ -136,6 +137,10 @@ fn cell_outcomes(cell: &CellResult) -> Vec<[String; 5]> {
             row(ALL_LOADS, "target", class.name(), maybe(cell.ledger.target.get(class)))
         }),
     );
+    rows.extend(TargetEnding::ALL.iter().map(|class| {
+        let count = maybe(cell.ledger.target_endings.get(class));
+        row(ALL_LOADS, "target_session", class.name(), count)
+    }));
     rows
 }
 
@@ -223,6 +228,37 @@ fn timeline_row(
     ]
 }
 
+/// `queues.csv`: one row an interval and listener.
+pub fn queues(result: &RunResult) -> Vec<u8> {
+    let header = [
+        "cell",
+        "listener",
+        "t_s",
+        "accept_queue",
+        "accept_queue_mean",
+        "accept_limit",
+        "accepted",
+    ];
+    table(header, result.cells.iter().flat_map(cell_queues))
+}
+
+fn cell_queues(cell: &CellResult) -> impl Iterator<Item = [String; 7]> {
+    let timeline = &cell.timeline;
+    timeline.queues.iter().enumerate().flat_map(move |(listener, intervals)| {
+        intervals.iter().enumerate().map(move |(index, seen)| {
+            [
+                cell.name.clone(),
+                listener.to_string(),
+                format!("{:.3}", index as f64 * timeline.interval_s),
+                maybe(seen.accept_queue),
+                maybe(seen.accept_queue_mean.map(|mean| format!("{mean:.3}"))),
+                maybe(seen.accept_limit),
+                maybe(seen.accepted),
+            ]
+        })
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -275,7 +311,8 @@ mod tests {
     fn every_class_is_a_row_and_the_client_side_adds_up() {
         let result = sample::backlog();
         let (_, rows) = rows(&outcomes(&result));
-        let a_cell = Outcome::ALL.len() + Ending::ALL.len() + TargetOutcome::ALL.len();
+        let of_target = TargetOutcome::ALL.len() + TargetEnding::ALL.len();
+        let a_cell = Outcome::ALL.len() + Ending::ALL.len() + of_target;
         assert_eq!(rows.len(), a_cell * result.cells.len());
         for cell in &result.cells {
             let sum: u64 = rows
@@ -336,6 +373,27 @@ mod tests {
             assert_eq!(&last[at(column)], value, "{column}");
         }
         assert_eq!(&rows[0][at("client_time_wait")], "", "before the first look");
+    }
+
+    #[test]
+    fn each_listener_has_its_rows() {
+        let mut result = sample::backlog();
+        result.cells.truncate(1);
+        let cell = &mut result.cells[0];
+        let mut second = cell.timeline.queues[0].clone();
+        second[1].accept_queue = None;
+        second[1].accepted = Some(77);
+        cell.timeline.queues.push(second);
+        let intervals = cell.timeline.target.len();
+        let (header, rows) = rows(&queues(&result));
+        assert_eq!(
+            header,
+            "cell,listener,t_s,accept_queue,accept_queue_mean,accept_limit,accepted"
+        );
+        assert_eq!(rows.len(), 2 * intervals);
+        let row: Vec<&str> = rows[intervals + 1].iter().collect();
+        assert_eq!(row[..4], ["backlog=5", "1", "0.100", ""]);
+        assert_eq!(row[6], "77");
     }
 
     #[test]

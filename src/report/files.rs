@@ -16,12 +16,13 @@ use crate::sys::errno;
 
 /// Files that loadgen writes at the top of a run's folder; `--force` removes these and the
 /// histogram logs, and nothing else.
-const OWN_FILES: [&str; 11] = [
+const OWN_FILES: [&str; 12] = [
     "run.json",
     "summary.csv",
     "outcomes.csv",
     "counters.csv",
     "timeline.csv",
+    "queues.csv",
     "latency.png",
     "timeline.png",
     "heatmap.png",

@@ -60,12 +60,13 @@ mod tests {
     use super::*;
     use std::path::Path;
 
-    const FILES: [&str; 9] = [
+    const FILES: [&str; 10] = [
         "run.json",
         "summary.csv",
         "outcomes.csv",
         "counters.csv",
         "timeline.csv",
+        "queues.csv",
         "latency.png",
         "timeline.png",
         "heatmap.png",
@@ -96,10 +97,11 @@ mod tests {
         for name in FILES {
             assert!(guide.contains(&format!("`{name}`")), "{name}");
         }
-        let table = csv::timeline(&sample::empty());
-        let header = String::from_utf8(table).expect("text");
-        for column in header.trim().split(',') {
-            assert!(guide.contains(&format!("`{column}`")), "{column}");
+        for table in [csv::timeline, csv::queues] {
+            let header = String::from_utf8(table(&sample::empty())).expect("text");
+            for column in header.trim().split(',') {
+                assert!(guide.contains(&format!("`{column}`")), "{column}");
+            }
         }
     }
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::load::{Schedule, Shape};
 use crate::measure::result::*;
-use crate::measure::{Ending, Metric, Outcome, Summary, TargetOutcome, empty as histogram};
-use crate::measure::{encode, record};
+use crate::measure::{Ending, Metric, Outcome, Summary, TargetEnding, TargetOutcome};
+use crate::measure::{empty as histogram, encode, record};
 use crate::scenario::plan::*;
 use crate::units::{Backlog, Rate, Span};
 
@@ -115,14 +115,9 @@ fn plan_cell(backlog: u32) -> Cell {
     let serve = Serve {
         transport: Transport::Tcp,
         backlog: Backlog(backlog as i32),
-        acceptors: 1,
         accept: AcceptPace::Rate(Rate::new(300.0).expect("a rate")),
         stalls: vec![Window { from: Span::from_millis(3000), to: Span::from_millis(4500) }],
-        service: ServiceTime::Constant { time: Span::default() },
-        serial: false,
-        reply: Reply::None,
-        close: Closer::Client,
-        sample: Span::from_millis(5),
+        ..Serve::default()
     };
     let shape = Shape::Constant { rate: Rate::new(RATE as f64).expect("a rate") };
     let window = Span::from_millis(SECONDS * 1000);
@@ -285,6 +280,11 @@ fn cell(backlog: u32) -> CellResult {
                 .iter()
                 .map(|c| (*c, if *c == TargetOutcome::Accepted { established } else { 0 }))
                 .collect(),
+            target_endings: TargetEnding::ALL
+                .iter()
+                .map(|c| (*c, if *c == TargetEnding::Done { established } else { 0 }))
+                .collect(),
+            unended_at_target: 0,
             target_source: "own".to_owned(),
             steps: vec![],
             unexplained: Some(0),
@@ -297,6 +297,7 @@ fn cell(backlog: u32) -> CellResult {
         timeline: Timeline {
             interval_s: 0.1,
             loads: vec![LoadSeries { load: "clients".to_owned(), intervals: model.intervals }],
+            queues: vec![model.target.iter().map(queue).collect()],
             target: model.target,
             client_states: vec![],
             heat: Heat {
@@ -314,6 +315,16 @@ fn cell(backlog: u32) -> CellResult {
             ..Default::default()
         },
         findings: vec![],
+    }
+}
+
+/// The only listener's share is the whole.
+fn queue(seen: &TargetInterval) -> QueueInterval {
+    QueueInterval {
+        accept_queue: seen.accept_queue,
+        accept_queue_mean: seen.accept_queue_mean,
+        accept_limit: seen.accept_limit,
+        accepted: seen.accepted,
     }
 }
 
@@ -355,7 +366,10 @@ fn target(backlog: u32, accepted: u64) -> TargetResult {
         backlog_asked: Some(backlog as i32),
         backlog_effective: Some(backlog),
         clamped: false,
+        listeners: 1,
+        defer_accept_s: None,
         accepted_by: vec![accepted],
+        restarts: vec![],
         accept_errors: BTreeMap::new(),
         client_faults: BTreeMap::new(),
         cpu_s: Some((0.02, 0.1)),

@@ -15,9 +15,9 @@ use crate::measure::book::{Book, LoadBook};
 use crate::measure::ledger::{ClientSide, Evidence, TargetSide, reconcile};
 use crate::measure::result::{
     CellResult, CounterResult, LoadResult, LoadSeries, MemoryResult, MetricResult, Place,
-    SamplerResult, SocketsResult, Status, TargetResult, Timeline, Validity,
+    RestartResult, SamplerResult, SocketsResult, Status, TargetResult, Timeline, Validity,
 };
-use crate::measure::{Metric, Summary, empty, encode, percentile};
+use crate::measure::{Metric, Outcome, Summary, empty, encode, percentile};
 use crate::scenario::plan::{Cell, Client, Lifecycle, Load, Plan, Target};
 use crate::sys::errno;
 use crate::sys::permit::PermittedAddr;
@@ -179,9 +179,24 @@ fn counters(parts: &Parts) -> Vec<CounterResult> {
 /// SYNs that brought nothing, as far as the clients know: those that were sent again, and the last
 /// one of each attempt that was not established. Half-open clients cannot know.
 fn futile_syns(parts: &Parts) -> u64 {
+    let unanswered = |load: &LoadBook| -> u64 {
+        // The SYNs of the others were answered (by a RST), or never sent.
+        let lost = [Outcome::Timeout, Outcome::Reset, Outcome::Cut, Outcome::Other];
+        lost.iter().filter_map(|class| load.outcomes.get(class)).sum()
+    };
     let loads = parts.cell.loads.iter().zip(&parts.book.loads);
     let whole = loads.filter(|(load, _)| !matches!(load.client, Client::HalfOpen { .. }));
-    whole.map(|(_, book)| book.syn_retransmits + book.attempts() - book.established()).sum()
+    let all: u64 = whole.map(|(_, book)| book.syn_retransmits + unanswered(book)).sum();
+    // What a restart dropped is in none of the kernel's counters.
+    all.saturating_sub(restarts(&parts.side).iter().fold(0, |n, one| n.saturating_add(one.dropped)))
+}
+
+/// The restarts of our own target.
+fn restarts(side: &Side) -> &[RestartResult] {
+    match side {
+        Side::Own(own) => own.finished.as_ref().map_or(&[], |finished| &finished.restarts),
+        Side::External(_) => &[],
+    }
 }
 
 fn target_side(parts: &Parts, grown: impl Fn(&str) -> u64) -> TargetSide {
@@ -189,18 +204,32 @@ fn target_side(parts: &Parts, grown: impl Fn(&str) -> u64) -> TargetSide {
     let evidence = |syn_recv_at_end| match tcp {
         true => Evidence {
             syn_recv_at_end,
-            acks_dropped: grown("ListenOverflows").saturating_sub(futile_syns(parts)),
+            // A SYN that is dropped counts in ListenDrops, be the SYN queue full or the accept
+            // queue; an ACK that is dropped counts in ListenOverflows as well.
+            acks_dropped: grown("ListenDrops")
+                .saturating_sub(futile_syns(parts))
+                .min(grown("ListenOverflows")),
             cookies_received: grown("SyncookiesRecv"),
+            ..Evidence::default()
         },
         // What these counters tell of happens to TCP only.
         false => Evidence::default(),
     };
     match &parts.side {
         Side::Own(own) => match &own.finished {
-            Some(finished) => TargetSide::Own(
-                finished.outcomes.clone(),
-                evidence(finished.syn_recv_at_end.unwrap_or(0)),
-            ),
+            Some(finished) => {
+                let evidence = evidence(finished.syn_recv_at_end.unwrap_or(0));
+                let deferring = own.listening.defer_accept_s.is_some();
+                TargetSide::Own {
+                    outcomes: finished.outcomes.clone(),
+                    endings: finished.endings.clone(),
+                    evidence: Evidence {
+                        deferred: if deferring { grown("TCPDeferAcceptDrop") } else { 0 },
+                        half_open_reset: grown("EmbryonicRsts"),
+                        ..restart_evidence(&finished.restarts, resets(parts), evidence)
+                    },
+                }
+            }
             None => TargetSide::Unseen,
         },
         Side::External(external) => match external.queue {
@@ -211,6 +240,23 @@ fn target_side(parts: &Parts, grown: impl Fn(&str) -> u64) -> TargetSide {
             },
             _ => TargetSide::Unseen,
         },
+    }
+}
+
+/// Attempts that were reset before their client saw them established.
+fn resets(parts: &Parts) -> u64 {
+    parts.book.loads.iter().filter_map(|load| load.outcomes.get(&Outcome::Reset)).sum()
+}
+
+/// Adds what the target's restarts explain.
+fn restart_evidence(restarts: &[RestartResult], resets: u64, evidence: Evidence) -> Evidence {
+    let over = |count: fn(&RestartResult) -> u64| -> u64 {
+        restarts.iter().fold(0, |sum, restart| sum.saturating_add(count(restart)))
+    };
+    Evidence {
+        half_open_at_close: over(|restart| restart.half_open.saturating_add(restart.dropped)),
+        reset_unseen: over(|restart| restart.queue_reset).min(resets),
+        ..evidence
     }
 }
 
@@ -233,7 +279,10 @@ fn target_result(parts: &Parts) -> TargetResult {
                 backlog_asked: asked,
                 backlog_effective: effective,
                 clamped: clamped(asked, effective),
+                listeners: parts.target.listeners(),
+                defer_accept_s: own.listening.defer_accept_s,
                 accepted_by: finished.accepted_by,
+                restarts: finished.restarts,
                 accept_errors: finished.accept_errors,
                 client_faults: finished.client_faults,
                 cpu_s,
@@ -247,7 +296,10 @@ fn target_result(parts: &Parts) -> TargetResult {
             backlog_asked: None,
             backlog_effective: external.queue.map(|queue| queue.limit),
             clamped: false,
+            listeners: external.queue.map_or(0, |queue| queue.listeners),
+            defer_accept_s: None,
             accepted_by: Vec::new(),
+            restarts: Vec::new(),
             accept_errors: BTreeMap::new(),
             client_faults: BTreeMap::new(),
             cpu_s: None,
@@ -277,13 +329,11 @@ fn metrics(parts: &Parts) -> Vec<MetricResult> {
         book.metrics().map(|(metric, values)| metric_result(&load.name, metric, values, false))
     });
     let two_clocks = !parts.side.one_clock();
-    let of_target = [
-        (Metric::QueueWait, &parts.target.queue_wait, two_clocks),
-        (Metric::Service, &parts.target.service, false),
-    ];
-    let of_target = of_target.into_iter().filter(|(_, recorder, _)| !recorder.total.is_empty());
-    let of_target = of_target
-        .map(|(metric, recorder, two)| metric_result("target", metric, &recorder.total, two));
+    let of_target = parts.target.metrics.iter().filter(|(_, one)| !one.total.is_empty());
+    let of_target = of_target.map(|(metric, recorder)| {
+        let two_clocks = two_clocks && *metric == Metric::QueueWait;
+        metric_result("target", *metric, &recorder.total, two_clocks)
+    });
     of_loads.chain(of_target).collect()
 }
 
@@ -325,7 +375,8 @@ fn timeline(parts: &Parts) -> Timeline {
         *end = last;
     }
     let interval_s = parts.plan.interval.get().as_secs_f64();
-    Timeline { interval_s, loads, target, client_states, heat: parts.book.heat() }
+    let queues = parts.target.queues(longest);
+    Timeline { interval_s, loads, target, queues, client_states, heat: parts.book.heat() }
 }
 
 fn sockets(parts: &Parts) -> SocketsResult {

@@ -8,7 +8,9 @@ use std::thread::JoinHandle;
 
 use tokio::sync::mpsc;
 
-use crate::measure::result::{CounterResult, SamplerResult, StatesResult, TargetInterval};
+use crate::measure::result::{
+    CounterResult, QueueInterval, SamplerResult, StatesResult, TargetInterval,
+};
 use crate::observe::counters::{self, Counters};
 use crate::observe::listen::{Diag, ListenQueue};
 use crate::observe::sampler::{self, Queue, Sampling};
@@ -31,12 +33,15 @@ pub struct External {
     sampling: Option<Sampled>,
 }
 
+/// An interval: its number, what was seen in it, and each listener's queue.
+pub type Look = (usize, TargetInterval, Vec<QueueInterval>);
+
 /// Samplers at work.
 struct Sampled {
     states: Option<StateWatch>,
     stop: Arc<AtomicBool>,
     thread: JoinHandle<SamplerResult>,
-    intervals: mpsc::UnboundedReceiver<(usize, TargetInterval)>,
+    intervals: mpsc::UnboundedReceiver<Look>,
 }
 
 /// The last look at an external target.
@@ -91,12 +96,12 @@ impl External {
         let states = port.and_then(|port| StateWatch::start(End::Local(port), Families::Both).ok());
         let looked = states.as_ref().map(StateWatch::seen);
         let spawned = std::thread::Builder::new().name("sampler".to_owned()).spawn(move || {
-            sampler::run(queue, when, &stopping, |index, mut seen| {
+            sampler::run(queue, when, &stopping, |index, mut seen, queues| {
                 if let Some(looked) = &looked {
                     looked.complete(&mut seen);
                 }
                 // Nobody listens only when the cell is about to end.
-                let _ = sender.send((index, seen));
+                let _ = sender.send((index, seen, queues));
             })
         });
         match spawned {
@@ -106,7 +111,7 @@ impl External {
     }
 
     /// The next interval; never comes where nothing is sampled.
-    pub async fn next(&mut self) -> (usize, TargetInterval) {
+    pub async fn next(&mut self) -> Look {
         if let Some(sampled) = &mut self.sampling
             && let Some(interval) = sampled.intervals.recv().await
         {
@@ -116,7 +121,7 @@ impl External {
     }
 
     /// Ends the sampling; the intervals that are left go to `each`.
-    pub fn finish(&mut self, mut each: impl FnMut(usize, TargetInterval)) -> LastLook {
+    pub fn finish(&mut self, mut each: impl FnMut(Look)) -> LastLook {
         let mut look = LastLook::default();
         if self.queue.is_some()
             && let Endpoint::Inet(address) = self.address
@@ -132,8 +137,8 @@ impl External {
             look.sockets = sampled.states.take().map(StateWatch::finish);
             sampled.stop.store(true, Ordering::Relaxed);
             look.sampler = sampled.thread.join().ok();
-            while let Ok((index, seen)) = sampled.intervals.try_recv() {
-                each(index, seen);
+            while let Ok(interval) = sampled.intervals.try_recv() {
+                each(interval);
             }
         }
         look

@@ -21,10 +21,11 @@ use crate::target::protocol::{
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Longest text of a target that is shown, in characters.
 const LONGEST_TEXT: usize = 300;
-/// Most counters, names in a map, acceptors and notices that a target may report.
+/// Most counters, names in a map, acceptors, restarts and notices that a target may report.
 const MOST_COUNTERS: usize = 4096;
 const MOST_NAMES: usize = 256;
 const MOST_ACCEPTORS: usize = 64;
+const MOST_RESTARTS: usize = 64;
 const MOST_NOTICES: usize = 256;
 /// Our version, which the target's must equal.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -206,8 +207,13 @@ fn bounded(message: FromTarget) -> FromTarget {
             FromTarget::Failed { what: shown(&what), remedy: shown(&remedy) }
         }
         FromTarget::Finished(mut finished) => {
-            let Finished { accepted_by, accept_errors, client_faults, .. } = &mut *finished;
+            let Finished { accepted_by, accept_errors, client_faults, restarts, .. } =
+                &mut *finished;
             accepted_by.truncate(MOST_ACCEPTORS);
+            restarts.truncate(MOST_RESTARTS);
+            for restart in restarts {
+                restart.errors = few_names(std::mem::take(&mut restart.errors));
+            }
             for names in [accept_errors, client_faults] {
                 *names = few_names(std::mem::take(names));
             }
@@ -248,7 +254,7 @@ fn failed(call: &str, error: &io::Error) -> RunError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::result::CounterResult;
+    use crate::measure::result::{CounterResult, RestartResult};
 
     #[test]
     fn texts_are_short_and_plain() {
@@ -273,6 +279,7 @@ mod tests {
             accepted_by: vec![1; 1000],
             accept_errors: names(1000),
             client_faults: names(1000),
+            restarts: vec![RestartResult { errors: names(1000), ..Default::default() }; 1000],
             counters: vec![counter; 10_000],
             notices: vec!["\u{1b}".repeat(500) + &"n".repeat(500); 1000],
             ..Finished::default()
@@ -283,6 +290,7 @@ mod tests {
         assert_eq!(report.accepted_by.len(), 64);
         assert_eq!((report.accept_errors.len(), report.client_faults.len()), (256, 256));
         assert!(report.client_faults.contains_key("0000"));
+        assert_eq!((report.restarts.len(), report.restarts[0].errors.len()), (64, 256));
         assert_eq!((report.counters.len(), report.notices.len()), (4096, 256));
         assert_eq!(report.counters[0].namespace.chars().count(), 300);
         assert_eq!(report.counters[0].counter, "a b");
@@ -296,20 +304,7 @@ mod tests {
     }
 
     fn plan() -> TargetPlan {
-        let serve = crate::scenario::plan::Serve {
-            transport: Default::default(),
-            backlog: crate::units::Backlog(5),
-            acceptors: 1,
-            accept: crate::scenario::plan::AcceptPace::Asap,
-            stalls: Vec::new(),
-            service: crate::scenario::plan::ServiceTime::Constant {
-                time: crate::units::Span::default(),
-            },
-            serial: false,
-            reply: crate::scenario::plan::Reply::None,
-            close: crate::scenario::plan::Closer::Client,
-            sample: crate::units::Span::from_millis(5),
-        };
+        let serve = crate::scenario::plan::Serve::default();
         TargetPlan {
             address: std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into(),
             serve,

@@ -1,14 +1,20 @@
 //! The target's side of the timeline, as its messages come in. They may come from a program that
 //! is not ours, and are bounded.
 
+use std::collections::BTreeMap;
+
 use super::collect::Logs;
-use crate::measure::result::TargetInterval;
+use crate::measure::result::{QueueInterval, TargetInterval};
 use crate::measure::{Metric, Recorder, decode};
 use crate::report::files::FolderError;
 use crate::target::protocol::Interval;
 
 /// Intervals that a target's clock may be ahead of ours.
 const AHEAD: usize = 20;
+/// Most listeners of a target.
+pub const MOST_LISTENERS: usize = 64;
+/// What a target measures.
+const MEASURED: [Metric; 3] = [Metric::QueueWait, Metric::Service, Metric::Close];
 
 /// What the target has told so far.
 pub struct TargetSeries {
@@ -22,12 +28,36 @@ pub struct TargetSeries {
 pub struct TargetTold {
     /// Its intervals.
     pub intervals: Vec<TargetInterval>,
-    /// `queue_wait` over all loads.
-    pub queue_wait: Recorder,
-    /// `service` over all loads.
-    pub service: Recorder,
+    /// Each listener's queue, for each of the intervals.
+    pub queues: Vec<Vec<QueueInterval>>,
+    /// What it measured, over all loads.
+    pub metrics: BTreeMap<Metric, Recorder>,
     /// Intervals that were not taken: their numbers did not increase, or were of the future.
     pub refused: u64,
+}
+
+impl TargetTold {
+    /// How many listeners there were.
+    pub fn listeners(&self) -> u32 {
+        let most = self.queues.iter().map(Vec::len).max();
+        u32::try_from(most.unwrap_or(0)).unwrap_or(u32::MAX)
+    }
+
+    /// One series of `length` for each listener; what came later is in the last interval.
+    pub fn queues(&self, length: usize) -> Vec<Vec<QueueInterval>> {
+        let series = |place: usize| {
+            let mut intervals = vec![QueueInterval::default(); length];
+            for (index, seen) in self.queues.iter().enumerate() {
+                let Some(seen) = seen.get(place) else { continue };
+                match intervals.get_mut(index) {
+                    Some(interval) => *interval = *seen,
+                    None => intervals.iter_mut().last().into_iter().for_each(|l| l.absorb(seen)),
+                }
+            }
+            intervals
+        };
+        (0..self.listeners() as usize).map(series).collect()
+    }
 }
 
 impl TargetSeries {
@@ -48,13 +78,14 @@ impl TargetSeries {
         // The series ends with the latest interval; those that were left out saw nothing.
         intervals.resize(index, TargetInterval::default());
         intervals.push(interval.seen);
-        let metrics = [
-            (Metric::QueueWait, interval.queue_wait, &mut self.told.queue_wait),
-            (Metric::Service, interval.service, &mut self.told.service),
-        ];
-        for (metric, text, recorder) in metrics {
-            let Some(values) = decode(&text) else { continue };
+        self.told.queues.resize(index, Vec::new());
+        self.told.queues.push(interval.queues.into_iter().take(MOST_LISTENERS).collect());
+        for metric in MEASURED {
+            let Some(values) = interval.metrics.get(&metric).and_then(|text| decode(text)) else {
+                continue;
+            };
             self.logs.append(index, 0, metric, &values);
+            let recorder = self.told.metrics.entry(metric).or_default();
             recorder.total.add(&values).expect("all histograms have one shape");
         }
     }
@@ -83,7 +114,10 @@ mod tests {
         let mut values = empty();
         record(&mut values, 5);
         let seen = TargetInterval { accepted: Some(index as u64), ..TargetInterval::default() };
-        Interval { index, seen, queue_wait: encode(&values), service: String::new() }
+        let text = encode(&values);
+        // A target does not measure how late a client is.
+        let metrics = [(Metric::QueueWait, text.clone()), (Metric::Lag, text)].into();
+        Interval { index, seen, queues: vec![QueueInterval::default(); 1000], metrics }
     }
 
     #[test]
@@ -102,7 +136,10 @@ mod tests {
         assert!(failed.is_none());
         let accepted: Vec<_> = told.intervals.iter().map(|seen| seen.accepted).collect();
         assert_eq!(accepted, [Some(0), None, Some(2), Some(3)]);
-        assert_eq!(told.queue_wait.total.len(), 3);
+        assert_eq!(told.metrics[&Metric::QueueWait].total.len(), 3);
+        assert_eq!(told.metrics.len(), 1);
+        let queues: Vec<_> = told.queues.iter().map(Vec::len).collect();
+        assert_eq!(queues, [64, 0, 64, 64]);
         assert_eq!(told.refused, 5);
     }
 }

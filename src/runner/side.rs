@@ -1,10 +1,11 @@
 //! The target's side of a cell, own or external, as the runner deals with it.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use super::external::{External, LastLook};
+use super::external::{External, LastLook, Look};
 use super::process::{TargetProcess, Word};
 use super::{RunError, Setup};
 use crate::lab::Lab;
@@ -120,8 +121,7 @@ impl Side {
                 Word::Gone(why) => Heard::Gone(why),
             },
             Self::External(external) => {
-                let (index, seen) = external.next().await;
-                Heard::Interval(Box::new(unmeasured(index, seen)))
+                Heard::Interval(Box::new(unmeasured(external.next().await)))
             }
         }
     }
@@ -132,7 +132,7 @@ impl Side {
         match self {
             Self::Own(own) => (LastLook::default(), own.finish(each).await.err()),
             Self::External(external) => {
-                let look = external.finish(|index, seen| each(unmeasured(index, seen)));
+                let look = external.finish(|look| each(unmeasured(look)));
                 (look, None)
             }
         }
@@ -175,8 +175,8 @@ fn out_of_turn(message: FromTarget) -> String {
     }
 }
 
-fn unmeasured(index: usize, seen: crate::measure::result::TargetInterval) -> Interval {
-    Interval { index, seen, queue_wait: String::new(), service: String::new() }
+fn unmeasured((index, seen, queues): Look) -> Interval {
+    Interval { index, seen, queues, metrics: BTreeMap::new() }
 }
 
 /// Where clients connect to: load goes to the address that was checked, whatever the target

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use super::cost::cost_of_cell;
 use super::plan::{
     AcceptPace, After, Bound, Cell, Client, Close, Closing, EngineChoice, Exchange, Lifecycle,
-    Limit, Load, Plan, Reply, ReplyEnd, Serve, ServiceTime, Statistic, Subject, Target, Transport,
-    Vanish, VanishHow, WhenFull,
+    Limit, Load, Plan, Reply, ReplyEnd, Restart, Serve, ServiceTime, Statistic, Subject,
+    Succession, Target, Transport, Vanish, VanishHow, WhenFull,
 };
 use crate::load::{Schedule, Shape};
 
@@ -86,8 +86,11 @@ fn describe_cell(cell: &Cell, lines: &mut Lines) {
 
 fn serve_text(serve: &Serve) -> String {
     let over = if serve.transport.is_tcp() { "" } else { &format!(" over {}", serve.transport) };
-    let mut text =
-        format!("ours: listen({}){over}, {} acceptor(s), accept ", serve.backlog, serve.acceptors);
+    let mut text = format!("ours: listen({}){over}, ", serve.backlog);
+    if serve.listeners > 1 {
+        text.push_str(&format!("{} listeners (SO_REUSEPORT) with ", serve.listeners));
+    }
+    text.push_str(&format!("{} acceptor(s), accept ", serve.acceptors));
     match serve.accept {
         AcceptPace::Asap => text.push_str("as soon as possible"),
         AcceptPace::Rate(rate) => text.push_str(&format!("at most {rate}")),
@@ -116,7 +119,34 @@ fn serve_text(serve: &Serve) -> String {
         super::plan::Closer::Client => "; the client closes",
         super::plan::Closer::Server => "; the target closes",
     });
+    if !serve.close_delay.is_zero() {
+        text.push_str(&format!(", its own close {} later", serve.close_delay));
+    }
+    text.push_str(&listener_text(serve));
     text.push_str(&format!("; queue sampled every {}", serve.sample));
+    text
+}
+
+fn listener_text(serve: &Serve) -> String {
+    let mut text = String::new();
+    if let Some(time) = serve.defer_accept {
+        text.push_str(&format!("; accept deferred up to {time} until data comes"));
+    }
+    if let Some(queue) = serve.fast_open {
+        text.push_str(&format!("; TCP Fast Open, queue {queue}"));
+    }
+    if !serve.reuse_address {
+        text.push_str("; no SO_REUSEADDR");
+    }
+    match serve.restart {
+        Some(Restart { at, succession: Succession::Gap(gap) }) => {
+            text.push_str(&format!("; restart at {at}, nobody listens for {gap}"));
+        }
+        Some(Restart { at, succession: Succession::HandOver }) => {
+            text.push_str(&format!("; restart at {at} with hand-over"));
+        }
+        None => {}
+    }
     text
 }
 

@@ -15,6 +15,7 @@ mod raw;
 mod read;
 mod resolve;
 mod schema;
+mod serve;
 mod source;
 mod sweep;
 mod table;

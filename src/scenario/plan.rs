@@ -6,16 +6,16 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub use load::{
+pub use self::load::{
     After, Client, Close, Closing, EngineChoice, Exchange, Lifecycle, Load, ReplyEnd, Vanish,
     VanishHow, WhenFull,
 };
+pub use super::serve::*;
+pub use crate::units::Transport;
 
-use crate::units::{Backlog, Bytes, Rate, Span};
+use crate::units::Span;
 
 mod load;
-
-pub use crate::units::Transport;
 
 /// A whole scenario, resolved.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -148,105 +148,6 @@ impl Target {
             Self::External { transport, .. } => *transport,
         }
     }
-}
-
-/// How `loadgen serve` listens and serves.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Serve {
-    /// What carries the connections; AF_UNIX without `command` only.
-    #[serde(default)]
-    pub transport: Transport,
-    /// The number given to `listen(2)`.
-    pub backlog: Backlog,
-    /// Threads that accept from the one listener, 1 to 64.
-    pub acceptors: u16,
-    /// How fast connections are taken from the accept queue.
-    pub accept: AcceptPace,
-    /// Windows of time, from the start of the cell's schedule, in which nothing is accepted.
-    pub stalls: Vec<Window>,
-    /// Time from a request (or, where no request is read, from `accept()`) to the reply.
-    pub service: ServiceTime,
-    /// Serve one client at a time to its end, as the simplest socket server does.
-    pub serial: bool,
-    /// What is sent back.
-    pub reply: Reply,
-    /// Who closes first.
-    pub close: Closer,
-    /// Period of the samples of the accept queue; at most 5 ms unless the user says otherwise.
-    pub sample: Span,
-}
-
-/// How fast connections are taken from the accept queue.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum AcceptPace {
-    /// As soon as they are there.
-    Asap,
-    /// At most this many a second over all acceptors; time spent idle is not made up for.
-    Rate(Rate),
-    /// Never: whatever completes its handshake stays in the queue.
-    Never,
-}
-
-/// A window of time, as offsets from the start of the cell's schedule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Window {
-    /// First instant inside.
-    pub from: Span,
-    /// First instant after it; above `from`.
-    pub to: Span,
-}
-
-/// How long serving takes.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "distribution")]
-pub enum ServiceTime {
-    /// Always the same.
-    Constant {
-        /// That time.
-        time: Span,
-    },
-    /// Uniform between the two.
-    Uniform {
-        /// Shortest.
-        min: Span,
-        /// Longest.
-        max: Span,
-    },
-    /// Exponential.
-    Exponential {
-        /// Mean.
-        mean: Span,
-    },
-    /// Log-normal.
-    LogNormal {
-        /// Median, `exp(mu)`.
-        median: Span,
-        /// Standard deviation of the logarithm.
-        sigma: f64,
-    },
-}
-
-/// What the target sends back for what it reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Reply {
-    /// Nothing.
-    None,
-    /// The bytes that came.
-    Echo,
-    /// This many bytes.
-    Bytes(Bytes),
-}
-
-/// Who closes a connection first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Closer {
-    /// The client; the target closes when it has seen the end.
-    Client,
-    /// The target, once it has replied (or, with no reply, once it has served).
-    Server,
 }
 
 /// A threshold, such as `connect.p99 <= 5ms`.

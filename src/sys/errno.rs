@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::measure::{Ending, Outcome};
+use crate::measure::{Ending, Outcome, TargetEnding};
 
 /// The name of an error number, such as `ECONNREFUSED`.
 pub fn name(errno: i32) -> String {
@@ -55,6 +55,15 @@ pub fn ending(errno: i32) -> Ending {
         libc::ECONNRESET | libc::EPIPE | libc::ECONNABORTED => Ending::Reset,
         libc::ETIMEDOUT => Ending::Timeout,
         _ => Ending::Other,
+    }
+}
+
+/// How a connection that the target accepted and that failed with `errno` is classed.
+pub fn target_ending(errno: i32) -> TargetEnding {
+    match ending(errno) {
+        Ending::Reset => TargetEnding::Reset,
+        Ending::Timeout => TargetEnding::Timeout,
+        _ => TargetEnding::Other,
     }
 }
 

@@ -8,6 +8,7 @@ pub mod endpoint;
 pub mod errno;
 pub mod interrupt;
 pub mod limits;
+pub mod listener;
 pub mod namespace;
 #[cfg_attr(not(target_os = "linux"), path = "netlink_elsewhere.rs")]
 pub mod netlink;

@@ -1,5 +1,4 @@
-//! Sockets: clients that connect only to a permitted address, and listeners whose backlog is the
-//! one that was asked for.
+//! Sockets of clients that connect only to a permitted address.
 
 use std::io;
 use std::mem::size_of;
@@ -11,6 +10,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use socket2::{SockAddr, Socket};
 
 use super::endpoint::Endpoint;
+pub use super::listener::{accept, listen};
 use super::permit::PermittedAddr;
 use super::tcp_info::TcpInfo;
 use crate::units::{Ports, UnixKind};
@@ -200,39 +200,8 @@ pub fn disconnect(socket: &Socket) -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// A non-blocking listener on `address` with exactly the backlog asked for; the kernel may clamp
-/// it, which `TcpInfo::accept_limit` and `UnixDiag::listener` tell.
-///
-/// # Errors
-/// As of `socket`, `bind` and `listen`; EADDRINUSE when something listens there already.
-pub fn listen(address: impl Into<Endpoint>, backlog: i32) -> io::Result<Socket> {
-    let endpoint = address.into();
-    let socket = endpoint.socket()?;
-    if let Endpoint::Inet(_) = endpoint {
-        socket.set_reuse_address(true)?;
-    }
-    socket.bind(&endpoint.sock_addr())?;
-    socket.listen(backlog)?;
-    Ok(socket)
-}
-
-/// Takes a connection from the accept queue; it does not block.
-///
-/// # Errors
-/// EAGAIN when the queue is empty, EMFILE and ENFILE without a descriptor, ECONNABORTED.
-pub fn accept(listener: &Socket) -> io::Result<Socket> {
-    #[cfg(target_os = "linux")]
-    let connection = listener.accept4(libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC)?.0;
-    #[cfg(not(target_os = "linux"))]
-    let connection = {
-        let connection = listener.accept()?.0;
-        connection.set_nonblocking(true)?;
-        connection
-    };
-    Ok(connection)
-}
-
-fn set_int(
+/// Sets an option whose value is an int.
+pub(super) fn set_int(
     socket: &Socket,
     level: libc::c_int,
     name: libc::c_int,

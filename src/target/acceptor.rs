@@ -1,8 +1,8 @@
 //! An acceptor: a thread that takes connections from the queue at its pace and serves them.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
-use std::io::{self, Read, Write};
+use std::collections::{BTreeSet, BinaryHeap, HashMap};
+use std::io;
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,13 +12,17 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use socket2::Socket;
 
 use super::connection::{Connection, Manners, State};
+use super::counts::Counts;
+use super::door::Post;
 use super::pace::Pace;
 use super::service::Service;
-use crate::measure::{Metric, Recorder, TargetOutcome, record};
+use super::turn::{self, Moved};
+use crate::measure::{Metric, TargetEnding, TargetOutcome};
 use crate::sys::clock::{self, Alarm};
 use crate::sys::endpoint::keeps_packets;
 use crate::sys::errno;
-use crate::sys::socket;
+use crate::sys::listener;
+use crate::sys::socket::{has_ended, read_size};
 use crate::sys::tcp_info::{Standing, TcpInfo};
 
 const LISTENER: Token = Token(usize::MAX);
@@ -26,45 +30,14 @@ const ALARM: Token = Token(usize::MAX - 1);
 const WAKER: Token = Token(usize::MAX - 2);
 /// Connections that are taken before those at hand are looked at again.
 const BATCH: usize = 32;
-/// Reads, or writes, of one connection before the others get their turn.
-const TURN: usize = 16;
 /// Pause after an accept that failed for want of descriptors or memory, in nanoseconds.
 const BACK_OFF: u64 = 10_000_000;
-
-/// What an acceptor counts; read by the sampler at interval edges.
-#[derive(Debug, Default)]
-pub struct Counts {
-    /// Connections taken from the queue, by what they were.
-    pub outcomes: BTreeMap<TargetOutcome, u64>,
-    /// Errors of `accept()`, by number.
-    pub errors: BTreeMap<i32, u64>,
-    /// What clients did, by name.
-    pub faults: BTreeMap<String, u64>,
-    /// `queue_wait` and `service`.
-    pub metrics: BTreeMap<Metric, Recorder>,
-}
-
-impl Counts {
-    /// Connections that were returned by `accept()` alive.
-    pub fn accepted(&self) -> u64 {
-        self.outcomes.get(&TargetOutcome::Accepted).copied().unwrap_or(0)
-    }
-
-    fn fault(&mut self, name: &str) {
-        match self.faults.get_mut(name) {
-            Some(count) => *count += 1,
-            None => {
-                self.faults.insert(name.to_owned(), 1);
-            }
-        }
-    }
-}
 
 /// What an acceptor is to do.
 #[derive(Debug)]
 pub struct Duty {
-    /// The one listener, non-blocking.
-    pub listener: Arc<Socket>,
+    /// Where it finds its listener.
+    pub post: Post,
     /// When it may accept.
     pub pace: Pace,
     /// How long it serves.
@@ -89,8 +62,10 @@ pub struct Acceptor {
     alarm: Alarm,
     counts: Arc<Mutex<Counts>>,
     connections: HashMap<usize, (Connection, Socket)>,
-    /// Ends of service times, with the connection's name.
-    services: BinaryHeap<Reverse<(u64, usize)>>,
+    /// Connections that only wait for the client's FIN: they are served.
+    leaving: usize,
+    /// Ends of service times and of delays, with the connection's name.
+    timers: BinaryHeap<Reverse<(u64, usize)>>,
     /// Connections that had more to do when their turn was over. No event will tell of them.
     again: BTreeSet<usize>,
     next_name: usize,
@@ -111,35 +86,39 @@ impl Acceptor {
         let alarm = Alarm::new()?;
         let readable = Interest::READABLE;
         let registry = poll.registry();
-        registry.register(&mut SourceFd(&duty.listener.as_raw_fd()), LISTENER, readable)?;
         registry.register(&mut SourceFd(&alarm.as_raw_fd()), ALARM, readable)?;
         let waker = Waker::new(registry, WAKER)?;
-        let packets = keeps_packets(&duty.listener);
-        let acceptor = Self {
+        let packets = duty.post.listener().is_some_and(keeps_packets);
+        let mut acceptor = Self {
             duty,
             poll,
             alarm,
             counts,
             connections: HashMap::new(),
-            services: BinaryHeap::new(),
+            leaving: 0,
+            timers: BinaryHeap::new(),
             again: BTreeSet::new(),
             next_name: 0,
             queue_ready: true,
             idle: true,
             not_before: 0,
-            buffer: vec![0; socket::read_size(packets)].into_boxed_slice(),
+            buffer: vec![0; read_size(packets)].into_boxed_slice(),
             packets,
         };
+        acceptor.watch_listener()?;
         Ok((acceptor, waker))
     }
 
-    /// Serves until `stop`.
+    /// Serves until `stop`. What is open then is counted so.
     pub fn run(&mut self, stop: &AtomicBool) -> io::Result<()> {
         clock::tighten_timer_slack();
         let mut events = Events::with_capacity(256);
         while !stop.load(Ordering::Relaxed) {
+            if self.duty.post.changed() {
+                self.change_listener()?;
+            }
             self.accept_allowed();
-            self.end_services();
+            self.end_timers();
             self.wait(&mut events)?;
             let again = std::mem::take(&mut self.again);
             for event in &events {
@@ -152,7 +131,35 @@ impl Acceptor {
             }
             again.into_iter().for_each(|name| self.advance(name));
         }
+        self.settle();
         Ok(())
+    }
+
+    /// Closes what is open, after a last look: its end may have come just now.
+    fn settle(&mut self) {
+        let names: Vec<usize> = self.connections.keys().copied().collect();
+        for name in names {
+            self.advance(name);
+            self.end(name, TargetEnding::OpenAtEnd);
+        }
+    }
+
+    fn watch_listener(&mut self) -> io::Result<()> {
+        let Some(listener) = self.duty.post.listener() else { return Ok(()) };
+        // What came before is in no event.
+        (self.queue_ready, self.idle) = (true, true);
+        let descriptor = listener.as_raw_fd();
+        self.poll.registry().register(&mut SourceFd(&descriptor), LISTENER, Interest::READABLE)
+    }
+
+    /// Lets go of the listener and takes the one that has its place now, if any.
+    fn change_listener(&mut self) -> io::Result<()> {
+        if let Some(listener) = self.duty.post.listener() {
+            self.poll.registry().deregister(&mut SourceFd(&listener.as_raw_fd()))?;
+        }
+        self.queue_ready = false;
+        self.duty.post.exchange();
+        self.watch_listener()
     }
 
     fn now(&self) -> u64 {
@@ -161,7 +168,7 @@ impl Acceptor {
 
     /// When the next accept is allowed, if the queue may hold something to accept.
     fn next_accept(&self, now: u64) -> Option<u64> {
-        let busy = self.duty.serial && !self.connections.is_empty();
+        let busy = self.duty.serial && self.connections.len() > self.leaving;
         if busy || !self.queue_ready {
             return None;
         }
@@ -174,7 +181,8 @@ impl Acceptor {
             if self.next_accept(now).is_none_or(|at| at > now) {
                 return;
             }
-            match socket::accept(&self.duty.listener) {
+            let Some(listener) = self.duty.post.listener() else { return };
+            match listener::accept(listener) {
                 Ok(connection) => {
                     let at = clock::monotonic();
                     self.duty.pace.taken(at.saturating_sub(self.duty.epoch), self.idle);
@@ -214,7 +222,9 @@ impl Acceptor {
         let registered =
             self.poll.registry().register(&mut SourceFd(&descriptor), Token(name), interest);
         if let Err(error) = registered {
-            *self.count().errors.entry(errno::number(&error)).or_default() += 1;
+            let mut counts = self.count();
+            *counts.errors.entry(errno::number(&error)).or_default() += 1;
+            counts.ended(TargetEnding::Other);
             return;
         }
         let connection = Connection::new(self.duty.manners, at);
@@ -229,75 +239,96 @@ impl Acceptor {
     /// Starts the service time of the message at hand.
     fn serve(&mut self, name: usize) {
         let time = self.duty.service.draw();
-        self.services.push(Reverse((self.now() + time, name)));
+        self.timers.push(Reverse((self.now() + time, name)));
     }
 
-    /// Ends the service times that are over. What that starts anew, even with a service time of
-    /// zero, waits for the next pass, so that a client that floods starves nobody.
-    fn end_services(&mut self) {
+    /// Ends the service times and delays that are over. What that starts anew, even with a
+    /// service time of zero, waits for the next pass, so that a client that floods starves nobody.
+    fn end_timers(&mut self) {
         let now = self.now();
-        for _ in 0..self.services.len() {
-            let due = self.services.peek().filter(|due| due.0.0 <= now);
+        for _ in 0..self.timers.len() {
+            let due = self.timers.peek().filter(|due| due.0.0 <= now);
             let Some(Reverse((_, name))) = due else { return };
             let name = *name;
-            self.services.pop();
-            if let Some((connection, _)) = self.connections.get_mut(&name) {
-                connection.served();
-                if connection.state == State::Over {
-                    self.replied(name);
-                }
-                self.advance(name);
+            self.timers.pop();
+            let Some((connection, _)) = self.connections.get_mut(&name) else { continue };
+            if connection.state == State::Lingering {
+                self.end(name, TargetEnding::Done);
+                continue;
             }
+            connection.served();
+            if connection.state == State::Closing {
+                self.replied(name);
+            }
+            self.advance(name);
         }
     }
 
     /// Reads, serves and replies as far as it goes without waiting, for one turn.
     fn advance(&mut self, name: usize) {
         loop {
+            let packets = self.packets;
             let Some((connection, stream)) = self.connections.get_mut(&name) else { return };
             let result = match connection.state {
-                State::Over => Ok(Moved::Over),
-                State::Serving => return,
-                State::Replying => reply(connection, &*stream),
-                State::Reading => read(connection, &*stream, &mut self.buffer),
+                State::Serving | State::Over => return,
+                State::Replying => turn::reply(connection, &*stream),
+                State::Reading => {
+                    let is_end = || !packets || has_ended(stream);
+                    turn::read(connection, &*stream, &mut self.buffer, is_end)
+                }
+                State::Lingering => turn::linger(&*stream, &mut self.buffer),
+                State::Closing => {
+                    let before = connection.fin_sent.is_some();
+                    let moved = turn::close(connection, stream, &mut self.buffer);
+                    self.leaving += usize::from(connection.fin_sent.is_some() && !before);
+                    moved
+                }
             };
+            self.measure_queue_wait(name);
             match result {
-                Ok(Moved::Waiting) => {
-                    self.measure_queue_wait(name);
-                    return;
-                }
+                Ok(Moved::Waiting) => return,
                 Ok(Moved::TurnOver) => {
-                    self.measure_queue_wait(name);
                     self.again.insert(name);
                     return;
                 }
-                Ok(Moved::Message) => {
-                    self.measure_queue_wait(name);
-                    return self.serve(name);
-                }
+                Ok(Moved::Message) => return self.serve(name),
                 Ok(Moved::Replied) => self.replied(name),
-                Ok(Moved::Over)
-                    if self.packets
-                        && connection.state == State::Reading
-                        && !socket::has_ended(stream) =>
-                {
-                    // It was an empty packet. Whoever floods with them starves nobody.
-                    self.again.insert(name);
-                    return;
-                }
-                Ok(Moved::Over) => {
-                    self.measure_queue_wait(name);
-                    self.connections.remove(&name);
-                    return;
-                }
+                Ok(Moved::ClientClosed) => return self.client_closed(name),
                 Err(error) => {
-                    self.measure_queue_wait(name);
-                    self.connections.remove(&name);
-                    self.count().fault(&errno::name(errno::number(&error)));
+                    self.count().broke(&error);
+                    self.forget(name);
                     return;
                 }
             }
         }
+    }
+
+    /// The client's FIN came.
+    fn client_closed(&mut self, name: usize) {
+        let Some((connection, _)) = self.connections.get_mut(&name) else { return };
+        if connection.state == State::Lingering {
+            let delay = connection.delay();
+            self.timers.push(Reverse((self.now() + delay, name)));
+            return;
+        }
+        if let Some(sent) = connection.fin_sent {
+            self.count().measured(Metric::Close, clock::monotonic().saturating_sub(sent));
+        }
+        self.end(name, TargetEnding::Done);
+    }
+
+    /// Closes a connection that is still there, and counts how it ended.
+    fn end(&mut self, name: usize, ending: TargetEnding) {
+        if self.forget(name) {
+            self.count().ended(ending);
+        }
+    }
+
+    /// Closes a connection; whether it was still there.
+    fn forget(&mut self, name: usize) -> bool {
+        let Some((connection, _)) = self.connections.remove(&name) else { return false };
+        self.leaving -= usize::from(connection.fin_sent.is_some());
+        true
     }
 
     fn replied(&mut self, name: usize) {
@@ -305,7 +336,7 @@ impl Acceptor {
         if let Some((connection, _)) = self.connections.get_mut(&name) {
             let took = now.saturating_sub(connection.since);
             connection.since = now;
-            record(&mut self.count().metrics.entry(Metric::Service).or_default().interval, took);
+            self.count().measured(Metric::Service, took);
         }
     }
 
@@ -325,13 +356,13 @@ impl Acceptor {
         };
         // A target that accepts faster than its client wakes up has accepted before "established".
         let waited = accepted.saturating_sub(established);
-        record(&mut self.count().metrics.entry(Metric::QueueWait).or_default().interval, waited);
+        self.count().measured(Metric::QueueWait, waited);
     }
 
     fn wait(&mut self, events: &mut Events) -> io::Result<()> {
         let now = self.now();
-        let service = self.services.peek().map(|Reverse((due, _))| *due);
-        let next = service.into_iter().chain(self.next_accept(now)).min();
+        let timer = self.timers.peek().map(|Reverse((due, _))| *due);
+        let next = timer.into_iter().chain(self.next_accept(now)).min();
         let patience = match next {
             _ if !self.again.is_empty() => Some(std::time::Duration::ZERO),
             Some(next) if next <= now => Some(std::time::Duration::ZERO),
@@ -345,100 +376,5 @@ impl Acceptor {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
             done => done,
         }
-    }
-}
-
-/// How far a connection moved.
-enum Moved {
-    /// It waits for its client.
-    Waiting,
-    /// It goes on when the others had their turn.
-    TurnOver,
-    /// A message is there to be served.
-    Message,
-    /// A reply is sent.
-    Replied,
-    /// It is over.
-    Over,
-}
-
-fn read(
-    connection: &mut Connection,
-    mut socket: impl Read,
-    buffer: &mut [u8],
-) -> io::Result<Moved> {
-    for _ in 0..TURN {
-        if !connection.has_room() {
-            connection.drained();
-            return Ok(Moved::Message);
-        }
-        match socket.read(buffer) {
-            Ok(0) => {
-                connection.drained();
-                let served = connection.state == State::Serving;
-                return Ok(if served { Moved::Message } else { Moved::Over });
-            }
-            Ok(count) => connection.received(&buffer[..count]),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                connection.drained();
-                let served = connection.state == State::Serving;
-                return Ok(if served { Moved::Message } else { Moved::Waiting });
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(Moved::TurnOver)
-}
-
-fn reply(connection: &mut Connection, mut socket: impl Write) -> io::Result<Moved> {
-    for _ in 0..TURN {
-        match socket.write(connection.to_send()) {
-            Ok(count) => {
-                if connection.sent(count) {
-                    return Ok(Moved::Replied);
-                }
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Moved::Waiting),
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(Moved::TurnOver)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::scenario::plan::{Closer, Reply};
-    use crate::units::Bytes;
-
-    fn connection(reply: Reply) -> Connection {
-        Connection::new(Manners { reply, close: Closer::Client }, 0)
-    }
-
-    #[test]
-    fn a_client_that_never_pauses_gets_a_turn_and_no_more() {
-        let mut buffer = [0; 1024];
-        for reply in [Reply::None, Reply::Bytes(Bytes(5))] {
-            let mut connection = connection(reply);
-            let mut endless = io::repeat(b'x').take(1 << 30);
-            let moved = read(&mut connection, &mut endless, &mut buffer).expect("bytes");
-            assert!(matches!(moved, Moved::TurnOver));
-            assert_eq!(endless.limit(), (1 << 30) - (TURN * buffer.len()) as u64);
-        }
-    }
-
-    #[test]
-    fn a_large_reply_is_sent_in_turns() {
-        let mut connection = connection(Reply::Bytes(Bytes(1 << 30)));
-        connection.received(b"x");
-        connection.drained();
-        connection.served();
-        let mut turns = 1;
-        while !matches!(reply(&mut connection, io::sink()).expect("a sink"), Moved::Replied) {
-            turns += 1;
-        }
-        assert!(turns > 100, "{turns}");
     }
 }

@@ -15,6 +15,8 @@ pub struct Manners {
     pub reply: Reply,
     /// Who closes first.
     pub close: Closer,
+    /// Nanoseconds between the client's FIN and our own close.
+    pub delay: u64,
 }
 
 /// Where a connection stands.
@@ -26,6 +28,11 @@ pub enum State {
     Serving,
     /// Has a reply to send.
     Replying,
+    /// Is served. We close first, and wait for the client's FIN: closing the socket with bytes
+    /// unread would send a RST instead (RFC 2525, 2.17).
+    Closing,
+    /// The client has closed, and our own close is delayed.
+    Lingering,
     /// Is over.
     Over,
 }
@@ -39,6 +46,8 @@ pub struct Connection {
     pub state: State,
     /// Since when the present message is served: the accept for the first one.
     pub since: u64,
+    /// When our FIN was sent before the client's came, CLOCK_MONOTONIC in nanoseconds.
+    pub fin_sent: Option<u64>,
     /// What its client said of itself.
     pub greeting: Option<Greeting>,
     manners: Manners,
@@ -56,6 +65,7 @@ impl Connection {
             accepted,
             state: State::Reading,
             since: accepted,
+            fin_sent: None,
             greeting: None,
             manners,
             head: Some(Vec::new()),
@@ -85,6 +95,24 @@ impl Connection {
         self.message(rest);
     }
 
+    /// Bytes came after the last reply: only a greeting among them matters.
+    pub fn swallow(&mut self, bytes: &[u8]) {
+        if self.head.is_some() {
+            self.received(bytes);
+        }
+    }
+
+    /// The client's FIN came, and there is nothing left to serve.
+    pub fn client_closed(&mut self) {
+        let delayed = self.manners.delay > 0 && self.fin_sent.is_none();
+        self.state = if delayed { State::Lingering } else { State::Over };
+    }
+
+    /// Nanoseconds for which our own close is delayed.
+    pub fn delay(&self) -> u64 {
+        self.manners.delay
+    }
+
     /// Whether there is room for more bytes before the reply is sent.
     pub fn has_room(&self) -> bool {
         self.pending.len() < MOST_PENDING
@@ -100,7 +128,8 @@ impl Connection {
     /// The service time is over.
     pub fn served(&mut self) {
         self.state = match self.manners.reply {
-            Reply::None => State::Over,
+            // Only who closes first serves without a reply.
+            Reply::None => State::Closing,
             Reply::Echo | Reply::Bytes(_) => State::Replying,
         };
         self.sent = 0;
@@ -138,7 +167,7 @@ impl Connection {
             self.sent = 0;
             self.state = match self.manners.close {
                 Closer::Client => State::Reading,
-                Closer::Server => State::Over,
+                Closer::Server => State::Closing,
             };
         }
         whole
@@ -163,7 +192,7 @@ mod tests {
     const GREETING: Greeting = Greeting { run: 9, client: 1, monotonic: 2, realtime: 3 };
 
     fn connection(reply: Reply, close: Closer) -> Connection {
-        Connection::new(Manners { reply, close }, 100)
+        Connection::new(Manners { reply, close, delay: 0 }, 100)
     }
 
     #[test]
@@ -189,7 +218,21 @@ mod tests {
         connection.drained();
         connection.served();
         assert!(connection.sent(4));
-        assert_eq!(connection.state, State::Over);
+        assert_eq!(connection.state, State::Closing);
+    }
+
+    #[test]
+    fn only_who_closes_last_delays_its_close() {
+        let manners = Manners { reply: Reply::None, close: Closer::Client, delay: 5 };
+        let mut last = Connection::new(manners, 100);
+        last.client_closed();
+        assert_eq!(last.state, State::Lingering);
+        let mut first = Connection::new(Manners { close: Closer::Server, ..manners }, 100);
+        first.served();
+        assert_eq!(first.state, State::Closing);
+        first.fin_sent = Some(200);
+        first.client_closed();
+        assert_eq!(first.state, State::Over);
     }
 
     #[test]

@@ -2,10 +2,16 @@
 
 mod acceptor;
 mod connection;
+mod counts;
+mod door;
 mod pace;
 pub mod protocol;
+mod restart;
 mod server;
 mod service;
 pub mod stdio;
+mod turn;
 
-pub use server::{Bound, Occasion, Server, Tally, Totals};
+pub use counts::{Tally, Totals};
+pub use door::Door;
+pub use server::{Occasion, Server};

@@ -8,8 +8,10 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use crate::measure::TargetOutcome;
-use crate::measure::result::{CounterResult, SamplerResult, StatesResult, TargetInterval};
+use crate::measure::result::{
+    CounterResult, QueueInterval, RestartResult, SamplerResult, StatesResult, TargetInterval,
+};
+use crate::measure::{Metric, TargetEnding, TargetOutcome};
 use crate::scenario::plan::Serve;
 use crate::sys::endpoint::Endpoint;
 
@@ -78,6 +80,9 @@ pub struct Listening {
     pub address: Endpoint,
     /// The accept queue's limit as the kernel granted it; `None` where it does not tell.
     pub effective: Option<u32>,
+    /// Seconds for which accept is deferred, as the kernel rounded them.
+    #[serde(default)]
+    pub defer_accept_s: Option<u32>,
     /// Whether runner and target share a clock.
     pub one_clock: bool,
 }
@@ -89,10 +94,13 @@ pub struct Interval {
     pub index: usize,
     /// Queue and counters.
     pub seen: TargetInterval,
-    /// `queue_wait` of the connections accepted in it: a histogram, encoded; empty for none.
-    pub queue_wait: String,
-    /// `service` of the replies sent in it, likewise.
-    pub service: String,
+    /// Each listener's accept queue.
+    #[serde(default)]
+    pub queues: Vec<QueueInterval>,
+    /// Histograms of what was measured in it (`queue_wait`, `service`, `close`), encoded; those
+    /// without values are missing.
+    #[serde(default)]
+    pub metrics: BTreeMap<Metric, String>,
 }
 
 /// What the target has counted.
@@ -100,7 +108,13 @@ pub struct Interval {
 pub struct Finished {
     /// Every class of the target's ledger.
     pub outcomes: BTreeMap<TargetOutcome, u64>,
-    /// Connections that each acceptor took.
+    /// How the accepted connections came to their end; every class.
+    #[serde(default)]
+    pub endings: BTreeMap<TargetEnding, u64>,
+    /// Restarts, one after the other.
+    #[serde(default)]
+    pub restarts: Vec<RestartResult>,
+    /// Connections that each acceptor took, listener by listener.
     pub accepted_by: Vec<u64>,
     /// Errors of `accept()`, by name.
     pub accept_errors: BTreeMap<String, u64>,

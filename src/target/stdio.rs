@@ -9,10 +9,12 @@ use std::thread::JoinHandle;
 use tokio::io::{BufReader, Stdout};
 use tokio::sync::mpsc;
 
+use super::counts::Tally;
+use super::door::Door;
 use super::protocol::{
     Finished, FromTarget, Interval, Listening, TargetPlan, ToTarget, read_message, write_message,
 };
-use super::server::{Bound, Occasion, Server};
+use super::server::{Occasion, Server};
 use crate::measure::result::SamplerResult;
 use crate::observe::counters::{self, Counters};
 use crate::observe::cpu::process_cpu;
@@ -98,15 +100,16 @@ impl Talk {
 }
 
 async fn attend(plan: &TargetPlan, talk: &mut Talk) -> Result<(), Trouble> {
-    let bound = Bound::new(plan.address, plan.serve.backlog.0)
-        .map_err(at(format!("listen on {}", plan.address)))?;
+    let door =
+        Door::open(plan.address, &plan.serve).map_err(at(format!("listen on {}", plan.address)))?;
     let before = Before { counters: Counters::read(), resident: resident().ok() };
     let time_line = clock::time_line();
     let one_clock = !time_line.is_empty() && time_line == plan.time_line;
     let listening = Listening {
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        address: bound.address,
-        effective: bound.effective,
+        address: door.address,
+        effective: door.effective,
+        defer_accept_s: door.defer_accept_s,
         one_clock,
     };
     talk.say(&FromTarget::Listening(listening)).await.map_err(at("write"))?;
@@ -116,8 +119,8 @@ async fn attend(plan: &TargetPlan, talk: &mut Talk) -> Result<(), Trouble> {
     };
     let epoch = if one_clock { monotonic } else { local_epoch(realtime) };
     let occasion = Occasion { epoch, run: plan.run, seed: plan.seed, one_clock };
-    let server = Server::start(&bound, &plan.serve, occasion).map_err(at("start acceptors"))?;
-    let mut work = Work::start(&bound, server, plan, epoch).map_err(at("start the sampler"))?;
+    let server = Server::start(&door, &plan.serve, occasion).map_err(at("start acceptors"))?;
+    let mut work = Work::start(&door, server, plan, epoch).map_err(at("start the sampler"))?;
     loop {
         tokio::select! {
             Some(interval) = work.intervals.recv() => {
@@ -131,7 +134,7 @@ async fn attend(plan: &TargetPlan, talk: &mut Talk) -> Result<(), Trouble> {
             },
         }
     }
-    let finished = work.finish(&bound, before, talk).await?;
+    let finished = work.finish(&door, before, talk).await?;
     talk.say(&FromTarget::Finished(Box::new(finished))).await.map_err(at("write"))
 }
 
@@ -158,30 +161,34 @@ struct Work {
 }
 
 impl Work {
-    fn start(bound: &Bound, server: Server, plan: &TargetPlan, epoch: u64) -> io::Result<Self> {
+    fn start(door: &Arc<Door>, server: Server, plan: &TargetPlan, epoch: u64) -> io::Result<Self> {
         let server = Arc::new(server);
         let stop = Arc::new(AtomicBool::new(false));
         let (sender, intervals) = mpsc::unbounded_channel();
         let when = Sampling { epoch, period: plan.serve.sample.nanos(), interval: plan.interval };
-        let states = bound.address.inet().and_then(|address| {
+        let states = door.address.inet().and_then(|address| {
             StateWatch::start(End::Local(address.port()), Families::of(address)).ok()
         });
         let looked = states.as_ref().map(StateWatch::seen);
-        let (queue, stopping) = (Queue::own(bound.listener()), Arc::clone(&stop));
+        let (queue, stopping) = (Queue::own(Arc::clone(door) as _), Arc::clone(&stop));
         let tallied = Arc::clone(&server);
         let sample = move || {
-            let mut accepted = 0;
-            sampler::run(queue, when, &stopping, |index, mut seen| {
-                let tally = tallied.tally();
-                seen.accepted = Some(tally.accepted - accepted);
-                accepted = tally.accepted;
+            let mut before = Tally::default();
+            sampler::run(queue, when, &stopping, |index, mut seen, mut queues| {
+                let mut tally = tallied.tally();
+                let metrics = std::mem::take(&mut tally.metrics);
+                seen.accepted = Some(tally.accepted() - before.accepted());
                 seen.resident = resident().ok();
                 if let Some(looked) = &looked {
                     looked.complete(&mut seen);
                 }
-                let (queue_wait, service) = (tally.queue_wait, tally.service);
+                for (place, queue) in queues.iter_mut().enumerate() {
+                    let of = |tally: &Tally| tally.accepted.get(place).copied().unwrap_or(0);
+                    queue.accepted = Some(of(&tally) - of(&before));
+                }
+                before = tally;
                 // Nobody listens only when we are about to end.
-                let _ = sender.send(Interval { index, seen, queue_wait, service });
+                let _ = sender.send(Interval { index, seen, queues, metrics });
             })
         };
         let sampler = std::thread::Builder::new().name("sampler".to_owned()).spawn(sample)?;
@@ -190,11 +197,11 @@ impl Work {
 
     async fn finish(
         mut self,
-        bound: &Bound,
+        door: &Door,
         before: Before,
         talk: &mut Talk,
     ) -> Result<Finished, Trouble> {
-        let syn_recv_at_end = match bound.address.port() {
+        let syn_recv_at_end = match door.address.port() {
             Some(port) => Diag::open().and_then(|mut diag| diag.syn_recv(port)).ok(),
             // Nothing is half-open there.
             None => Some(0),
@@ -229,6 +236,8 @@ impl Work {
         let cpu = process_cpu().unwrap_or_default();
         Ok(Finished {
             outcomes: totals.outcomes,
+            endings: totals.endings,
+            restarts: totals.restarts,
             accepted_by: totals.accepted_by,
             accept_errors: totals.accept_errors,
             client_faults: totals.client_faults,

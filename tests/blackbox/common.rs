@@ -335,6 +335,11 @@ pub fn ledgers_add_up(cell: &Value) -> u64 {
     }
     assert_eq!((attempts, attempts), (made, number(ledger, "classified")), "{ledger}");
     assert_eq!(established, number(ledger, "established"), "{ledger}");
+    assert_eq!((&ledger["unended"], &ledger["unended_at_target"]), (&0.into(), &0.into()));
+    if ledger["target_source"] == "own" {
+        let ended = sum(&ledger["target_endings"]);
+        assert_eq!(ended, number(ledger, "target.accepted"), "{ledger}");
+    }
     attempts
 }
 

@@ -100,6 +100,9 @@ fn drive(network: &Network, bench: &Bench, scenario: &str, port: u16, backlog: u
     let rows = bench.result().table("timeline.csv");
     assert!(rows.iter().any(|row| !row["accept_queue"].is_empty()), "the queue was sampled");
     assert!(rows.iter().all(|row| row["accepted"].is_empty()), "nobody told us of accept()");
+    let queues = bench.result().table("queues.csv");
+    assert!(queues.iter().any(|row| !row["accept_queue"].is_empty()), "so was its listener's");
+    assert!(queues.iter().all(|row| row["accepted"].is_empty()));
     cell
 }
 

@@ -32,6 +32,7 @@ fn every_file_and_column_is_there() {
         "histograms",
         "latency.png",
         "outcomes.csv",
+        "queues.csv",
         "run.json",
         "summary.csv",
         "sweep.png",
@@ -45,6 +46,7 @@ fn every_file_and_column_is_there() {
         ("summary.csv", "cell,load,metric,unit,count,min,mean,stdev,p50,p90,p99,p999,p9999,max"),
         ("outcomes.csv", "cell,load,side,outcome,count"),
         ("counters.csv", "cell,namespace,counter,before,after,delta"),
+        ("queues.csv", "cell,listener,t_s,accept_queue,accept_queue_mean,accept_limit,accepted"),
     ] {
         assert_eq!(result.header(table), columns, "{table}");
         assert!(!result.table(table).is_empty(), "{table}");

@@ -1,6 +1,6 @@
 use super::palette::{BLUE, GREEN, VERMILLION};
 use super::*;
-use crate::measure::result::{Heat, LoadInterval, TargetInterval};
+use crate::measure::result::{Heat, LoadInterval, QueueInterval, RestartResult, TargetInterval};
 use crate::report::sample;
 
 fn decoded(picture: &Picture) -> image::RgbImage {
@@ -70,6 +70,23 @@ fn sockets_have_rows_only_where_there_were_any() {
     let quiet = drawn(&result);
     assert!(pixels(&quiet, INK) < pixels(&open, INK), "no row of half-open connections");
     assert_eq!(pixels(&quiet, palette::PURPLE), 0);
+}
+
+#[test]
+fn a_group_and_a_restart_show_in_the_timeline() {
+    let mut result = sample::sweep(&[64]);
+    let purple = |result: &RunResult| pixels(&check(result)[1].1, palette::PURPLE);
+    let alone = purple(&result);
+    let cell = &mut result.cells[0];
+    let half = |seen: &mut QueueInterval| {
+        seen.accept_queue = seen.accept_queue.map(|depth| depth / 2);
+    };
+    cell.timeline.queues[0].iter_mut().for_each(half);
+    let one = cell.timeline.queues[0].clone();
+    cell.timeline.queues.push(one);
+    let closed = |at| RestartResult { closed_at_s: Some(at), ..RestartResult::default() };
+    cell.target.restarts = [2.0, -1.0, f64::MAX, f64::NAN].map(closed).into();
+    assert!(purple(&result) > alone + 500, "a line for each listener");
 }
 
 #[test]

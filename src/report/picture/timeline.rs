@@ -129,7 +129,7 @@ fn heading(row: Row, columns: &[Column]) -> Vec<(&'static str, RGBColor)> {
             ("Accept queue:", INK),
             ("longest seen", BLUE),
             ("limit (dashed)", VERMILLION),
-            ("shaded where it is full; each cell has its own scale", FAINT),
+            ("shaded where full, dotted: restart, thin: each listener; own scale", FAINT),
         ],
         Row::SynQueue => {
             vec![("SYN queue:", INK), ("half-open connections (SYN_RECV)", PURPLE)]
@@ -229,6 +229,13 @@ fn queue(page: &Page, c: &Column, panel: &Panel) -> Drawn {
         }
     }
     panel.bars(c.step, &c.queue, BLUE, 0.35)?;
+    for one in &c.each {
+        panel.steps(c.step, one, Stroke::solid(PURPLE, 2))?;
+    }
     panel.steps(c.step, &c.queue, Stroke::solid(BLUE, 4))?;
+    for at in &c.restarts {
+        let x = panel.x(*at);
+        page.line((x, top), (x, bottom), Stroke::dashed(BLACK, 3))?;
+    }
     panel.steps(c.step, &c.limit, Stroke::dashed(VERMILLION, 4))
 }

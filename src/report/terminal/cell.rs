@@ -1,6 +1,6 @@
 //! The table of one cell.
 
-use super::{Sheet, Tone, resolved, sockets};
+use super::{Sheet, Tone, resolved, sockets, target};
 use crate::measure::Metric;
 use crate::measure::result::{CellResult, LoadResult, MetricResult, Place, Status};
 use crate::report::text::{shorten, thousands};
@@ -32,7 +32,7 @@ pub fn table(sheet: &mut Sheet, cell: &CellResult) {
     }
     cell.loads.iter().for_each(|load| load_lines(sheet, load));
     metrics(sheet, cell);
-    queue(sheet, cell);
+    target::lines(sheet, cell);
     sockets::line(sheet, cell);
     sockets::memory(sheet, cell);
     counters(sheet, cell);
@@ -52,7 +52,7 @@ pub fn say(sheet: &mut Sheet, tone: Tone, word: &str, text: &str) {
 }
 
 /// `count name` of what is not zero.
-fn counts<'a>(counts: impl Iterator<Item = (&'a str, u64)>) -> String {
+pub fn counts<'a>(counts: impl Iterator<Item = (&'a str, u64)>) -> String {
     let some: Vec<_> = counts
         .filter(|(_, count)| *count > 0)
         .map(|(name, count)| format!("{} {name}", thousands(count)))
@@ -144,22 +144,6 @@ fn values(metric: &MetricResult, resolution: u64) -> [String; 4] {
     [s.p50, s.p90, s.p99, s.max].map(|v| resolved(v, if own { 0 } else { resolution }))
 }
 
-fn queue(sheet: &mut Sheet, cell: &CellResult) {
-    let target = &cell.target;
-    let longest = cell.timeline.target.iter().filter_map(|t| t.accept_queue).max();
-    let (Some(longest), Some(limit)) = (longest, target.backlog_effective) else {
-        return say(sheet, Tone::Doubtful, "queue", "the accept queue was not observed");
-    };
-    let mut text = format!("longest {} of {}", thousands(longest), thousands(limit));
-    if let Some(asked) = target.backlog_asked {
-        text.push_str(&format!(" (backlog asked {}", thousands(asked)));
-        let clamped = if target.clamped { ": CLAMPED" } else { "" };
-        text.push_str(&format!(", effective {}{clamped})", thousands(limit)));
-    }
-    let tone = if target.clamped { Tone::Doubtful } else { Tone::Plain };
-    say(sheet, tone, "queue", &text);
-}
-
 fn counters(sheet: &mut Sheet, cell: &CellResult) {
     let always = ["ListenOverflows", "ListenDrops", "SyncookiesSent"];
     let where_any =
@@ -181,6 +165,7 @@ fn ledger(sheet: &mut Sheet, cell: &CellResult) {
     let gaps = [
         (ledger.unclassified, "attempts without an outcome"),
         (ledger.unended, "established connections without an end"),
+        (ledger.unended_at_target, "accepted connections without an end at the target"),
     ];
     for (count, what) in gaps.into_iter().filter(|(count, _)| *count != 0) {
         say(sheet, Tone::Bad, "ledger", &format!("{} {what}", thousands(count)));

@@ -4,6 +4,7 @@
 mod cell;
 mod compare;
 mod sockets;
+mod target;
 
 use super::text::{columns, plain, wrap};
 use crate::measure::result::{LimitResult, RunResult, Status, Verdict};

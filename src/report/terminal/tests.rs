@@ -1,9 +1,10 @@
 use super::*;
 use crate::measure::Metric;
-use crate::measure::Outcome;
 use crate::measure::result::{
-    Finding, LedgerStep, MemoryResult, Place, SocketStates, SocketsResult, StatesResult,
+    Finding, LedgerStep, MemoryResult, Place, QueueInterval, RestartResult, SocketStates,
+    SocketsResult, StatesResult,
 };
+use crate::measure::{Outcome, TargetEnding};
 use crate::report::sample;
 
 fn fits(text: &str) {
@@ -103,6 +104,16 @@ fn nothing_is_too_wide_and_nothing_steers_the_terminal() {
         cell.target.backlog_effective = Some(u32::MAX);
         cell.target.clamped = true;
         cell.timeline.target[0].accept_queue = Some(u32::MAX);
+        cell.target.restarts = vec![RestartResult {
+            closed_at_s: Some(f64::MAX),
+            gap_s: Some(f64::MAX),
+            queue_reset: u64::MAX,
+            errors: [(nasty.clone(), u64::MAX)].into(),
+            ..RestartResult::default()
+        }];
+        let interval = QueueInterval { accepted: Some(u64::MAX), ..QueueInterval::default() };
+        cell.timeline.queues = vec![vec![interval; 3]; 64];
+        cell.ledger.target_endings = TargetEnding::ALL.iter().map(|e| (*e, u64::MAX)).collect();
         cell.findings = vec![Finding { text: nasty.clone(), evidence: "y".repeat(99) }];
         cell.ledger.steps = vec![LedgerStep { why: nasty.clone(), count: i64::MIN }];
         cell.ledger.unexplained = Some(i64::MIN);
@@ -135,6 +146,39 @@ fn nothing_is_too_wide_and_nothing_steers_the_terminal() {
     }
     for width in [0, 60, 79, 80, 10_000] {
         fits(&summary(&result, width, false));
+    }
+}
+
+#[test]
+fn a_restart_and_a_group_have_their_lines() {
+    let mut result = sample::sweep(&[5]);
+    let cell = &mut result.cells[0];
+    let one = cell.timeline.queues[0].clone();
+    cell.timeline.queues.push(one);
+    cell.ledger.target_endings.insert(TargetEnding::Reset, 3);
+    let mut restart = RestartResult {
+        at_s: 3.0,
+        closed_at_s: Some(3.001),
+        listening_at_s: Some(3.5),
+        gap_s: Some(0.499),
+        queue_reset: 6,
+        errors: [("EADDRINUSE".to_owned(), 7)].into(),
+        ..RestartResult::default()
+    };
+    cell.target.restarts.push(restart.clone());
+    (restart.listening_at_s, restart.gap_s) = (None, None);
+    cell.target.restarts.push(restart);
+    let text = summary(&result, 80, false);
+    fits(&text);
+    let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    for part in [
+        "listeners 2; longest queue 6 / 6; accepted 3,330 / 3,330",
+        "listeners closed at 3.001 s, nobody listened for 0.499 s; reset in the queue 6; failed \
+         tries: 7 EADDRINUSE",
+        "listeners closed at 3.001 s, and nobody listened again",
+        "3 reset, as the target saw it",
+    ] {
+        assert!(flat.contains(part), "{part} is missing in\n{text}");
     }
 }
 

@@ -24,7 +24,11 @@ pub struct Target {
     pub command: Option<At<Vec<String>>>,
     /// The number given to `listen(2)`; the kernel may grant less. Default: 128.
     pub backlog: Option<At<Backlog>>,
-    /// Threads that accept from the one listener, 1 to 64. Default: 1.
+    /// Listeners at the one address, 1 to 64. With more than one they form a group
+    /// (SO_REUSEPORT): each has an accept queue of its own, and the kernel spreads the clients
+    /// over them. Default: 1.
+    pub listeners: Option<At<u16>>,
+    /// Threads that accept from each listener, 1 to 64; at most 64 over all listeners. Default: 1.
     pub acceptors: Option<At<u16>>,
     /// How fast connections are taken from the accept queue: "asap", "never" or a rate such as
     /// "200/s". Default: "asap".
@@ -42,6 +46,27 @@ pub struct Target {
     pub reply: Option<At<Reply>>,
     /// Who closes first: "client" or "server". Default: "client".
     pub close: Option<At<Closer>>,
+    /// How long the target waits with its own close after it has seen the client's. Meanwhile the
+    /// connection is in CLOSE_WAIT here and in FIN_WAIT2 at the client. Default: "0s".
+    pub close_delay: Option<At<Span>>,
+    /// Connections that have sent no data so long stay out of the accept queue, half-open
+    /// (TCP_DEFER_ACCEPT); whole seconds, which the kernel rounds up to its retransmit times.
+    /// Default: not deferred.
+    pub defer_accept: Option<At<Span>>,
+    /// Clients may send data with their SYN (TCP_FASTOPEN); the number is the longest queue of
+    /// such connections, 1 to 65535. Default: off.
+    pub fast_open: Option<At<u32>>,
+    /// Whether the listeners have SO_REUSEADDR. Without it nobody can listen anew at a port that
+    /// still has connections, TIME_WAIT included. Default: true.
+    pub reuse_address: Option<At<bool>>,
+    /// When the target closes its listeners and listens anew, from the start of the schedule.
+    /// Connections that were accepted are served on. Default: never.
+    pub restart_at: Option<At<Span>>,
+    /// How long nobody listens when the target restarts. Default: "0s".
+    pub restart_gap: Option<At<Span>>,
+    /// Whether, in a restart, the new listeners join the old ones (SO_REUSEPORT) before these are
+    /// closed, so that somebody listens at any time. Default: false.
+    pub hand_over: Option<At<bool>>,
     /// Period of the samples of the accept queue, 100 us to 1 s. Default: "5ms".
     pub sample: Option<At<Span>>,
 }

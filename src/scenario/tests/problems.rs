@@ -218,3 +218,38 @@ fn what_is_wrong_says_what_would_be_right() {
         assert_eq!(all.matches("help: ").count(), 1, "one problem, one remedy: {text}\n{all}");
     }
 }
+
+#[test]
+fn listeners_and_restarts_must_fit_together() {
+    let text = r#"name = "wrong"
+[target]
+listeners = 9
+acceptors = 8
+restart_gap = "1s"
+hand_over = true
+defer_accept = "2h"
+fast_open = 0
+[[load]]
+rate = "5/s"
+attempts = 5
+"#;
+    let all = told(text, &[]);
+    for part in [
+        "s.toml:4:13",
+        "9 listeners with 8 acceptors each are too many threads",
+        "s.toml:5:15",
+        "`restart_gap` means nothing without `restart_at`",
+        "s.toml:6:13",
+        "`hand_over` means nothing without `restart_at`",
+        "say when with restart_at = \"3s\"",
+        "s.toml:7:16",
+        "write a duration from \"1ms\" to \"3600s\"",
+        "s.toml:8:13",
+        "write a number from 1 to 65535",
+    ] {
+        assert!(all.contains(part), "{part}\n{all}");
+    }
+    let both = text.replace("listeners = 9", "restart_at = \"2s\"");
+    let all = told(&both, &[]);
+    assert!(all.contains("a hand-over has no gap"), "{all}");
+}

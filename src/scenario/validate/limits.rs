@@ -3,7 +3,9 @@
 use crate::measure::{Ending, Metric, Outcome};
 use crate::scenario::at::At;
 use crate::scenario::diagnostic::{Problems, nearest, suggest};
-use crate::scenario::plan::{Bound, Cell, Client, Comparison, Limit, Statistic, Subject, Target};
+use crate::scenario::plan::{
+    Bound, Cell, Client, Closer, Comparison, Limit, Statistic, Subject, Target,
+};
 use crate::scenario::raw;
 
 /// At most this many limits.
@@ -167,6 +169,9 @@ fn metric_of(
             Metric::QueueWait => "our own target measures it where a load has greet = true",
             Metric::Service => "only our own target measures it",
             Metric::KernelRtt | Metric::ObserverError => "the kernel tells it of TCP only",
+            Metric::Close => {
+                "a load with client = \"churn\" measures it, or our own target with close = \"server\""
+            }
             _ => "it is measured where a load has client = \"request\"",
         };
         problems.error(key.span(), format!("nothing here measures `{metric}`"), help);
@@ -185,9 +190,15 @@ fn measures(cell: &Cell, metric: Metric, load: Option<&str>) -> bool {
         Metric::Request | Metric::RequestService => {
             loads.any(|load| load.client.exchange().is_some())
         }
-        Metric::Close => loads.any(|load| matches!(load.client, Client::Churn { .. })),
+        Metric::Close => {
+            closes_first(&cell.target) || loads.any(|l| matches!(l.client, Client::Churn { .. }))
+        }
         _ => loads.any(|load| !matches!(load.client, Client::HalfOpen { .. })),
     }
+}
+
+fn closes_first(target: &Target) -> bool {
+    matches!(target, Target::Own { serve, .. } if serve.close == Closer::Server)
 }
 
 fn statistic_of(key: &At<String>, name: &str, problems: &mut Problems) -> Option<Statistic> {

@@ -6,6 +6,7 @@ mod client;
 mod exchange;
 mod lab;
 mod limits;
+mod listener;
 mod load;
 mod message;
 mod schedule;
@@ -73,7 +74,9 @@ pub(super) fn cell(raw: &Scenario, files: &Files, problems: &mut Problems) -> Op
     transport::notice_fast_open(raw.load.as_deref().unwrap_or_default(), &lab, &target, problems);
     let loads = loads(raw, &target, files, problems);
     lab.strangers = strangers(raw, problems);
-    (!loads.is_empty()).then(|| Cell { name: String::new(), axes: Vec::new(), lab, target, loads })
+    let cell = Cell { name: String::new(), axes: Vec::new(), lab, target, loads };
+    listener::notices(raw.target.as_ref(), &cell, problems);
+    (!cell.loads.is_empty()).then_some(cell)
 }
 
 /// What the loads make of a target that does not say otherwise.

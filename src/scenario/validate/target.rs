@@ -9,7 +9,7 @@ use crate::scenario::plan::{AcceptPace, Closer, Reply, Serve, ServiceTime, Targe
 use crate::scenario::raw;
 use crate::units::{Backlog, Span};
 
-use super::{LONGEST_CELL, Wishes, number, span, transport};
+use super::{LONGEST_CELL, Wishes, listener, span, transport};
 
 /// At most this many windows of time.
 const MOST_STALLS: usize = 100;
@@ -22,6 +22,7 @@ const LONGEST_COMMAND: (usize, usize) = (100, 4096);
 pub(super) fn own_keys(raw: &raw::Target) -> Vec<&'static str> {
     [
         ("backlog", raw.backlog.is_some()),
+        ("listeners", raw.listeners.is_some()),
         ("acceptors", raw.acceptors.is_some()),
         ("accept", raw.accept.is_some()),
         ("stall", raw.stall.is_some()),
@@ -29,6 +30,13 @@ pub(super) fn own_keys(raw: &raw::Target) -> Vec<&'static str> {
         ("serial", raw.serial.is_some()),
         ("reply", raw.reply.is_some()),
         ("close", raw.close.is_some()),
+        ("close_delay", raw.close_delay.is_some()),
+        ("defer_accept", raw.defer_accept.is_some()),
+        ("fast_open", raw.fast_open.is_some()),
+        ("reuse_address", raw.reuse_address.is_some()),
+        ("restart_at", raw.restart_at.is_some()),
+        ("restart_gap", raw.restart_gap.is_some()),
+        ("hand_over", raw.hand_over.is_some()),
     ]
     .into_iter()
     .filter_map(|(key, present)| present.then_some(key))
@@ -89,17 +97,19 @@ fn serve(raw: &raw::Target, wishes: Wishes, problems: &mut Problems) -> Serve {
     let default_reply = if wishes.requests { Reply::Echo } else { Reply::None };
     let default_close = if wishes.server_closes { Closer::Server } else { Closer::Client };
     let sample_range = Duration::from_micros(100)..=Duration::from_secs(1);
+    let listening = listener::listening(raw, problems);
     Serve {
         transport,
         backlog: raw.backlog.as_ref().map_or(Backlog(128), |backlog| *backlog.get()),
-        acceptors: number("acceptors", raw.acceptors.as_ref(), 1, 1..=64, problems),
         accept: raw.accept.as_ref().map_or(AcceptPace::Asap, |accept| accept.get().0),
         stalls: stalls(raw.stall.as_ref(), problems),
         service: service(raw.service.as_ref(), problems),
         serial: raw.serial.unwrap_or(false),
         reply: raw.reply.as_ref().map_or(default_reply, |reply| checked_reply(reply, problems)),
         close: raw.close.as_ref().map_or(default_close, |close| *close.get()),
+        close_delay: listener::close_delay(raw, problems),
         sample: span("sample", raw.sample.as_ref(), Span::from_millis(5), sample_range, problems),
+        ..listening
     }
 }
 

@@ -1,7 +1,9 @@
 //! The series of one cell, in steps that can be told apart.
 
 use super::Values;
-use crate::measure::result::{CellResult, LoadInterval, SocketStates, TargetInterval};
+use crate::measure::result::{
+    CellResult, LoadInterval, QueueInterval, SocketStates, TargetInterval,
+};
 
 /// The series of one cell, in steps of one length.
 pub struct Column {
@@ -14,6 +16,10 @@ pub struct Column {
     pub errors: Values,
     pub queue: Values,
     pub limit: Values,
+    /// The longest queue of each listener of a group; empty for a single one.
+    pub each: Vec<Values>,
+    /// When the target's listeners were closed.
+    pub restarts: Vec<f64>,
     pub syn: Values,
     /// Sockets in each state of [`super::CLOSING`], at the target and at the clients.
     pub closing: Vec<[Values; 2]>,
@@ -66,6 +72,8 @@ impl Column {
             errors: rate(|i| i.errors),
             queue: target(|t| t.accept_queue.map(f64::from)),
             limit: target(|t| t.accept_limit.map(f64::from)),
+            each: each_queue(cell, group),
+            restarts: restarts(cell, timeline.interval_s * intervals as f64),
             syn: target(|t| t.syn_recv.map(|v| v as f64)),
             closing: super::CLOSING.iter().map(|(_, _, count)| closing(*count)).collect(),
             overflows: growth(|t| t.listen_overflows),
@@ -79,6 +87,22 @@ impl Column {
     pub fn end(&self) -> f64 {
         self.attempts.len().max(self.queue.len()) as f64 * self.step
     }
+}
+
+/// When listeners were closed, within the time that is shown.
+fn restarts(cell: &CellResult, end: f64) -> Vec<f64> {
+    let closed = cell.target.restarts.iter().filter_map(|restart| restart.closed_at_s);
+    closed.filter(|at| (0.0..=end).contains(at)).collect()
+}
+
+/// The longest queue of each listener, of a group only.
+fn each_queue(cell: &CellResult, group: usize) -> Vec<Values> {
+    let depth = |seen: &QueueInterval| seen.accept_queue.map(f64::from);
+    let queues = &cell.timeline.queues;
+    if queues.len() < 2 {
+        return Vec::new();
+    }
+    queues.iter().map(|one| joined(one, group, depth, f64::max)).collect()
 }
 
 /// One value for each `group` of intervals.
