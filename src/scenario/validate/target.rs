@@ -94,6 +94,7 @@ fn notice_ignored(address: &At<String>, table: &raw::Target, problems: &mut Prob
 
 fn serve(raw: &raw::Target, wishes: Wishes, problems: &mut Problems) -> Serve {
     let transport = transport::transport(raw, problems);
+    transport::check_target(raw, transport, problems);
     let default_reply = if wishes.requests { Reply::Echo } else { Reply::None };
     let default_close = if wishes.server_closes { Closer::Server } else { Closer::Client };
     let sample_range = Duration::from_micros(100)..=Duration::from_secs(1);

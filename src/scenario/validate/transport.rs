@@ -91,6 +91,24 @@ pub(super) fn check_lab(raw: &raw::Lab, lab: &Lab, transport: Transport, problem
     surplus(&given, BESIDE_UNIX, |key| help(key).to_owned(), problems);
 }
 
+/// Tells of keys of `[target]` that concern TCP.
+pub(super) fn check_target(raw: &raw::Target, transport: Transport, problems: &mut Problems) {
+    if transport.is_tcp() {
+        return;
+    }
+    let given = [
+        ("listeners", place(&raw.listeners)),
+        ("defer_accept", place(&raw.defer_accept)),
+        ("fast_open", place(&raw.fast_open)),
+        ("reuse_address", place(&raw.reuse_address)),
+        ("restart_at", place(&raw.restart_at)),
+        ("restart_gap", place(&raw.restart_gap)),
+        ("hand_over", place(&raw.hand_over)),
+    ];
+    let help = |_: &str| "remove it, or write transport = \"tcp\"".to_owned();
+    surplus(&given, BESIDE_UNIX, help, problems);
+}
+
 /// Tells of keys of a load that its transport does not have.
 pub(super) fn check_load(raw: &raw::Load, target: &Target, problems: &mut Problems) {
     match target.transport().is_tcp() {
