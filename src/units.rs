@@ -11,6 +11,10 @@ use std::time::Duration;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+mod unix;
+
+pub use unix::{Transport, UnixKind, UnixName};
+
 /// Why a text is not a value of the wanted unit; the text names the remedy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]

@@ -11,7 +11,7 @@ use super::cost::{Cost, cpu_time};
 
 /// Keeps `in_flight` connects going: socket, connect, epoll_ctl, epoll_wait, SO_ERROR, close.
 pub fn run(address: PermittedAddr, in_flight: usize, time: Duration) -> io::Result<Cost> {
-    let SocketAddr::V4(address) = address.get() else {
+    let Some(SocketAddr::V4(address)) = address.get().inet() else {
         return Err(io::Error::other("the bare loop speaks IPv4 only"));
     };
     let address = libc::sockaddr_in {

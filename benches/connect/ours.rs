@@ -145,6 +145,8 @@ fn share(address: PermittedAddr, schedule: Schedule, lifecycle: Lifecycle, epoch
         seed: 1,
         start: load.start.nanos(),
         timeout: load.timeout.nanos(),
+        when_full: load.when_full,
+        fast_open: load.fast_open,
         lifecycle,
         index: 0,
         workers: 1,

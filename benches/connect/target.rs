@@ -60,7 +60,7 @@ pub fn serve(arguments: &[String]) -> anyhow::Result<()> {
     let place = arguments.iter().position(|argument| argument == ARGUMENT);
     let cpu = place.and_then(|place| arguments.get(place + 1)).context("no CPU is given")?;
     super::cost::pin(cpu.parse()?)?;
-    let listener = listen("127.0.0.1:0".parse()?, BACKLOG)?;
+    let listener = listen(SocketAddr::from(([127, 0, 0, 1], 0)), BACKLOG)?;
     let address = listener.local_addr()?.as_socket().context("the listener has no address")?;
     writeln!(io::stdout(), "{address}")?;
     let orphaned = std::thread::spawn(|| io::stdin().read_to_end(&mut Vec::new()));

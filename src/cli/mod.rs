@@ -97,9 +97,10 @@ struct ServeArgs {
     /// Speak with a runner over standard input and output; all else comes from it
     #[arg(long, exclusive = true)]
     stdio: bool,
-    /// Address to listen on; port 0 takes any free one
+    /// Where to listen: an address (port 0 takes any free one), unix:/path or unix:@name
+    /// (unix-seqpacket: for packets)
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
-    listen: std::net::SocketAddr,
+    listen: crate::sys::endpoint::Endpoint,
     /// The number given to listen(2) [default: 128]
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     backlog: Option<String>,

@@ -8,6 +8,7 @@ use super::{Exit, Failure, ServeArgs, print_out};
 use crate::observe::sampler::{self, Queue, Sampling};
 use crate::observe::states::StateWatch;
 use crate::scenario::{self, plan};
+use crate::sys::endpoint::Endpoint;
 use crate::sys::netlink::{End, Families};
 use crate::sys::{clock, errno, limits};
 use crate::target::{Bound, Occasion, Server, Totals, stdio};
@@ -42,7 +43,7 @@ fn failed(what: &str, error: &io::Error) -> Failure {
     Failure::Environment(format!("cannot {what}: {}", errno::describe(error)))
 }
 
-fn cannot_listen(at: std::net::SocketAddr, error: &io::Error) -> Failure {
+fn cannot_listen(at: Endpoint, error: &io::Error) -> Failure {
     let remedy = match error.kind() {
         io::ErrorKind::AddrInUse => {
             "; another server listens there: stop it, or choose another port with --listen \
@@ -107,10 +108,11 @@ async fn by_hand(args: &ServeArgs, serve: &plan::Serve) -> Result<Exit, Failure>
     let stop = Arc::new(AtomicBool::new(false));
     let (counted, stopping) = (Arc::clone(&server), Arc::clone(&stop));
     let when = Sampling { epoch, period: serve.sample.nanos(), interval: LINE };
-    let port = End::Local(bound.address.port());
-    let states = StateWatch::start(port, Families::of(bound.address)).ok();
+    let states = bound.address.inet().and_then(|address| {
+        StateWatch::start(End::Local(address.port()), Families::of(address)).ok()
+    });
     let looked = states.as_ref().map(StateWatch::seen);
-    let queue = Queue::Own(bound.listener());
+    let queue = Queue::own(bound.listener());
     let sampling = std::thread::spawn(move || {
         sampler::run(queue, when, &stopping, |index, mut seen| {
             if let Some(looked) = &looked {
@@ -135,6 +137,12 @@ async fn by_hand(args: &ServeArgs, serve: &plan::Serve) -> Result<Exit, Failure>
     let server = Arc::into_inner(server)
         .ok_or_else(|| Failure::Environment("the sampler did not end".to_owned()))?;
     let totals = server.stop().map_err(|error| failed("stop", &error))?;
+    if let Endpoint::Unix(_, name) = bound.address
+        && let Some(path) = name.path()
+    {
+        // Nobody can connect to it any more.
+        let _ = std::fs::remove_file(path);
+    }
     print_out(&account(&totals))
 }
 

@@ -187,6 +187,15 @@ impl Script {
         Progress::new(greeting, self.vanishing.is_some_and(|vanishing| vanishing.takes(number)))
     }
 
+    /// What can be sent before the connection is established: the first message, where no greeting
+    /// goes before it.
+    pub fn first_message(&self) -> &[u8] {
+        match &self.kind {
+            Kind::Request(script) if !script.greet => script.message(),
+            _ => &[],
+        }
+    }
+
     /// What the connection waits for now.
     pub fn want<'a>(&'a self, progress: &'a Progress) -> Want<'a> {
         if progress.vanishes

@@ -22,6 +22,11 @@ impl Request {
         self.exchange.think.nanos()
     }
 
+    /// The bytes of each message.
+    pub(super) fn message(&self) -> &[u8] {
+        &self.exchange.message
+    }
+
     /// The rest of the greeting (before the first message only) and of the message: one write,
     /// since a second small segment would wait for the first one's ACK (Nagle).
     pub(super) fn sending<'a>(&'a self, progress: &'a Progress) -> Want<'a> {

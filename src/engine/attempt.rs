@@ -16,6 +16,7 @@ use crate::scenario::plan::{Lifecycle, VanishHow};
 use crate::sys::clock;
 use crate::sys::deaf::deafen;
 use crate::sys::errno;
+use crate::sys::socket::has_ended;
 use crate::sys::tcp_info::{Standing, TcpInfo};
 
 /// Reads of one connection before others have their turn.
@@ -37,9 +38,16 @@ impl<R: Reactor> Worker<R> {
         let token = self.slots.token(slot);
         let Some(attempt) = self.slots.get(slot) else { return Ok(()) };
         let part = &self.streams[attempt.part].part;
-        match self.reactor.dial(&part.way, &attempt.socket, token)? {
+        let dialed = match part.connects_by_itself() {
+            true => {
+                attempt.early = part.connect(&attempt.socket)?;
+                Dialed::Called
+            }
+            false => self.reactor.dial(&part.way, &attempt.socket, token)?,
+        };
+        match dialed {
             Dialed::Called => {
-                let info = TcpInfo::of(&attempt.socket)?;
+                let info = part.way.look(&attempt.socket)?;
                 self.connecting(slot, &info, 0);
             }
             Dialed::Queued => {
@@ -53,7 +61,7 @@ impl<R: Reactor> Worker<R> {
     /// Looks how far a connection is. On one host the handshake is often over when `connect()`
     /// returns, although it says EINPROGRESS: asking the kernel saves a wait for the event.
     /// `errno` says how it failed, where that is known already.
-    fn connecting(&mut self, slot: Slot, info: &TcpInfo, errno: i32) {
+    pub(super) fn connecting(&mut self, slot: Slot, info: &TcpInfo, errno: i32) {
         match info.standing() {
             Standing::Established => self.established(slot, info),
             Standing::Closed => {
@@ -93,7 +101,7 @@ impl<R: Reactor> Worker<R> {
     }
 
     /// Records how connecting ended; the instant of it.
-    fn record_connect(
+    pub(super) fn record_connect(
         &mut self,
         slot: Slot,
         outcome: Outcome,
@@ -107,6 +115,7 @@ impl<R: Reactor> Worker<R> {
                 issued: attempt.issued,
                 kernel_rtt_us: info.map_or(0, TcpInfo::rtt_us),
                 retransmits: info.map_or(0, TcpInfo::retransmits),
+                syn_data: info.is_some_and(TcpInfo::syn_data_acked),
                 outcome,
                 errno,
             };
@@ -129,8 +138,12 @@ impl<R: Reactor> Worker<R> {
             monotonic: self.epoch + at,
             realtime: if part.script.greets() { clock::realtime() } else { 0 },
         };
+        let mut progress = part.script.begin(&greeting, attempt.number);
+        if attempt.early > 0 {
+            part.script.sent(&mut progress, attempt.early);
+        }
         attempt.phase = Phase::Open {
-            progress: part.script.begin(&greeting, attempt.number),
+            progress,
             intended: attempt.intended,
             issued: attempt.issued,
             retransmits: info.retransmits(),
@@ -141,7 +154,13 @@ impl<R: Reactor> Worker<R> {
         self.drive(slot);
     }
 
-    fn connect_failed(&mut self, slot: Slot, outcome: Outcome, errno: i32, info: Option<&TcpInfo>) {
+    pub(super) fn connect_failed(
+        &mut self,
+        slot: Slot,
+        outcome: Outcome,
+        errno: i32,
+        info: Option<&TcpInfo>,
+    ) {
         let at = self.record_connect(slot, outcome, errno, info);
         let wait = match outcome {
             Outcome::NoPort | Outcome::NoBuffer | Outcome::Unreachable => BACK_OFF,
@@ -254,6 +273,7 @@ impl<R: Reactor> Worker<R> {
             };
             let part = &self.streams[attempt.part].part;
             let arrived = match (&attempt.socket).read(&mut self.buffer) {
+                Ok(0) if part.way.keeps_packets() && !has_ended(&attempt.socket) => continue,
                 Ok(0) => {
                     let arrived = part.script.closed(progress);
                     if let Some(sent) = fin.take() {
@@ -416,7 +436,7 @@ impl<R: Reactor> Worker<R> {
     }
 
     /// An established connection came to its end.
-    fn end(&mut self, slot: Slot, ending: Ending, errno: i32) {
+    pub(super) fn end(&mut self, slot: Slot, ending: Ending, errno: i32) {
         let at = self.now();
         self.end_at(slot, at, ending, errno);
     }

@@ -6,6 +6,7 @@ mod engines;
 mod pacing;
 mod parking;
 mod reactor;
+mod room;
 mod slots;
 #[cfg(test)]
 mod tests;
@@ -22,8 +23,9 @@ use crate::clients::Script;
 use crate::lab::HalfOpen;
 use crate::load::Schedule;
 use crate::measure::Record;
-use crate::scenario::plan::Lifecycle;
+use crate::scenario::plan::{Lifecycle, WhenFull};
 use crate::sys::socket::Dialer;
+use crate::sys::tcp_info::TcpInfo;
 
 pub use descriptors::Descriptors;
 pub use engines::{IoUringEngine, MioEngine};
@@ -76,6 +78,10 @@ pub struct Part {
     pub start: u64,
     /// Longest wait for a connection, and for each whole reply, in nanoseconds.
     pub timeout: u64,
+    /// What a client does when the queue of an AF_UNIX listener is full.
+    pub when_full: WhenFull,
+    /// Whether the first message goes with the SYN.
+    pub fast_open: bool,
     /// Whether each attempt has a socket of its own.
     pub lifecycle: Lifecycle,
     /// This worker among those of the load.
@@ -106,6 +112,45 @@ impl Way {
             Self::Whole(dialer) => dialer.connect(socket),
             Self::Half(half_open, _) => half_open.connect(socket),
         }
+    }
+
+    /// What the kernel knows of a connection that was begun.
+    fn look(&self, socket: &Socket) -> io::Result<TcpInfo> {
+        match self {
+            Self::Whole(dialer) => dialer.look(socket),
+            Self::Half(..) => TcpInfo::of(socket),
+        }
+    }
+
+    /// Whether reads see the boundaries between writes.
+    fn keeps_packets(&self) -> bool {
+        matches!(self, Self::Whole(dialer) if dialer.keeps_packets())
+    }
+}
+
+impl Part {
+    /// Whether connecting is one call that no reactor can make: over AF_UNIX, where it is over when
+    /// it returns, and where the first message goes along.
+    fn connects_by_itself(&self) -> bool {
+        self.fast_open || matches!(&self.way, Way::Whole(dialer) if dialer.is_unix())
+    }
+
+    /// Starts connecting; bytes of the first message that went along.
+    ///
+    /// # Errors
+    /// As [`Dialer::connect`] and [`Dialer::connect_sending`].
+    fn connect(&self, socket: &Socket) -> io::Result<usize> {
+        match &self.way {
+            Way::Whole(dialer) if self.fast_open => {
+                dialer.connect_sending(socket, self.script.first_message())
+            }
+            way => way.connect(socket).map(|()| 0),
+        }
+    }
+
+    /// Whether a client waits after this error.
+    fn waits_after(&self, error: &io::Error) -> bool {
+        self.when_full == WhenFull::Wait && error.kind() == io::ErrorKind::WouldBlock
     }
 }
 

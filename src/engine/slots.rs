@@ -21,6 +21,8 @@ pub struct Attempt<S = Socket> {
     pub issued: u64,
     /// Its socket.
     pub socket: S,
+    /// Bytes of its first message that went with its SYN.
+    pub early: usize,
     /// What the reactor does for the socket.
     pub watch: Watch,
     /// Whether it waits for its next turn.
@@ -58,8 +60,10 @@ pub enum Phase {
 impl<S> Attempt<S> {
     /// The same attempt with another socket.
     fn with<T>(self, socket: T) -> (Attempt<T>, S) {
-        let Self { part, number, intended, issued, watch, yielded, phase, .. } = self;
-        (Attempt { part, number, intended, issued, socket, watch, yielded, phase }, self.socket)
+        let Self { part, number, intended, issued, early, watch, yielded, phase, .. } = self;
+        let other =
+            Attempt { part, number, intended, issued, socket, early, watch, yielded, phase };
+        (other, self.socket)
     }
 }
 
@@ -69,6 +73,8 @@ enum Place {
     Open(Attempt),
     /// The reactor keeps its socket.
     Parked(Attempt<()>),
+    /// Somebody else has it for some time.
+    Lent,
 }
 
 /// Places for attempts, with room for a fixed number of them. Memory of a place is not touched
@@ -123,7 +129,24 @@ impl Slots {
         slot
     }
 
-    /// Gives the place of an attempt that is not parked back.
+    /// Takes an attempt out for some time; its place stays in use.
+    pub fn lend(&mut self, slot: Slot) -> Option<Attempt> {
+        let place = &mut self.places[slot as usize];
+        match mem::replace(place, Place::Lent) {
+            Place::Open(attempt) => Some(attempt),
+            other => {
+                *place = other;
+                None
+            }
+        }
+    }
+
+    /// Puts an attempt that was lent back into its place.
+    pub fn put(&mut self, slot: Slot, attempt: Attempt) {
+        self.places[slot as usize] = Place::Open(attempt);
+    }
+
+    /// Gives the place of an attempt that is at hand back.
     pub fn take(&mut self, slot: Slot) -> Option<Attempt> {
         let place = &mut self.places[slot as usize];
         match mem::replace(place, Place::Free) {

@@ -10,7 +10,8 @@ use socket2::Socket;
 
 use super::descriptors::Purse;
 use super::pacing::Pacing;
-use super::reactor::{Reactor, Token, Until, Wake, Watch};
+use super::reactor::{ROOM_WAKE, Reactor, Token, Until, Wake, Watch};
+use super::room::Waiters;
 use super::slots::{Attempt, Phase, Slots};
 use super::waiting::Waiting;
 use super::{Batch, Handover, Part, PartReport, Share, Stop, Way, WorkerReport};
@@ -19,6 +20,7 @@ use crate::observe::cpu;
 use crate::scenario::plan::Lifecycle;
 use crate::sys::clock;
 use crate::sys::errno;
+use crate::sys::socket::read_size;
 
 /// Connects in one pass; more of them would queue behind each other unseen.
 const BURST: usize = 8;
@@ -31,7 +33,6 @@ const LOOK: u64 = 50_000_000;
 /// A client of a closed loop whose attempt failed on this machine waits so long, in nanoseconds:
 /// there may be a descriptor or a port then.
 pub(super) const BACK_OFF: u64 = 1_000_000;
-const READ_BUFFER: usize = 64 * 1024;
 
 /// Runs the share with a reactor of its own.
 pub(super) fn run<R: Reactor>(
@@ -79,6 +80,8 @@ pub(super) struct Worker<R> {
     pub(super) slots: Slots,
     pub(super) purse: Purse,
     pub(super) waiting: Waiting,
+    /// Clients that wait for room in the queue of an AF_UNIX listener.
+    pub(super) room: Option<Waiters>,
     /// Attempts that have more to do at once, after the others' turn.
     pub(super) yielded: VecDeque<Token>,
     pub(super) records: Vec<Record>,
@@ -98,6 +101,8 @@ impl<R: Reactor> Worker<R> {
         let reactor = R::new(&share)?;
         let slots = share.slots;
         let lines = share.parts.len() * 2;
+        let room = Waiters::of(&share.parts, &reactor)?;
+        let packets = share.parts.iter().any(|part| part.way.keeps_packets());
         let stream = |part: Part| Stream {
             pacing: Pacing::new(&part.schedule, part.seed, part.start, part.index, part.workers),
             taken: 0,
@@ -117,6 +122,7 @@ impl<R: Reactor> Worker<R> {
             slots: Slots::new(slots),
             purse: Purse::new(share.descriptors),
             waiting: Waiting::new(slots, lines),
+            room,
             yielded: VecDeque::with_capacity(slots),
             records: Vec::with_capacity(RECORDS),
             handover,
@@ -124,7 +130,7 @@ impl<R: Reactor> Worker<R> {
             next_look: LOOK,
             wanted_until: 0,
             left_open: Vec::new(),
-            buffer: vec![0; READ_BUFFER].into_boxed_slice(),
+            buffer: vec![0; read_size(packets)].into_boxed_slice(),
         })
     }
 
@@ -155,7 +161,9 @@ impl<R: Reactor> Worker<R> {
             }
             self.wait(now, &mut woken)?;
             for wake in woken.drain(..) {
-                if let Some(slot) = self.slots.by_token(wake.token) {
+                if wake.token == ROOM_WAKE {
+                    self.admit();
+                } else if let Some(slot) = self.slots.by_token(wake.token) {
                     self.ready(slot, wake.errno);
                 }
             }
@@ -224,12 +232,16 @@ impl<R: Reactor> Worker<R> {
             intended,
             issued,
             socket,
+            early: 0,
             watch: Watch::Idle,
             yielded: false,
             phase,
         };
         let slot = self.slots.insert(attempt);
         if let Err(error) = self.dial(slot) {
+            if self.streams[part].part.waits_after(&error) {
+                return self.wait_for_room(slot);
+            }
             // Nobody heard of it.
             self.slots.take(slot);
             self.purse.closed();
@@ -253,8 +265,15 @@ impl<R: Reactor> Worker<R> {
     fn fail(&mut self, index: usize, number: u64, intended: u64, issued: u64, errno: i32) {
         let at = self.now();
         let outcome = errno::outcome(errno);
-        let event =
-            Event::Connect { intended, issued, kernel_rtt_us: 0, retransmits: 0, outcome, errno };
+        let event = Event::Connect {
+            intended,
+            issued,
+            kernel_rtt_us: 0,
+            retransmits: 0,
+            syn_data: false,
+            outcome,
+            errno,
+        };
         let load = self.streams[index].part.load;
         self.records.push(Record { load, attempt: number, at, event });
         // Nothing but this machine limits how often that happens.
@@ -276,6 +295,7 @@ impl<R: Reactor> Worker<R> {
     fn finish(mut self) -> WorkerReport {
         // What became due after the last pass, which was told to stop, was not wanted any more.
         let now = self.wanted_until;
+        self.cut_waiters();
         for slot in self.slots.occupied() {
             self.cut(slot);
         }

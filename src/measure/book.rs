@@ -46,6 +46,8 @@ pub struct LoadBook {
     pub syn_retransmits: u64,
     /// Established attempts with a retransmit.
     pub retransmitted_established: u64,
+    /// Attempts whose data in the SYN was taken.
+    pub syn_data: u64,
     /// Last instant at which something happened.
     pub last: u64,
     metrics: BTreeMap<Metric, Recorder>,
@@ -122,6 +124,7 @@ impl LoadBook {
             replies: 0,
             syn_retransmits: 0,
             retransmitted_established: 0,
+            syn_data: 0,
             last: 0,
             metrics: BTreeMap::new(),
             intervals: Vec::new(),
@@ -188,8 +191,15 @@ impl LoadBook {
     }
 
     fn connected(&mut self, entry: &Record, interval: u64) {
-        let Event::Connect { intended, issued, kernel_rtt_us, retransmits, outcome, errno } =
-            entry.event
+        let Event::Connect {
+            intended,
+            issued,
+            kernel_rtt_us,
+            retransmits,
+            syn_data,
+            outcome,
+            errno,
+        } = entry.event
         else {
             return;
         };
@@ -197,6 +207,7 @@ impl LoadBook {
         *self.outcomes.entry(outcome).or_default() += 1;
         self.error(errno);
         self.syn_retransmits += u64::from(retransmits);
+        self.syn_data += u64::from(syn_data);
         let in_time = issued < self.window_end + PUNCTUAL;
         self.issued_in_window += u64::from(in_time && !outcome.lacked_means());
         self.record(Metric::Lag, issued.saturating_sub(intended));
@@ -296,6 +307,7 @@ mod tests {
             issued: intended + 10,
             kernel_rtt_us: 5,
             retransmits,
+            syn_data: false,
             outcome,
             errno: 0,
         };

@@ -91,6 +91,7 @@ mod tests {
             issued: at,
             kernel_rtt_us: 0,
             retransmits: 0,
+            syn_data: false,
             outcome: Outcome::Ok,
             errno: 0,
         };

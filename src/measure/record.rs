@@ -31,6 +31,8 @@ pub enum Event {
         kernel_rtt_us: u32,
         /// SYN retransmits (`tcpi_total_retrans`).
         retransmits: u8,
+        /// Whether the target took the data that went with the SYN (TCP Fast Open).
+        syn_data: bool,
         /// How it ended.
         outcome: Outcome,
         /// The error number where `outcome` is an error, else 0.

@@ -214,6 +214,10 @@ pub struct LoadResult {
     pub syn_retransmits: u64,
     /// Established attempts whose `TCP_INFO` shows a retransmit.
     pub retransmitted_established: u64,
+    /// Attempts whose first message went with the SYN and was taken with it; `None` without
+    /// `fast_open`.
+    #[serde(default)]
+    pub fast_open: Option<u64>,
 }
 
 /// Whether connections were served in the order in which the client saw them established.

@@ -14,6 +14,8 @@ use crate::measure::result::{SamplerResult, TargetInterval};
 use crate::sys::clock;
 use crate::sys::limits::thread_cpu;
 use crate::sys::tcp_info::TcpInfo;
+use crate::sys::unix_diag::UnixDiag;
+use crate::units::{UnixKind, UnixName};
 
 /// Longest sleep without a look at the wish to stop, in nanoseconds.
 const NAP: u64 = 50_000_000;
@@ -34,13 +36,26 @@ pub enum Queue {
     Own(Arc<Socket>),
     /// Anybody's listener in our namespace, by sock_diag.
     Anybodys(Diag, SocketAddr),
+    /// A listener of our own of AF_UNIX, by unix_diag where the kernel has it.
+    OwnUnix(Option<UnixDiag>, Arc<Socket>),
+    /// Anybody's listener of AF_UNIX, by unix_diag.
+    AnybodysUnix(UnixDiag, UnixKind, UnixName),
 }
 
 impl Queue {
+    /// That of a listener of our own, in the calling thread's network namespace.
+    pub fn own(listener: Arc<Socket>) -> Self {
+        match listener.domain() {
+            Ok(socket2::Domain::UNIX) => Self::OwnUnix(UnixDiag::open().ok(), listener),
+            _ => Self::Own(listener),
+        }
+    }
+
     fn method(&self) -> &'static str {
         match self {
             Self::Own(_) => "tcp_info",
             Self::Anybodys(..) => "sock_diag",
+            Self::OwnUnix(..) | Self::AnybodysUnix(..) => "unix_diag",
         }
     }
 
@@ -53,6 +68,15 @@ impl Queue {
             }
             Self::Anybodys(diag, address) => {
                 let queue = diag.listeners(*address)?;
+                Ok((queue.listeners > 0).then_some((queue.depth, queue.limit)))
+            }
+            Self::OwnUnix(None, _) => Ok(None),
+            Self::OwnUnix(Some(diag), listener) => {
+                let queue = diag.listener(&**listener)?;
+                Ok(Some((queue.depth, queue.limit)))
+            }
+            Self::AnybodysUnix(diag, kind, name) => {
+                let queue = diag.listeners(*kind, name)?;
                 Ok((queue.listeners > 0).then_some((queue.depth, queue.limit)))
             }
         }
@@ -218,6 +242,7 @@ impl Sampler {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::endpoint::Endpoint;
     use crate::sys::socket::listen;
     use std::net::TcpStream;
 
@@ -243,6 +268,29 @@ mod tests {
         let mut sampler = Sampler::new(queue, when);
         (0..5).for_each(|_| sampler.sample());
         assert_eq!((sampler.lost, sampler.failed), (0, 0));
+    }
+
+    #[test]
+    fn the_queue_of_a_unix_listener_is_seen_both_ways() {
+        for kind in [UnixKind::Stream, UnixKind::Seqpacket] {
+            let listener = listen(Endpoint::Unix(kind, UnixName::UNNAMED), 3).expect("a listener");
+            let at = Endpoint::of(&listener).expect("an address");
+            let Endpoint::Unix(_, name) = at else { panic!("{at}") };
+            let waiting: Vec<_> = (0..6)
+                .map_while(|_| {
+                    let client = at.socket().expect("a socket");
+                    client.connect(&at.sock_addr()).is_ok().then_some(client)
+                })
+                .collect();
+            assert_eq!(waiting.len(), 4, "a limit of three holds four");
+            let diag = UnixDiag::open().expect("unix_diag");
+            let listener = Arc::new(listener);
+            let own = Queue::own(Arc::clone(&listener));
+            for mut queue in [own, Queue::AnybodysUnix(diag, kind, name)] {
+                assert_eq!(queue.method(), "unix_diag");
+                assert_eq!(queue.read().expect("a queue"), Some((4, 3)));
+            }
+        }
     }
 
     #[test]

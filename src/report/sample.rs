@@ -113,6 +113,7 @@ fn axes(backlog: u32) -> Vec<AxisValue> {
 
 fn plan_cell(backlog: u32) -> Cell {
     let serve = Serve {
+        transport: Transport::Tcp,
         backlog: Backlog(backlog as i32),
         acceptors: 1,
         accept: AcceptPace::Rate(Rate::new(300.0).expect("a rate")),
@@ -343,6 +344,7 @@ fn load(model: &Model, attempts: u64) -> LoadResult {
         order: None,
         syn_retransmits: model.overflows,
         retransmitted_established: model.retried,
+        fast_open: None,
     }
 }
 

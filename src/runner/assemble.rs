@@ -150,6 +150,7 @@ fn load_result(parts: &Parts, index: usize, load: &Load, book: &LoadBook) -> Loa
         order: book.order(),
         syn_retransmits: book.syn_retransmits,
         retransmitted_established: book.retransmitted_established,
+        fast_open: load.fast_open.then_some(book.syn_data),
     }
 }
 
@@ -184,10 +185,15 @@ fn futile_syns(parts: &Parts) -> u64 {
 }
 
 fn target_side(parts: &Parts, grown: impl Fn(&str) -> u64) -> TargetSide {
-    let evidence = |syn_recv_at_end| Evidence {
-        syn_recv_at_end,
-        acks_dropped: grown("ListenOverflows").saturating_sub(futile_syns(parts)),
-        cookies_received: grown("SyncookiesRecv"),
+    let tcp = parts.cell.target.transport().is_tcp();
+    let evidence = |syn_recv_at_end| match tcp {
+        true => Evidence {
+            syn_recv_at_end,
+            acks_dropped: grown("ListenOverflows").saturating_sub(futile_syns(parts)),
+            cookies_received: grown("SyncookiesRecv"),
+        },
+        // What these counters tell of happens to TCP only.
+        false => Evidence::default(),
     };
     match &parts.side {
         Side::Own(own) => match &own.finished {
@@ -198,7 +204,7 @@ fn target_side(parts: &Parts, grown: impl Fn(&str) -> u64) -> TargetSide {
             None => TargetSide::Unseen,
         },
         Side::External(external) => match external.queue {
-            Some(_) if !parts.look.counters.is_empty() => TargetSide::Kernel {
+            Some(_) if tcp && !parts.look.counters.is_empty() => TargetSide::Kernel {
                 passive_opens: grown("PassiveOpens"),
                 queued_at_end: parts.look.queued,
                 evidence: evidence(parts.look.syn_recv),

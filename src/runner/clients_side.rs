@@ -31,8 +31,9 @@ impl ClientsSide {
     /// Starts to look at the sockets that are connected to `address`; intervals are `interval`
     /// nanoseconds long. Memory is read before any client is there.
     pub fn start(address: PermittedAddr, interval: u64) -> Self {
-        let address = address.get();
-        let watch = StateWatch::start(End::Remote(address.port()), Families::of(address)).ok();
+        let watch = address.get().inet().and_then(|address| {
+            StateWatch::start(End::Remote(address.port()), Families::of(address)).ok()
+        });
         Self {
             looked: watch.as_ref().map(StateWatch::seen).unwrap_or_default(),
             watch,

@@ -1,5 +1,6 @@
 //! An external target: any server of the user. What can be seen of it from here is sampled.
 
+use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,13 +13,16 @@ use crate::observe::counters::{self, Counters};
 use crate::observe::listen::{Diag, ListenQueue};
 use crate::observe::sampler::{self, Queue, Sampling};
 use crate::observe::states::StateWatch;
+use crate::sys::endpoint::Endpoint;
 use crate::sys::errno;
 use crate::sys::netlink::{End, Families};
+use crate::sys::unix_diag::{UnixDiag, UnixQueue};
+use crate::units::{UnixKind, UnixName};
 
 /// What can be seen of an external target.
 pub struct External {
     /// Where it listens.
-    pub address: SocketAddr,
+    pub address: Endpoint,
     /// Its queue before the first attempt; `None` where its listener cannot be seen.
     pub queue: Option<ListenQueue>,
     /// What cannot be observed, and why.
@@ -52,9 +56,13 @@ pub struct LastLook {
 
 impl External {
     /// A first look at the server behind `address`.
-    pub fn look(address: SocketAddr) -> Self {
+    pub fn look(address: Endpoint) -> Self {
         let mut notices = Vec::new();
-        let queue = match visible(address) {
+        let seen = match address {
+            Endpoint::Inet(address) => visible(address),
+            Endpoint::Unix(kind, name) => visible_unix(kind, &name, &mut notices),
+        };
+        let queue = match seen {
             Ok(queue) if queue.listeners > 0 => Some(queue),
             Ok(_) => {
                 notices.push(format!("nobody listens on {address} in this network namespace"));
@@ -74,13 +82,13 @@ impl External {
         if self.queue.is_none() {
             return;
         }
-        let Ok(diag) = Diag::open() else { return };
-        let queue = Queue::Anybodys(diag, self.address);
+        let Ok(queue) = queue_of(self.address) else { return };
         let stop = Arc::new(AtomicBool::new(false));
         let (sender, intervals) = mpsc::unbounded_channel();
         let stopping = Arc::clone(&stop);
         // It may listen on a wildcard address of either family.
-        let states = StateWatch::start(End::Local(self.address.port()), Families::Both).ok();
+        let port = self.address.port();
+        let states = port.and_then(|port| StateWatch::start(End::Local(port), Families::Both).ok());
         let looked = states.as_ref().map(StateWatch::seen);
         let spawned = std::thread::Builder::new().name("sampler".to_owned()).spawn(move || {
             sampler::run(queue, when, &stopping, |index, mut seen| {
@@ -111,10 +119,11 @@ impl External {
     pub fn finish(&mut self, mut each: impl FnMut(usize, TargetInterval)) -> LastLook {
         let mut look = LastLook::default();
         if self.queue.is_some()
+            && let Endpoint::Inet(address) = self.address
             && let Ok(mut diag) = Diag::open()
         {
-            look.queued = diag.listeners(self.address).map_or(0, |queue| u64::from(queue.depth));
-            look.syn_recv = diag.syn_recv(self.address.port()).unwrap_or(0);
+            look.queued = diag.listeners(address).map_or(0, |queue| u64::from(queue.depth));
+            look.syn_recv = diag.syn_recv(address.port()).unwrap_or(0);
         }
         if let (Some(before), Ok(after)) = (&self.before, Counters::read()) {
             look.counters = counters::results("target", before, &after);
@@ -129,6 +138,34 @@ impl External {
         }
         look
     }
+}
+
+/// What reads the queue of `address`.
+fn queue_of(address: Endpoint) -> io::Result<Queue> {
+    Ok(match address {
+        Endpoint::Inet(address) => Queue::Anybodys(Diag::open()?, address),
+        Endpoint::Unix(kind, name) => Queue::AnybodysUnix(UnixDiag::open()?, kind, name),
+    })
+}
+
+/// The listen queue of `name`.
+fn visible_unix(
+    kind: UnixKind,
+    name: &UnixName,
+    notices: &mut Vec<String>,
+) -> Result<ListenQueue, String> {
+    let queue = UnixDiag::open()
+        .and_then(|mut diag| diag.listeners(kind, name))
+        .map_err(|error| format!("unix_diag: {}", errno::describe(&error)))?;
+    if queue.other_kind {
+        let other = match kind {
+            UnixKind::Stream => "unix-seqpacket",
+            UnixKind::Seqpacket => "unix-stream",
+        };
+        notices.push(format!("a server of the other kind listens there: transport = \"{other}\""));
+    }
+    let UnixQueue { depth, limit, listeners, .. } = queue;
+    Ok(ListenQueue { depth, limit, listeners })
 }
 
 /// The listen queue of `address`, if it is one of this namespace.

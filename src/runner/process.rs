@@ -297,6 +297,7 @@ mod tests {
 
     fn plan() -> TargetPlan {
         let serve = crate::scenario::plan::Serve {
+            transport: Default::default(),
             backlog: crate::units::Backlog(5),
             acceptors: 1,
             accept: crate::scenario::plan::AcceptPace::Asap,
@@ -310,7 +311,7 @@ mod tests {
             sample: crate::units::Span::from_millis(5),
         };
         TargetPlan {
-            address: ([127, 0, 0, 1], 0).into(),
+            address: std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into(),
             serve,
             interval: 1_000_000,
             seed: 1,

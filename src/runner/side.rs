@@ -11,6 +11,7 @@ use crate::lab::Lab;
 use crate::observe::sampler::Sampling;
 use crate::scenario::plan::{self, Cell, Family, Serve};
 use crate::sys::clock;
+use crate::sys::endpoint::Endpoint;
 use crate::sys::permit::{self, PermittedAddr, Policy};
 use crate::target::protocol::{Finished, FromTarget, Interval, Listening, TargetPlan, ToTarget};
 
@@ -71,13 +72,12 @@ impl Side {
             plan::Target::Own { command, address, serve } => {
                 let at = match address {
                     Some(name) => setup.policy.resolve_and_permit(name).map_err(refused)?.get(),
-                    None => own_address(cell, lab),
+                    None => Endpoint::to_bind(serve.transport, own_address(cell, lab)),
                 };
                 let namespace = lab.map(Lab::target);
                 let mut process = TargetProcess::spawn(command.as_deref(), namespace)?;
                 let listening = process.listen(target_plan(setup, serve, at, identity)).await?;
-                // Load goes to the address that was checked here, whatever the target claims.
-                let at = SocketAddr::new(at.ip(), listening.address.port());
+                let at = reached(at, listening.address)?;
                 let policy = lab.map_or_else(
                     || setup.policy.clone(),
                     |lab: &Lab| -> Policy { lab.permits(setup.policy.clone()) },
@@ -179,6 +179,23 @@ fn unmeasured(index: usize, seen: crate::measure::result::TargetInterval) -> Int
     Interval { index, seen, queue_wait: String::new(), service: String::new() }
 }
 
+/// Where clients connect to: load goes to the address that was checked, whatever the target
+/// claims. Only the port that it was free to choose is believed, or an abstract name, which leads
+/// to nothing outside of the network namespace.
+fn reached(asked: Endpoint, claimed: Endpoint) -> Result<Endpoint, RunError> {
+    match (asked, claimed) {
+        (Endpoint::Inet(asked), Endpoint::Inet(claimed)) => {
+            Ok(SocketAddr::new(asked.ip(), claimed.port()).into())
+        }
+        (Endpoint::Unix(kind, _), Endpoint::Unix(_, name)) if name.abstract_name().is_some() => {
+            Ok(Endpoint::Unix(kind, name))
+        }
+        _ => Err(RunError::Environment(format!(
+            "the target was asked to listen on {asked:?} and says {claimed:?}"
+        ))),
+    }
+}
+
 fn own_address(cell: &Cell, lab: Option<&Lab>) -> SocketAddr {
     let loopback = match cell.lab.family {
         Family::Ipv4 => IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -187,12 +204,7 @@ fn own_address(cell: &Cell, lab: Option<&Lab>) -> SocketAddr {
     SocketAddr::new(lab.map_or(loopback, Lab::target_address), 0)
 }
 
-fn target_plan(
-    setup: &Setup,
-    serve: &Serve,
-    address: SocketAddr,
-    identity: Identity,
-) -> TargetPlan {
+fn target_plan(setup: &Setup, serve: &Serve, address: Endpoint, identity: Identity) -> TargetPlan {
     TargetPlan {
         address,
         serve: serve.clone(),

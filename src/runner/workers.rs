@@ -166,6 +166,8 @@ fn part(work: &Work, index: usize, load: &Load, worker: u16, workers: u16) -> io
         seed,
         start: load.start.nanos(),
         timeout: load.timeout.nanos(),
+        when_full: load.when_full,
+        fast_open: load.fast_open,
         lifecycle: load.lifecycle,
         index: u64::from(worker),
         workers: u64::from(workers),
@@ -174,9 +176,10 @@ fn part(work: &Work, index: usize, load: &Load, worker: u16, workers: u16) -> io
 
 fn way(work: &Work, load: &Load) -> io::Result<Way> {
     let reset = load.close == Close::Rst;
-    Ok(match (&load.client, work.lab) {
-        (Client::HalfOpen { hold }, Some(lab)) => {
-            Way::Half(HalfOpen::new(lab, work.address.get().port()), hold.nanos())
+    let port = work.address.get().port();
+    Ok(match (&load.client, work.lab.zip(port)) {
+        (Client::HalfOpen { hold }, Some((lab, port))) => {
+            Way::Half(HalfOpen::new(lab, port), hold.nanos())
         }
         (Client::HalfOpen { .. }, None) => {
             return Err(io::Error::other("half-open clients exist only inside a lab"));

@@ -81,7 +81,7 @@ pub fn cost_of_cell(cell: &Cell) -> Cost {
             let (least, most) = cost.descriptors;
             cost.descriptors = (least.saturating_add(certain), most.saturating_add(peak));
         }
-        if !matches!(load.client, Client::HalfOpen { .. }) {
+        if has_ports(cell) && !matches!(load.client, Client::HalfOpen { .. }) {
             let (least, most) = cost.ports_in_use;
             cost.ports_in_use = (least.saturating_add(certain), most.saturating_add(peak));
             let ports = peak.saturating_add(time_wait(cell, load, TIME_WAIT));
@@ -107,6 +107,11 @@ pub fn cost_of_plan(plan: &Plan) -> Cost {
         total.memory_bytes = total.memory_bytes.max(cost.memory_bytes);
     }
     total
+}
+
+/// Whether connections take local ports.
+fn has_ports(cell: &Cell) -> bool {
+    cell.target.transport().is_tcp()
 }
 
 /// Sockets on this host for each connection.
@@ -231,6 +236,9 @@ fn descriptors(cell: &Cell, means: &Means) -> Option<Shortage> {
 /// Ports that are in use at once, or that TIME_WAIT keeps. Only those certainly in use are a
 /// certain shortage: how many TIME_WAIT keeps depends on how fast attempts really end.
 fn ports(cell: &Cell, means: &Means) -> Option<Shortage> {
+    if !has_ports(cell) {
+        return None;
+    }
     let each = ports_of_a_source(cell, means);
     let usable = each * u64::from(cell.lab.sources);
     let reused = means.tw_reuse_loopback && on_loopback(cell);

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use super::cost::cost_of_cell;
 use super::plan::{
     AcceptPace, After, Bound, Cell, Client, Close, Closing, EngineChoice, Exchange, Lifecycle,
-    Limit, Load, Plan, Reply, ReplyEnd, Serve, ServiceTime, Statistic, Subject, Target, Vanish,
-    VanishHow,
+    Limit, Load, Plan, Reply, ReplyEnd, Serve, ServiceTime, Statistic, Subject, Target, Transport,
+    Vanish, VanishHow, WhenFull,
 };
 use crate::load::{Schedule, Shape};
 
@@ -43,7 +43,13 @@ fn describe_cell(cell: &Cell, lines: &mut Lines) {
     lines.add("cell", &cell.name);
     let lab = &cell.lab;
     let sources = lab.sources;
-    lines.add("  lab", &format!("{}, {}, {sources} client address(es)", lab.link, lab.family));
+    lines.add(
+        "  lab",
+        &match cell.target.transport().is_tcp() {
+            true => format!("{}, {}, {sources} client address(es)", lab.link, lab.family),
+            false => "one namespace for both sides".to_owned(),
+        },
+    );
     if lab.strangers > 0 {
         lines.add("", &format!("{} further address(es) for half-open clients", lab.strangers));
     }
@@ -51,7 +57,7 @@ fn describe_cell(cell: &Cell, lines: &mut Lines) {
         lines.add("", &format!("{key} = {value}"));
     }
     match &cell.target {
-        Target::External { address, sample } => {
+        Target::External { address, sample, .. } => {
             lines.add("  target", &format!("yours, at {address}; queue sampled every {sample}"));
         }
         Target::Own { command, address, serve } => {
@@ -62,7 +68,7 @@ fn describe_cell(cell: &Cell, lines: &mut Lines) {
         }
     }
     for load in &cell.loads {
-        lines.add("  load", &load_text(load));
+        lines.add("  load", &load_text(load, cell.target.transport()));
     }
     let cost = cost_of_cell(cell);
     let attempts = cost.attempts.map_or("as many as get through".into(), |n| format!("about {n}"));
@@ -79,8 +85,9 @@ fn describe_cell(cell: &Cell, lines: &mut Lines) {
 }
 
 fn serve_text(serve: &Serve) -> String {
+    let over = if serve.transport.is_tcp() { "" } else { &format!(" over {}", serve.transport) };
     let mut text =
-        format!("ours: listen({}), {} acceptor(s), accept ", serve.backlog, serve.acceptors);
+        format!("ours: listen({}){over}, {} acceptor(s), accept ", serve.backlog, serve.acceptors);
     match serve.accept {
         AcceptPace::Asap => text.push_str("as soon as possible"),
         AcceptPace::Rate(rate) => text.push_str(&format!("at most {rate}")),
@@ -113,7 +120,7 @@ fn serve_text(serve: &Serve) -> String {
     text
 }
 
-fn load_text(load: &Load) -> String {
+fn load_text(load: &Load, transport: Transport) -> String {
     let mut text = format!("{}: {}", load.name, client_text(&load.client));
     text.push_str(&format!("; {}", schedule_text(&load.schedule)));
     if !load.start.is_zero() {
@@ -131,9 +138,16 @@ fn load_text(load: &Load) -> String {
         (Client::Churn { closing: Closing::FinClient, .. }, _) => ", FIN of the client first",
         (Client::Churn { closing: Closing::FinServer, .. }, _) => ", FIN of the target first",
         (Client::Churn { closing: Closing::HalfClose, .. }, _) => ", FIN behind the message",
-        (_, Close::Fin) => ", closed by FIN",
+        (_, Close::Fin) if transport.is_tcp() => ", closed by FIN",
+        (_, Close::Fin) => ", closed",
         (_, Close::Rst) => ", closed by RST",
     });
+    if load.when_full == WhenFull::Wait {
+        text.push_str("; waits while the queue is full");
+    }
+    if load.fast_open {
+        text.push_str("; TCP Fast Open");
+    }
     if let Some(Vanish { after, ratio, how }) = load.vanish {
         let after = match after {
             After::Connect => "when connected",

@@ -8,12 +8,14 @@ use serde::{Deserialize, Serialize};
 
 pub use load::{
     After, Client, Close, Closing, EngineChoice, Exchange, Lifecycle, Load, ReplyEnd, Vanish,
-    VanishHow,
+    VanishHow, WhenFull,
 };
 
 use crate::units::{Backlog, Bytes, Rate, Span};
 
 mod load;
+
+pub use crate::units::Transport;
 
 /// A whole scenario, resolved.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -127,16 +129,33 @@ pub enum Target {
     },
     /// Any server that the user runs.
     External {
-        /// `host:port` as written.
+        /// `host:port` as written, or the name of an AF_UNIX socket: `unix:/path`, `unix:@name`,
+        /// `unix-seqpacket:@name`.
         address: String,
+        /// What carries the connections.
+        #[serde(default)]
+        transport: Transport,
         /// Period of the samples of its listen queue.
         sample: Span,
     },
 }
 
+impl Target {
+    /// What carries the connections.
+    pub fn transport(&self) -> Transport {
+        match self {
+            Self::Own { serve, .. } => serve.transport,
+            Self::External { transport, .. } => *transport,
+        }
+    }
+}
+
 /// How `loadgen serve` listens and serves.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Serve {
+    /// What carries the connections; AF_UNIX without `command` only.
+    #[serde(default)]
+    pub transport: Transport,
     /// The number given to `listen(2)`.
     pub backlog: Backlog,
     /// Threads that accept from the one listener, 1 to 64.

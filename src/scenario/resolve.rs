@@ -162,7 +162,7 @@ fn check_axes(
         return;
     }
     for axis in axes {
-        let kept = ["target.address", "target.sample", "target.command"];
+        let kept = ["target.address", "target.transport", "target.sample", "target.command"];
         if axis.path.starts_with("target.") && !kept.contains(&axis.path.as_str()) {
             problems.error(
                 axis.span.clone(),

@@ -4,7 +4,9 @@
 
 pub mod clock;
 pub mod deaf;
+pub mod endpoint;
 pub mod errno;
+pub mod interrupt;
 pub mod limits;
 pub mod namespace;
 #[cfg_attr(not(target_os = "linux"), path = "netlink_elsewhere.rs")]
@@ -13,6 +15,9 @@ pub mod permit;
 pub mod socket;
 mod socket_table;
 pub mod tcp_info;
+#[cfg_attr(not(target_os = "linux"), path = "unix_diag_elsewhere.rs")]
+pub mod unix_diag;
+mod unix_table;
 #[cfg_attr(not(target_os = "linux"), path = "uring_elsewhere.rs")]
 pub mod uring;
 

@@ -1,7 +1,7 @@
 //! Where load may go: the one place that decides, on the resolved address.
 //!
 //! A [`PermittedAddr`] can only be had from [`Policy::permit`], and clients take nothing else.
-//! Loopback is always permitted, a lab's addresses within that lab, and private and link-local
+//! Loopback and AF_UNIX are always permitted, a lab's addresses within that lab, and private and link-local
 //! ranges where `--allow` covers them. Everything else is refused; public addresses without
 //! exception, whoever listens there.
 
@@ -15,16 +15,18 @@ mod class;
 pub use cidr::{Cidr, CidrError};
 pub use class::{Class, canonical};
 
+use super::endpoint::Endpoint;
+
 /// The longest `host:port` that is looked up: a DNS name (RFC 1035, 253 octets) and a port.
 const LONGEST: usize = 300;
 
 /// An address that load may go to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct PermittedAddr(SocketAddr);
+pub struct PermittedAddr(Endpoint);
 
 impl PermittedAddr {
     /// The address, in canonical form: IPv4-mapped IPv6 has become IPv4.
-    pub fn get(self) -> SocketAddr {
+    pub fn get(self) -> Endpoint {
         self.0
     }
 }
@@ -56,6 +58,9 @@ pub enum PermitError {
     /// Port 0 is no port to connect to.
     #[error("load may not go to {0}: port 0 is reserved. Give the port that the target listens on")]
     NoPort(SocketAddr),
+    /// A socket without a name cannot be connected to.
+    #[error("load may not go to a socket without a name. Write unix:/path or unix:@name")]
+    NoName,
     /// A name leads to such an address.
     #[error("{name:?} stands for {}: {error}", .error.address())]
     Named {
@@ -80,7 +85,7 @@ impl PermitError {
         match self {
             Self::Refused { address, .. } | Self::NoPort(address) => address.to_string(),
             Self::Named { error, .. } => error.address(),
-            Self::Unresolved { .. } => String::new(),
+            Self::NoName | Self::Unresolved { .. } => String::new(),
         }
     }
 }
@@ -97,11 +102,20 @@ impl Policy {
         self
     }
 
-    /// Checks one address. The result is canonical: IPv4-mapped IPv6 has become IPv4.
+    /// Checks one address. The result is canonical: IPv4-mapped IPv6 has become IPv4. A socket of
+    /// AF_UNIX is on this host, and guarded by the file system or by its network namespace.
     ///
     /// # Errors
     /// Names the address, its class and the remedy.
-    pub fn permit(&self, address: SocketAddr) -> Result<PermittedAddr, PermitError> {
+    pub fn permit(&self, address: impl Into<Endpoint>) -> Result<PermittedAddr, PermitError> {
+        match address.into() {
+            Endpoint::Inet(address) => self.permit_inet(address),
+            Endpoint::Unix(_, name) if name.is_unnamed() => Err(PermitError::NoName),
+            unix => Ok(PermittedAddr(unix)),
+        }
+    }
+
+    fn permit_inet(&self, address: SocketAddr) -> Result<PermittedAddr, PermitError> {
         let address = canonical(address);
         let ip = address.ip();
         let class = Class::of(ip);
@@ -114,16 +128,20 @@ impl Policy {
         match (permitted, address.port()) {
             (false, _) => Err(PermitError::Refused { address, class }),
             (true, 0) => Err(PermitError::NoPort(address)),
-            (true, _) => Ok(PermittedAddr(address)),
+            (true, _) => Ok(PermittedAddr(Endpoint::Inet(address))),
         }
     }
 
     /// Resolves `host:port` and checks the first address, which is the one that is used. A name
-    /// whose first address is refused is refused, whatever else it resolves to.
+    /// whose first address is refused is refused, whatever else it resolves to. The text of an
+    /// AF_UNIX [`Endpoint`] is taken as it is.
     ///
     /// # Errors
     /// As [`Policy::permit`], and where the name has no address.
     pub fn resolve_and_permit(&self, host_port: &str) -> Result<PermittedAddr, PermitError> {
+        if let Ok(unix @ Endpoint::Unix(..)) = host_port.parse() {
+            return self.permit(unix);
+        }
         let unresolved = |error| PermitError::Unresolved { name: host_port.into(), error };
         let addresses = resolve(host_port).map_err(unresolved)?;
         match addresses.first() {

@@ -4,21 +4,35 @@
 use std::io;
 use std::mem::size_of;
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use socket2::{SockAddr, Socket};
 
+use super::endpoint::Endpoint;
 use super::permit::PermittedAddr;
-use crate::units::Ports;
+use super::tcp_info::TcpInfo;
+use crate::units::{Ports, UnixKind};
 
 /// `include/uapi/linux/in.h`, since Linux 6.3.
 const IP_LOCAL_PORT_RANGE: libc::c_int = 51;
 
-/// Makes non-blocking TCP sockets towards one permitted address.
+/// Room for what a read of a stream brings.
+const STREAM_READ: usize = 64 * 1024;
+/// Room for a whole packet, the rest of which would be lost: the largest that a sender's buffer
+/// of twice `net.core.wmem_max`, as it is by default, lets out.
+const PACKET_READ: usize = 512 * 1024;
+/// The other side sends nothing more.
+#[cfg(target_os = "linux")]
+const NO_MORE: PollFlags = PollFlags::from_bits_retain(libc::POLLRDHUP);
+#[cfg(not(target_os = "linux"))]
+const NO_MORE: PollFlags = PollFlags::POLLHUP;
+
+/// Makes non-blocking sockets towards one permitted address.
 #[derive(Debug, Clone)]
 pub struct Dialer {
-    domain: Domain,
+    endpoint: Endpoint,
     address: SockAddr,
     /// Taken in turn; empty where the kernel chooses.
     sources: Vec<SockAddr>,
@@ -36,10 +50,10 @@ impl Dialer {
         ports: Option<Ports>,
         reset_on_close: bool,
     ) -> Self {
-        let address = address.get();
+        let endpoint = address.get();
         Self {
-            domain: Domain::for_address(address),
-            address: address.into(),
+            endpoint,
+            address: endpoint.sock_addr(),
             sources: sources.iter().map(|ip| SocketAddr::new(*ip, 0).into()).collect(),
             ports,
             reset_on_close,
@@ -48,7 +62,7 @@ impl Dialer {
 
     /// A socket for attempt `number`, not yet connected.
     pub fn socket(&self, number: u64) -> io::Result<Socket> {
-        let socket = Socket::new(self.domain, Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
+        let socket = self.endpoint.socket()?;
         if let Some(ports) = self.ports {
             let range = u32::from(ports.last()) << 16 | u32::from(ports.first());
             set_int(&socket, libc::IPPROTO_IP, IP_LOCAL_PORT_RANGE, range as libc::c_int)?;
@@ -69,12 +83,94 @@ impl Dialer {
     }
 
     /// Starts connecting. A connection in progress is no error.
+    ///
+    /// # Errors
+    /// As of `connect(2)`; EAGAIN where the queue of an AF_UNIX listener is full.
     pub fn connect(&self, socket: &Socket) -> io::Result<()> {
         match socket.connect(&self.address) {
             Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => Ok(()),
             done => done,
         }
     }
+
+    /// As [`Dialer::connect`], with `data` in the SYN as far as it fits (TCP Fast Open, RFC 7413):
+    /// the bytes that the kernel took. It takes none without a cookie from an earlier connection,
+    /// and asks for one then.
+    ///
+    /// # Errors
+    /// As of `connect(2)`; EOPNOTSUPP where `net.ipv4.tcp_fastopen` does not permit clients.
+    #[cfg(target_os = "linux")]
+    pub fn connect_sending(&self, socket: &Socket, data: &[u8]) -> io::Result<usize> {
+        let data = [io::IoSlice::new(data)];
+        let message = socket2::MsgHdr::new().with_addr(&self.address).with_buffers(&data);
+        match socket.sendmsg(&message, libc::MSG_FASTOPEN | libc::MSG_NOSIGNAL) {
+            Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => Ok(0),
+            done => done,
+        }
+    }
+
+    /// As on Linux; nothing goes with the SYN elsewhere.
+    ///
+    /// # Errors
+    /// As of `connect(2)`.
+    #[cfg(not(target_os = "linux"))]
+    pub fn connect_sending(&self, socket: &Socket, _: &[u8]) -> io::Result<usize> {
+        self.connect(socket).map(|()| 0)
+    }
+
+    /// Connects as an ordinary blocking client does: waits while the queue of an AF_UNIX listener
+    /// is full, at most for `patience`. The socket is non-blocking again afterwards.
+    ///
+    /// # Errors
+    /// ETIMEDOUT after `patience`, EINTR by a signal, and as of `connect(2)`.
+    pub fn connect_waiting(&self, socket: &Socket, patience: Duration) -> io::Result<()> {
+        // Zero would be for ever.
+        socket.set_write_timeout(Some(patience.max(Duration::from_micros(1))))?;
+        socket.set_nonblocking(false)?;
+        let connected = socket.connect(&self.address);
+        socket.set_nonblocking(true)?;
+        connected.map_err(|error| match error.raw_os_error() {
+            // `unix_stream_connect`, `net/unix/af_unix.c`: no time is left.
+            Some(libc::EAGAIN) => io::Error::from_raw_os_error(libc::ETIMEDOUT),
+            _ => error,
+        })
+    }
+
+    /// What the kernel knows of a connection that was begun.
+    ///
+    /// # Errors
+    /// As of `getsockopt(2)`.
+    pub fn look(&self, socket: &Socket) -> io::Result<TcpInfo> {
+        match self.endpoint {
+            Endpoint::Inet(_) => TcpInfo::of(socket),
+            // Its connect() is over when it returns.
+            Endpoint::Unix(..) => Ok(TcpInfo::unknown()),
+        }
+    }
+
+    /// Whether it leads to an AF_UNIX listener, so that `connect()` is over when it returns.
+    pub fn is_unix(&self) -> bool {
+        matches!(self.endpoint, Endpoint::Unix(..))
+    }
+
+    /// Whether reads see the boundaries between writes; see [`has_ended`].
+    pub fn keeps_packets(&self) -> bool {
+        matches!(self.endpoint, Endpoint::Unix(UnixKind::Seqpacket, _))
+    }
+}
+
+/// Bytes of a buffer that no read overflows.
+pub const fn read_size(packets: bool) -> usize {
+    if packets { PACKET_READ } else { STREAM_READ }
+}
+
+/// Whether a read of no bytes was the end of a connection that keeps packets: it may as well have
+/// been an empty one.
+pub fn has_ended(socket: &Socket) -> bool {
+    let mut one = [PollFd::new(socket.as_fd(), NO_MORE)];
+    let closed = poll(&mut one, PollTimeout::ZERO).is_ok_and(|ready| ready > 0);
+    // What the other side sent before it closed is still to be read.
+    closed && socket.peek(&mut [std::mem::MaybeUninit::uninit()]).is_ok_and(|count| count == 0)
 }
 
 /// Binds the address alone (IP_BIND_ADDRESS_NO_PORT): the kernel chooses the port at `connect()`,
@@ -105,15 +201,17 @@ pub fn disconnect(socket: &Socket) -> io::Result<()> {
 }
 
 /// A non-blocking listener on `address` with exactly the backlog asked for; the kernel may clamp
-/// it, which `TcpInfo::accept_limit` tells.
+/// it, which `TcpInfo::accept_limit` and `UnixDiag::listener` tell.
 ///
 /// # Errors
 /// As of `socket`, `bind` and `listen`; EADDRINUSE when something listens there already.
-pub fn listen(address: SocketAddr, backlog: i32) -> io::Result<Socket> {
-    let kind = Type::STREAM.nonblocking();
-    let socket = Socket::new(Domain::for_address(address), kind, Some(Protocol::TCP))?;
-    socket.set_reuse_address(true)?;
-    socket.bind(&address.into())?;
+pub fn listen(address: impl Into<Endpoint>, backlog: i32) -> io::Result<Socket> {
+    let endpoint = address.into();
+    let socket = endpoint.socket()?;
+    if let Endpoint::Inet(_) = endpoint {
+        socket.set_reuse_address(true)?;
+    }
+    socket.bind(&endpoint.sock_addr())?;
     socket.listen(backlog)?;
     Ok(socket)
 }

@@ -5,8 +5,11 @@ use std::mem::{MaybeUninit, size_of};
 use std::os::fd::{AsFd, AsRawFd};
 
 /// States of `include/net/tcp_states.h` that matter here.
+const TCP_ESTABLISHED: u8 = 1;
 const TCP_SYN_SENT: u8 = 2;
 const TCP_CLOSE: u8 = 7;
+/// The data in the SYN was acknowledged (`include/uapi/linux/tcp.h`).
+const TCPI_OPT_SYN_DATA: u8 = 32;
 
 /// Where a connection stands (RFC 9293), as far as a client asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +50,17 @@ impl TcpInfo {
         if result == 0 { Ok(Self(info)) } else { Err(io::Error::last_os_error()) }
     }
 
+    /// That of a connection which has none, as those of AF_UNIX: it is established, and nothing
+    /// else is known.
+    pub fn unknown() -> Self {
+        let info = MaybeUninit::<libc::tcp_info>::zeroed();
+        // SAFETY: the structure holds integers only, for which zeroes are valid.
+        #[allow(unsafe_code)]
+        let mut info = unsafe { info.assume_init() };
+        info.tcpi_state = TCP_ESTABLISHED;
+        Self(info)
+    }
+
     /// Where a connection stands.
     pub fn standing(&self) -> Standing {
         match self.0.tcpi_state {
@@ -64,6 +78,11 @@ impl TcpInfo {
     /// Retransmitted segments so far, SYNs included; at most 255 is told.
     pub fn retransmits(&self) -> u8 {
         u8::try_from(self.0.tcpi_total_retrans).unwrap_or(u8::MAX)
+    }
+
+    /// Whether the other side took the data that went with the SYN (RFC 7413).
+    pub fn syn_data_acked(&self) -> bool {
+        self.0.tcpi_options & TCPI_OPT_SYN_DATA != 0
     }
 
     /// Of a listener: connections in the accept queue (`net/ipv4/tcp.c`, tcp_get_info).

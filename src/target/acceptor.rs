@@ -16,6 +16,7 @@ use super::pace::Pace;
 use super::service::Service;
 use crate::measure::{Metric, Recorder, TargetOutcome, record};
 use crate::sys::clock::{self, Alarm};
+use crate::sys::endpoint::keeps_packets;
 use crate::sys::errno;
 use crate::sys::socket;
 use crate::sys::tcp_info::{Standing, TcpInfo};
@@ -99,6 +100,8 @@ pub struct Acceptor {
     idle: bool,
     not_before: u64,
     buffer: Box<[u8]>,
+    /// Whether connections keep packets, one of which may be empty.
+    packets: bool,
 }
 
 impl Acceptor {
@@ -111,6 +114,7 @@ impl Acceptor {
         registry.register(&mut SourceFd(&duty.listener.as_raw_fd()), LISTENER, readable)?;
         registry.register(&mut SourceFd(&alarm.as_raw_fd()), ALARM, readable)?;
         let waker = Waker::new(registry, WAKER)?;
+        let packets = keeps_packets(&duty.listener);
         let acceptor = Self {
             duty,
             poll,
@@ -123,7 +127,8 @@ impl Acceptor {
             queue_ready: true,
             idle: true,
             not_before: 0,
-            buffer: vec![0; 64 * 1024].into_boxed_slice(),
+            buffer: vec![0; socket::read_size(packets)].into_boxed_slice(),
+            packets,
         };
         Ok((acceptor, waker))
     }
@@ -249,12 +254,12 @@ impl Acceptor {
     /// Reads, serves and replies as far as it goes without waiting, for one turn.
     fn advance(&mut self, name: usize) {
         loop {
-            let Some((connection, socket)) = self.connections.get_mut(&name) else { return };
+            let Some((connection, stream)) = self.connections.get_mut(&name) else { return };
             let result = match connection.state {
                 State::Over => Ok(Moved::Over),
                 State::Serving => return,
-                State::Replying => reply(connection, &*socket),
-                State::Reading => read(connection, &*socket, &mut self.buffer),
+                State::Replying => reply(connection, &*stream),
+                State::Reading => read(connection, &*stream, &mut self.buffer),
             };
             match result {
                 Ok(Moved::Waiting) => {
@@ -271,6 +276,15 @@ impl Acceptor {
                     return self.serve(name);
                 }
                 Ok(Moved::Replied) => self.replied(name),
+                Ok(Moved::Over)
+                    if self.packets
+                        && connection.state == State::Reading
+                        && !socket::has_ended(stream) =>
+                {
+                    // It was an empty packet. Whoever floods with them starves nobody.
+                    self.again.insert(name);
+                    return;
+                }
                 Ok(Moved::Over) => {
                     self.measure_queue_wait(name);
                     self.connections.remove(&name);

@@ -113,7 +113,11 @@ impl Connection {
                 let left = count.0.saturating_sub(self.sent);
                 &ZEROES[..left.min(ZEROES.len() as u64) as usize]
             }
-            Reply::None | Reply::Echo => &self.pending[self.sent as usize..],
+            // No more than a packet can hold.
+            Reply::None | Reply::Echo => {
+                let left = &self.pending[self.sent as usize..];
+                &left[..left.len().min(MOST_PENDING)]
+            }
         }
     }
 

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::SocketAddr;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -12,6 +11,7 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWrite, AsyncWr
 use crate::measure::TargetOutcome;
 use crate::measure::result::{CounterResult, SamplerResult, StatesResult, TargetInterval};
 use crate::scenario::plan::Serve;
+use crate::sys::endpoint::Endpoint;
 
 /// Longest line that either side reads, in bytes.
 pub const LONGEST_LINE: usize = 4 << 20;
@@ -36,8 +36,8 @@ pub enum ToTarget {
 /// What the target is to be.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TargetPlan {
-    /// Address to listen on; port 0 lets the kernel choose.
-    pub address: SocketAddr,
+    /// Where to listen; port 0, or a socket without a name, lets the kernel choose.
+    pub address: Endpoint,
     /// How to serve.
     pub serve: Serve,
     /// Length of a timeline interval, in nanoseconds.
@@ -75,7 +75,7 @@ pub struct Listening {
     /// Version of the target's program.
     pub version: String,
     /// Where it listens.
-    pub address: SocketAddr,
+    pub address: Endpoint,
     /// The accept queue's limit as the kernel granted it; `None` where it does not tell.
     pub effective: Option<u32>,
     /// Whether runner and target share a clock.

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -16,16 +15,18 @@ use super::pace::Pace;
 use super::service::Service;
 use crate::measure::{Metric, TargetOutcome, encode};
 use crate::scenario::plan::Serve;
+use crate::sys::endpoint::Endpoint;
 use crate::sys::errno;
 use crate::sys::socket;
 use crate::sys::tcp_info::{Standing, TcpInfo};
+use crate::sys::unix_diag::UnixDiag;
 
 /// A listener that nobody accepts from yet.
 #[derive(Debug)]
 pub struct Bound {
     listener: Arc<Socket>,
     /// Where it listens.
-    pub address: SocketAddr,
+    pub address: Endpoint,
     /// The accept queue's limit as the kernel granted it; `None` where it does not tell.
     pub effective: Option<u32>,
 }
@@ -35,11 +36,16 @@ impl Bound {
     ///
     /// # Errors
     /// EADDRINUSE, EADDRNOTAVAIL, EACCES and what else `bind` and `listen` say.
-    pub fn new(address: SocketAddr, backlog: i32) -> io::Result<Self> {
+    pub fn new(address: impl Into<Endpoint>, backlog: i32) -> io::Result<Self> {
         let listener = socket::listen(address, backlog)?;
-        let bound = listener.local_addr()?.as_socket().unwrap_or(address);
-        let effective = TcpInfo::of(&listener).ok().map(|info| info.accept_limit());
-        Ok(Self { listener: Arc::new(listener), address: bound, effective })
+        let bound = Endpoint::of(&listener)?;
+        let effective = match bound {
+            Endpoint::Inet(_) => TcpInfo::of(&listener).map(|info| info.accept_limit()),
+            Endpoint::Unix(..) => {
+                UnixDiag::open().and_then(|mut diag| diag.listener(&listener)).map(|q| q.limit)
+            }
+        };
+        Ok(Self { listener: Arc::new(listener), address: bound, effective: effective.ok() })
     }
 
     /// The listener itself, to be sampled.
@@ -237,10 +243,10 @@ fn count_queue(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::plan::{AcceptPace, Closer, Reply, ServiceTime};
+    use crate::scenario::plan::{AcceptPace, Closer, Reply, ServiceTime, Transport};
     use crate::units::{Backlog, Span};
     use std::io::{Read, Write};
-    use std::net::{Shutdown, TcpStream};
+    use std::net::{Shutdown, SocketAddr, TcpStream};
     use std::time::{Duration, Instant};
 
     #[test]
@@ -269,6 +275,7 @@ mod tests {
     fn clients_that_flood_starve_nobody() {
         let bound = Bound::new(SocketAddr::from(([127, 0, 0, 1], 0)), 16).expect("a listener");
         let serve = Serve {
+            transport: Transport::Tcp,
             backlog: Backlog(16),
             acceptors: 1,
             accept: AcceptPace::Asap,
@@ -279,6 +286,7 @@ mod tests {
             close: Closer::Client,
             sample: Span::from_millis(5),
         };
+        let at = bound.address.inet().expect("an address of TCP");
         let occasion = Occasion { epoch: clock(), run: 1, seed: 1, one_clock: true };
         let server = Server::start(&bound, &serve, occasion).expect("a server");
         let flood = |mut client: TcpStream| {
@@ -286,13 +294,13 @@ mod tests {
         };
         let mut floods = Vec::new();
         for _ in 0..2 {
-            let client = TcpStream::connect(bound.address).expect("a connection");
+            let client = TcpStream::connect(at).expect("a connection");
             // Two threads for each: the acceptor must not find the connection drained.
             floods.push(flood(client.try_clone().expect("a clone")));
             floods.push(flood(client));
         }
         for _ in 0..5 {
-            let mut other = TcpStream::connect(bound.address).expect("a connection");
+            let mut other = TcpStream::connect(at).expect("a connection");
             other.set_read_timeout(Some(Duration::from_secs(5))).expect("a timeout");
             other.shutdown(Shutdown::Write).expect("a close");
             assert_eq!(other.read(&mut [0]).expect("served"), 0);

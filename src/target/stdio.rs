@@ -163,10 +163,11 @@ impl Work {
         let stop = Arc::new(AtomicBool::new(false));
         let (sender, intervals) = mpsc::unbounded_channel();
         let when = Sampling { epoch, period: plan.serve.sample.nanos(), interval: plan.interval };
-        let port = End::Local(bound.address.port());
-        let states = StateWatch::start(port, Families::of(bound.address)).ok();
+        let states = bound.address.inet().and_then(|address| {
+            StateWatch::start(End::Local(address.port()), Families::of(address)).ok()
+        });
         let looked = states.as_ref().map(StateWatch::seen);
-        let (queue, stopping) = (Queue::Own(bound.listener()), Arc::clone(&stop));
+        let (queue, stopping) = (Queue::own(bound.listener()), Arc::clone(&stop));
         let tallied = Arc::clone(&server);
         let sample = move || {
             let mut accepted = 0;
@@ -193,8 +194,11 @@ impl Work {
         before: Before,
         talk: &mut Talk,
     ) -> Result<Finished, Trouble> {
-        let syn_recv_at_end =
-            Diag::open().and_then(|mut diag| diag.syn_recv(bound.address.port())).ok();
+        let syn_recv_at_end = match bound.address.port() {
+            Some(port) => Diag::open().and_then(|mut diag| diag.syn_recv(port)).ok(),
+            // Nothing is half-open there.
+            None => Some(0),
+        };
         // What the server closes by its own end is not of the run.
         let sockets = self.states.take().map(StateWatch::finish);
         let after = Counters::read();

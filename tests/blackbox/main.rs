@@ -22,4 +22,5 @@ mod schedule;
 mod serve;
 mod sockets;
 mod stall;
+mod unix;
 mod vanish;

@@ -5,10 +5,10 @@ use std::os::fd::AsRawFd;
 use std::time::Duration;
 
 use mio::unix::SourceFd;
-use mio::{Events, Poll};
+use mio::{Events, Poll, Waker};
 use socket2::Socket;
 
-use super::{Dialed, Interest, Reactor, Share, Slot, Token, Until, Wake, Watch, Way};
+use super::{Dialed, Interest, ROOM_WAKE, Reactor, Share, Slot, Token, Until, Wake, Watch, Way};
 use crate::sys::clock::Alarm;
 use crate::sys::socket::disconnect;
 
@@ -33,6 +33,10 @@ impl Reactor for MioReactor {
         let readable = mio::Interest::READABLE;
         poll.registry().register(&mut SourceFd(&alarm.as_raw_fd()), ALARM, readable)?;
         Ok(Self { poll, alarm, events: Events::with_capacity(EVENTS) })
+    }
+
+    fn waker(&self) -> io::Result<Waker> {
+        Waker::new(self.poll.registry(), mio::Token(ROOM_WAKE.0 as usize))
     }
 
     fn dial(&mut self, way: &Way, socket: &Socket, _: Token) -> io::Result<Dialed> {

@@ -6,6 +6,7 @@ mod uring;
 
 use std::io;
 
+use ::mio::Waker;
 use socket2::Socket;
 
 use super::waiting::Slot;
@@ -17,6 +18,9 @@ pub(super) use self::uring::UringReactor;
 /// A reactor's name for one attempt: its slot, and which of the slot's attempts it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Token(pub u64);
+
+/// Names no attempt: clients that waited for room go on.
+pub const ROOM_WAKE: Token = Token(u64::MAX - 1);
 
 /// Something happened to a socket.
 #[derive(Debug, Clone, Copy)]
@@ -85,6 +89,12 @@ pub trait Reactor: Sized {
     /// # Errors
     /// EMFILE, ENOMEM, and that there is nothing of the kind here.
     fn new(share: &Share) -> io::Result<Self>;
+
+    /// What ends a wait from another thread, which then tells [`ROOM_WAKE`].
+    ///
+    /// # Errors
+    /// EMFILE; `Unsupported` where the reactor has none.
+    fn waker(&self) -> io::Result<Waker>;
 
     /// Connects the socket.
     ///

@@ -3,6 +3,7 @@
 
 use std::io;
 
+use mio::Waker;
 use socket2::Socket;
 
 use super::{Dialed, Interest, Reactor, Share, Slot, Token, Until, Wake, Watch, Way};
@@ -27,6 +28,10 @@ impl Reactor for UringReactor {
         let (most, _) = limits::descriptors()?;
         let places = most.min(share.slots as u64) as u32;
         Ok(Self { ring: Ring::new(places)? })
+    }
+
+    fn waker(&self) -> io::Result<Waker> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 
     fn dial(&mut self, way: &Way, socket: &Socket, token: Token) -> io::Result<Dialed> {

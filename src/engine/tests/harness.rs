@@ -12,7 +12,7 @@ use crate::engine::{
 };
 use crate::load::Schedule;
 use crate::measure::{Ending, Event, Outcome, Record};
-use crate::scenario::plan::{Client, Exchange, Lifecycle, Load, ReplyEnd};
+use crate::scenario::plan::{Client, Exchange, Lifecycle, Load, ReplyEnd, WhenFull};
 use crate::sys::clock;
 use crate::sys::permit::PermittedAddr;
 use crate::sys::socket::Dialer;
@@ -94,6 +94,8 @@ pub struct Case {
     engine: Kind,
     pub script: Script,
     pub schedule: Schedule,
+    pub when_full: WhenFull,
+    pub fast_open: bool,
     pub lifecycle: Lifecycle,
     pub timeout: u64,
     pub slots: usize,
@@ -109,11 +111,14 @@ pub struct Case {
 }
 
 impl Case {
-    fn new(script: Script, schedule: Schedule) -> Self {
+    /// One load on epoll.
+    pub fn new(script: Script, schedule: Schedule) -> Self {
         Self {
             engine: Kind::Mio,
             script,
             schedule,
+            when_full: WhenFull::Fail,
+            fast_open: false,
             lifecycle: Lifecycle::Fresh,
             timeout: 4000 * MS,
             slots: 256,
@@ -168,6 +173,8 @@ impl Case {
             seed: 1,
             start: 0,
             timeout: self.timeout,
+            when_full: self.when_full,
+            fast_open: self.fast_open,
             lifecycle: self.lifecycle,
             index,
             workers: self.workers,

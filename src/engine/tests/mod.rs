@@ -2,6 +2,7 @@
 
 mod harness;
 mod peers;
+mod room;
 
 use std::time::{Duration, Instant};
 

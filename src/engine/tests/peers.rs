@@ -9,8 +9,10 @@ use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
 
+use crate::sys::endpoint::Endpoint;
 use crate::sys::permit::{PermittedAddr, Policy};
-use crate::sys::socket::listen;
+use crate::sys::socket::{accept, listen};
+use crate::units::{UnixKind, UnixName};
 
 /// A server on loopback, until it is dropped.
 pub struct Peer {
@@ -18,7 +20,7 @@ pub struct Peer {
     accepted: Arc<AtomicU64>,
     stop: Arc<AtomicBool>,
     /// What only has to stay open.
-    _socket: Option<Socket>,
+    socket: Option<Socket>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -94,6 +96,33 @@ impl Peer {
         Self::holding(listener)
     }
 
+    /// Listens on an abstract name and never accepts.
+    pub fn unix(kind: UnixKind, backlog: i32) -> Self {
+        Self::holding(listen(unnamed(kind), backlog).expect("a listener"))
+    }
+
+    /// Sends back what it reads, one client after the other.
+    pub fn echoing_on_unix() -> Self {
+        let listener = listen(unnamed(UnixKind::Stream), 128).expect("a listener");
+        listener.set_nonblocking(false).expect("a blocking listener");
+        let address = permitted(&listener);
+        thread::spawn(move || {
+            // It ends with the process: nobody else knows its name.
+            while let Ok((mut stream, _)) = listener.accept() {
+                let mut buffer = [0; 64];
+                while let Ok(count @ 1..) = stream.read(&mut buffer) {
+                    let _ = stream.write_all(&buffer[..count]);
+                }
+            }
+        });
+        Self { address, accepted: Arc::default(), stop: Arc::default(), socket: None, thread: None }
+    }
+
+    /// Accepts one connection, if one waits, and closes it.
+    pub fn take_one(&self) {
+        let _ = self.socket.as_ref().map(accept);
+    }
+
     /// Has a port and does not listen on it; nobody else can take it meanwhile.
     pub fn refusing() -> Self {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
@@ -111,7 +140,7 @@ impl Peer {
             address: permitted(&socket),
             accepted: Arc::default(),
             stop: Arc::default(),
-            _socket: Some(socket),
+            socket: Some(socket),
             thread: None,
         }
     }
@@ -134,7 +163,7 @@ impl Peer {
                 thread::spawn(move || serve(stream));
             }
         });
-        Self { address, accepted, stop, _socket: None, thread: Some(thread) }
+        Self { address, accepted, stop, socket: None, thread: Some(thread) }
     }
 }
 
@@ -143,7 +172,7 @@ impl Drop for Peer {
         let Some(thread) = self.thread.take() else { return };
         self.stop.store(true, Ordering::SeqCst);
         // Wakes the accepting thread up.
-        if TcpStream::connect(self.address.get()).is_ok() {
+        if TcpStream::connect(self.address.get().inet().expect("an address of TCP")).is_ok() {
             let _ = thread.join();
         }
     }
@@ -153,7 +182,11 @@ fn anywhere() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 0))
 }
 
+fn unnamed(kind: UnixKind) -> Endpoint {
+    Endpoint::Unix(kind, UnixName::UNNAMED)
+}
+
 fn permitted(socket: &Socket) -> PermittedAddr {
-    let address = socket.local_addr().expect("an address").as_socket().expect("of IPv4");
+    let address = Endpoint::of(socket).expect("an address");
     Policy::default().permit(address).expect("loopback is permitted")
 }

@@ -206,7 +206,11 @@ fn ledger(sheet: &mut Sheet, cell: &CellResult) {
 
 fn trust(sheet: &mut Sheet, cell: &CellResult) {
     let validity = &cell.validity;
-    let resolution = human_nanos(validity.resolution);
+    let mut resolution = human_nanos(validity.resolution);
+    if validity.observer_error_p99 == 0 {
+        // Of AF_UNIX the kernel tells no time of its own to compare with.
+        resolution.push_str(" (of lag alone)");
+    }
     if validity.is_valid() {
         let kept = validity.achieved_ratio * 100.0;
         let text = format!("resolution {resolution}, rate kept {kept:.1} %");

@@ -21,6 +21,12 @@ pub struct Load {
     pub timeout: Span,
     /// Whether each attempt has a socket of its own.
     pub lifecycle: Lifecycle,
+    /// What a client does when the queue of an AF_UNIX listener is full.
+    #[serde(default)]
+    pub when_full: WhenFull,
+    /// Whether the first message goes with the SYN (RFC 7413); requests over TCP only.
+    #[serde(default)]
+    pub fast_open: bool,
     /// How the client closes.
     pub close: Close,
     /// Local ports that clients may use; `None` leaves the choice to the kernel.
@@ -45,6 +51,8 @@ impl Load {
             start: Span::default(),
             timeout: Span::from_millis(4000),
             lifecycle: Lifecycle::Fresh,
+            when_full: WhenFull::Fail,
+            fast_open: false,
             close: Close::Rst,
             ports: None,
             workers: None,
@@ -240,6 +248,19 @@ pub enum Lifecycle {
     /// `connect(AF_UNSPEC)` resets the connection and the socket connects again: 1.4 to 1.6 times
     /// the rate, and another load on the target. Never compared with `fresh`.
     Recycle,
+}
+
+/// What a client does when the queue of an AF_UNIX listener is full.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum WhenFull {
+    /// Its attempt ends: EAGAIN, class `again`.
+    #[default]
+    Fail,
+    /// It waits for room in a blocking `connect()`, at most for the load's timeout.
+    Wait,
 }
 
 /// How the client closes.

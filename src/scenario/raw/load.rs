@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::words::text_or_table;
 use crate::scenario::at::At;
-use crate::scenario::plan::{After, EngineChoice, Lifecycle, VanishHow};
+use crate::scenario::plan::{After, EngineChoice, Lifecycle, VanishHow, WhenFull};
 use crate::units::{Ports, Rate, Ratio, Span};
 
 /// One stream of clients: what each attempt does, and when attempts are wanted.
@@ -64,6 +64,13 @@ pub struct Load {
     /// What drives the clients: "auto" (epoll, or io_uring where more connections are held than the
     /// process may have descriptors), "mio" (epoll), "io_uring" or "processes". Default: "auto".
     pub engine: Option<At<EngineChoice>>,
+    /// With an AF_UNIX transport, what a client does when the listener's queue is full: "fail" (its
+    /// connect() does not block, and ends as `again`) or "wait" (it blocks, at most for `timeout`).
+    /// Default: "fail".
+    pub when_full: Option<At<WhenFull>>,
+    /// request: send the first message with the SYN (TCP Fast Open, RFC 7413). Our own target then
+    /// needs net.ipv4.tcp_fastopen = 3 under [lab.sysctl]. Default: false.
+    pub fast_open: Option<At<bool>>,
     /// Local ports that clients may use, such as "40000-40999" (IP_LOCAL_PORT_RANGE, Linux 6.3 and
     /// later); only those inside net.ipv4.ip_local_port_range. Default: the kernel's choice.
     pub ports: Option<At<Ports>>,

@@ -56,7 +56,7 @@ pub struct Lab {
     /// "veth" (each in its own, with a virtual Ethernet pair in between). Default: "loopback".
     pub link: Option<At<Link>>,
     /// Address family: "ipv4" or "ipv6". Default: "ipv4".
-    pub family: Option<Family>,
+    pub family: Option<At<Family>>,
     /// Number of client source addresses, 1 to 4096. Each has its own local ports. Default: 1.
     pub sources: Option<At<u16>>,
     /// Kernel settings of the lab by their dotted names, such as `net.core.somaxconn = 64`.

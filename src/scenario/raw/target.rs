@@ -5,16 +5,20 @@ use serde::{Deserialize, Deserializer};
 
 use super::words::{Accept, Reply, text_or_table};
 use crate::scenario::at::At;
-use crate::scenario::plan::{Closer, ServiceTime};
+use crate::scenario::plan::{Closer, ServiceTime, Transport};
 use crate::units::{Backlog, Span};
 
 /// The server under test: our own unless `address` names one of yours.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a table, [target]")]
 pub struct Target {
-    /// `host:port` of a server of yours; keys of our own server are then ignored. With
+    /// `host:port`, `unix:/path` or `unix:@name` of a server of yours; keys of our own server are then ignored. With
     /// `command`: where the server that it starts listens and is reached.
     pub address: Option<At<String>>,
+    /// What carries the connections: "tcp", "unix-stream" or "unix-seqpacket". Our own server
+    /// then listens on an abstract name that the kernel chooses. Default: "tcp", or "unix-stream"
+    /// where `address` begins with "unix:".
+    pub transport: Option<At<Transport>>,
     /// Command that starts `loadgen serve` elsewhere and carries its standard input and output,
     /// such as ["ssh", "host", "loadgen", "serve", "--stdio"].
     pub command: Option<At<Vec<String>>>,

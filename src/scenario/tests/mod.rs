@@ -3,6 +3,7 @@
 mod hostile;
 mod preflight;
 mod problems;
+mod transport;
 
 use std::io;
 use std::path::Path;

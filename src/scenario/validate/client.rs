@@ -170,7 +170,8 @@ pub(super) fn check_keys(raw: &raw::Load, kind: Kind, problems: &mut Problems) {
 }
 
 fn greet(raw: &raw::Load, kind: Kind, target: &Target, problems: &mut Problems) -> bool {
-    let default = kind == Kind::Request && !external(target);
+    let fast_open = raw.fast_open.as_ref().is_some_and(|written| *written.get());
+    let default = kind == Kind::Request && !external(target) && !fast_open;
     let Some(written) = &raw.greet else { return default };
     if *written.get() && external(target) {
         problems.notice(

@@ -48,7 +48,7 @@ pub(super) fn lab(raw: Option<&raw::Lab>, target: &Target, problems: &mut Proble
     }
     Lab {
         link,
-        family: raw.family.unwrap_or(Family::Ipv4),
+        family: raw.family.as_ref().map_or(Family::Ipv4, |family| *family.get()),
         sources: number("sources", raw.sources.as_ref(), 1, 1..=4096, problems),
         strangers: 0,
         sysctl: settings(raw.sysctl.as_ref(), outside.as_ref(), problems),

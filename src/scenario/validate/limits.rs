@@ -166,6 +166,7 @@ fn metric_of(
         let help = match metric {
             Metric::QueueWait => "our own target measures it where a load has greet = true",
             Metric::Service => "only our own target measures it",
+            Metric::KernelRtt | Metric::ObserverError => "the kernel tells it of TCP only",
             _ => "it is measured where a load has client = \"request\"",
         };
         problems.error(key.span(), format!("nothing here measures `{metric}`"), help);
@@ -179,6 +180,7 @@ fn measures(cell: &Cell, metric: Metric, load: Option<&str>) -> bool {
     let mut loads = cell.loads.iter().filter(|l| load.is_none_or(|name| l.name == name));
     match metric {
         Metric::Service => own,
+        Metric::KernelRtt | Metric::ObserverError => cell.target.transport().is_tcp(),
         Metric::QueueWait => own && loads.any(|load| load.client.greets()),
         Metric::Request | Metric::RequestService => {
             loads.any(|load| load.client.exchange().is_some())

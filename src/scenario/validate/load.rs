@@ -5,12 +5,12 @@ use std::time::Duration;
 use crate::scenario::at::At;
 use crate::scenario::diagnostic::Problems;
 use crate::scenario::plan::{
-    After, Client, Close, EngineChoice, Lifecycle, Load, Target, Vanish, VanishHow,
+    After, Client, Close, EngineChoice, Lifecycle, Load, Target, Vanish, VanishHow, WhenFull,
 };
 use crate::scenario::raw::{self, Kind};
 use crate::units::Span;
 
-use super::{Files, LONGEST_CELL, client, number, schedule, span};
+use super::{Files, LONGEST_CELL, client, number, schedule, span, transport};
 
 /// Default of `timeout`: longer than two SYN retries on every Linux.
 const TIMEOUT: Span = Span::from_millis(4000);
@@ -28,7 +28,8 @@ pub(super) fn load(
     let raw = at.get();
     let range = Duration::from_nanos(1)..=LONGEST_TIMEOUT;
     let timeout = span("timeout", raw.timeout.as_ref(), TIMEOUT, range, problems);
-    notice_short(raw.timeout.as_ref(), problems);
+    transport::check_load(raw, target, problems);
+    notice_short(raw.timeout.as_ref().filter(|_| target.transport().is_tcp()), problems);
     let whole = Duration::ZERO..=LONGEST_CELL;
     let start = span("start", raw.start.as_ref(), Span::default(), whole, problems);
     let kind = client::kind(raw);
@@ -48,6 +49,8 @@ pub(super) fn load(
         start,
         timeout,
         lifecycle,
+        when_full: raw.when_full.as_ref().map_or(WhenFull::Fail, |when| *when.get()),
+        fast_open: raw.fast_open.as_ref().is_some_and(|written| *written.get()),
         close: close(raw, &client, lifecycle, problems),
         ports: raw.ports.as_ref().map(|ports| *ports.get()),
         workers: raw

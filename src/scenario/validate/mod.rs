@@ -10,6 +10,7 @@ mod load;
 mod message;
 mod schedule;
 mod target;
+mod transport;
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
@@ -66,6 +67,10 @@ impl<'f> Files<'f> {
 pub(super) fn cell(raw: &Scenario, files: &Files, problems: &mut Problems) -> Option<Cell> {
     let target = target::target(raw.target.as_ref(), wishes(raw), problems);
     let mut lab = lab::lab(raw.lab.as_ref(), &target, problems);
+    if let Some(raw) = &raw.lab {
+        transport::check_lab(raw, &lab, target.transport(), problems);
+    }
+    transport::notice_fast_open(raw.load.as_deref().unwrap_or_default(), &lab, &target, problems);
     let loads = loads(raw, &target, files, problems);
     lab.strangers = strangers(raw, problems);
     (!loads.is_empty()).then(|| Cell { name: String::new(), axes: Vec::new(), lab, target, loads })

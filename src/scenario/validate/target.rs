@@ -9,7 +9,7 @@ use crate::scenario::plan::{AcceptPace, Closer, Reply, Serve, ServiceTime, Targe
 use crate::scenario::raw;
 use crate::units::{Backlog, Span};
 
-use super::{LONGEST_CELL, Wishes, number, span};
+use super::{LONGEST_CELL, Wishes, number, span, transport};
 
 /// At most this many windows of time.
 const MOST_STALLS: usize = 100;
@@ -50,7 +50,9 @@ pub(super) fn target(
     match (address, command) {
         (Some(address), None) => {
             notice_ignored(address, table, problems);
-            Target::External { address: address.get().clone(), sample: serve.sample }
+            let (transport, sample) = (serve.transport, serve.sample);
+            let address = transport::complete(address.get(), transport);
+            Target::External { address, transport, sample }
         }
         (address, command) => {
             if let (None, Some(command)) = (address, command) {
@@ -83,10 +85,12 @@ fn notice_ignored(address: &At<String>, table: &raw::Target, problems: &mut Prob
 }
 
 fn serve(raw: &raw::Target, wishes: Wishes, problems: &mut Problems) -> Serve {
+    let transport = transport::transport(raw, problems);
     let default_reply = if wishes.requests { Reply::Echo } else { Reply::None };
     let default_close = if wishes.server_closes { Closer::Server } else { Closer::Client };
     let sample_range = Duration::from_micros(100)..=Duration::from_secs(1);
     Serve {
+        transport,
         backlog: raw.backlog.as_ref().map_or(Backlog(128), |backlog| *backlog.get()),
         acceptors: number("acceptors", raw.acceptors.as_ref(), 1, 1..=64, problems),
         accept: raw.accept.as_ref().map_or(AcceptPace::Asap, |accept| accept.get().0),
@@ -172,6 +176,9 @@ fn service(raw: Option<&At<raw::Service>>, problems: &mut Problems) -> ServiceTi
 /// The form only: who may be reached is checked on the resolved address, elsewhere.
 fn check_address(address: &At<String>, problems: &mut Problems) {
     let text = address.get();
+    if let Some(name) = transport::unix_name(text) {
+        return transport::check_name(address, name, problems);
+    }
     let parts = text.rsplit_once(':');
     let host_is_sound = |host: &str| {
         let inner = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
@@ -190,7 +197,7 @@ fn check_address(address: &At<String>, problems: &mut Problems) {
         problems.error(
             address.span(),
             format!("\"{text}\" is not an address"),
-            "write host and port, such as \"127.0.0.1:8081\" or \"[::1]:8081\"",
+            "write host and port, such as \"127.0.0.1:8081\" or \"[::1]:8081\", or unix:/path",
         );
     }
 }

@@ -4,6 +4,10 @@ fn policy(allow: &[&str]) -> Policy {
     Policy::new(allow.iter().map(|range| range.parse().unwrap()).collect())
 }
 
+fn ip_of(address: PermittedAddr) -> IpAddr {
+    address.get().inet().expect("an address of TCP").ip()
+}
+
 fn addr(ip: &str) -> SocketAddr {
     SocketAddr::new(ip.parse().unwrap(), 80)
 }
@@ -75,7 +79,7 @@ fn allow_covers_private_and_link_local_ranges_and_nothing_else() {
         assert!(policy.permit(addr(ip)).is_err(), "{ip}");
     }
     let zoned: SocketAddr = "[fe80::1%3]:80".parse().unwrap();
-    assert_eq!(policy.permit(zoned).unwrap().get(), zoned);
+    assert_eq!(policy.permit(zoned).unwrap().get().inet(), Some(zoned));
 }
 
 #[test]
@@ -98,7 +102,7 @@ fn errors_name_address_class_and_remedy() {
     );
     assert!(text("8.8.8.8").contains("public address. No option permits load on public hosts"));
     assert!(text("0.0.0.0").contains("such as 127.0.0.1"));
-    let port = policy(&[]).permit("127.0.0.1:0".parse().unwrap()).unwrap_err();
+    let port = policy(&[]).permit("127.0.0.1:0".parse::<Endpoint>().unwrap()).unwrap_err();
     assert!(port.to_string().contains("port 0"));
 }
 
@@ -137,12 +141,12 @@ fn ranges_parse_or_say_what_would_be_right() {
 fn names_are_judged_by_what_they_resolve_to() {
     let none = policy(&[]);
     for name in ["localhost:80", "127.0.0.1:80", "[::1]:80", "[::ffff:127.0.0.1]:80"] {
-        assert!(none.resolve_and_permit(name).unwrap().get().ip().is_loopback(), "{name}");
+        assert!(ip_of(none.resolve_and_permit(name).unwrap()).is_loopback(), "{name}");
     }
     // Forms that resolvers read differently: refused, or loopback after all; never another host.
     for name in ["2130706433:80", "0x7f.1:80", "127.1:80", "017700000001:80"] {
         if let Ok(permitted) = none.resolve_and_permit(name) {
-            assert!(permitted.get().ip().is_loopback(), "{name} went to {permitted}");
+            assert!(ip_of(permitted).is_loopback(), "{name} went to {permitted}");
         }
     }
     let refused = [
@@ -169,4 +173,17 @@ fn names_are_judged_by_what_they_resolve_to() {
         assert!(none.resolve_and_permit(name).is_err(), "{name}");
     }
     assert!(none.resolve_and_permit(&format!("{}:80", "a".repeat(100_000))).is_err());
+}
+
+#[test]
+fn sockets_of_this_host_are_permitted_by_their_names() {
+    let none = policy(&[]);
+    for name in ["unix:/run/x.sock", "unix:./x", "unix:@x", "unix-seqpacket:@x"] {
+        assert_eq!(none.resolve_and_permit(name).unwrap().to_string(), name);
+    }
+    for name in ["unix:", "unix:@", "unix:x.sock", "unix:/a\0b"] {
+        assert!(none.resolve_and_permit(name).is_err(), "{name}");
+    }
+    let unnamed = none.permit("unix:".parse::<Endpoint>().unwrap()).unwrap_err().to_string();
+    assert!(unnamed.contains("unix:@name"), "{unnamed}");
 }
