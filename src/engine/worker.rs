@@ -142,7 +142,12 @@ impl<R: Reactor> Worker<R> {
         loop {
             self.wanted_until = self.now();
             self.issue_due();
-            let now = self.now();
+            let mut now = self.now();
+            if R::QUEUES && self.has_chores(now) {
+                // What was issued must not wait for them.
+                self.turn(Until::Now, &mut woken)?;
+                now = self.now();
+            }
             self.end_waits(now);
             self.resume_yielded();
             if now >= self.next_handover || self.records.len() + ROOM > RECORDS {
@@ -156,18 +161,33 @@ impl<R: Reactor> Worker<R> {
             if now >= self.next_look {
                 self.next_look = now + LOOK;
                 if stop.requested() {
-                    return Ok(());
+                    // What was issued has to be called before it can be cut.
+                    return if R::QUEUES { self.turn(Until::Now, &mut woken) } else { Ok(()) };
                 }
             }
-            self.wait(now, &mut woken)?;
-            for wake in woken.drain(..) {
-                if wake.token == ROOM_WAKE {
-                    self.admit();
-                } else if let Some(slot) = self.slots.by_token(wake.token) {
-                    self.ready(slot, wake.errno);
-                }
+            let until = self.patience(now);
+            self.turn(until, &mut woken)?;
+        }
+    }
+
+    /// Waits, and looks after those to whom something happened.
+    fn turn(&mut self, until: Until, woken: &mut Vec<Wake>) -> io::Result<()> {
+        self.reactor.wait(until, woken)?;
+        for wake in woken.drain(..) {
+            if wake.token == ROOM_WAKE {
+                self.admit();
+            } else if let Some(slot) = self.slots.by_token(wake.token) {
+                self.ready(slot, wake.errno);
             }
         }
+        Ok(())
+    }
+
+    /// Whether something is to be done before the next wait that may take time.
+    fn has_chores(&self, now: u64) -> bool {
+        now >= self.next_handover
+            || self.waiting.earliest().is_some_and(|deadline| deadline <= now)
+            || !self.yielded.is_empty()
     }
 
     /// Nanoseconds since the cell's start.
@@ -180,18 +200,17 @@ impl<R: Reactor> Worker<R> {
         self.slots.in_use() == 0 && self.streams.iter_mut().all(|s| s.pacing.is_over(now))
     }
 
-    /// Sleeps until something is due, or only looks where something is due already.
-    fn wait(&mut self, now: u64, woken: &mut Vec<Wake>) -> io::Result<()> {
+    /// When something is due; at once where something is due already.
+    fn patience(&mut self, now: u64) -> Until {
         let next = self.next_handover.min(self.next_look);
         let mut next = next.min(self.waiting.earliest().unwrap_or(u64::MAX));
         for stream in &mut self.streams {
             next = next.min(stream.pacing.next(now).unwrap_or(u64::MAX));
         }
-        let until = match next <= now || !self.yielded.is_empty() {
+        match next <= now || !self.yielded.is_empty() {
             true => Until::Now,
             false => Until::Instant(self.epoch + next),
-        };
-        self.reactor.wait(until, woken)
+        }
     }
 
     /// Issues attempts whose instant has come, the most overdue load first.

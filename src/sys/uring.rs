@@ -24,10 +24,10 @@ const REQUESTS: u32 = 256;
 /// kernel has for watched sockets (`io_uring/io_uring.c`, io_ring_ctx_alloc): with these there are
 /// 256, the most, and [`Ring::cancel`] has to search one of them.
 const COMPLETIONS: u32 = 8192;
-/// Nobody's name: its completions are of no interest.
-const NOBODY: u64 = u64::MAX;
+/// Names that callers do not use. This one's completions concern nobody.
+const NOBODY: u64 = u64::MAX - 0xff;
 /// The name of a socket that is being taken out of its place.
-const TAKEN_OUT: u64 = u64::MAX - 1;
+const TAKEN_OUT: u64 = NOBODY - 1;
 /// Of Linux 6.8, the newest that is asked for.
 const NEEDED: [u8; 5] = [
     opcode::Connect::CODE,
@@ -173,11 +173,17 @@ impl Ring {
         self.queue(request.flags(Flags::SKIP_SUCCESS).user_data(NOBODY))
     }
 
-    /// Completes once, as soon as `socket` is ready; at once where it is already.
+    /// Completes once, as soon as `socket` (or anything else that can be polled) is ready; at once
+    /// where it is already.
     ///
     /// # Errors
     /// As of [`Ring::connect`].
-    pub fn watch(&mut self, socket: &Socket, readiness: Readiness, name: u64) -> io::Result<()> {
+    pub fn watch(
+        &mut self,
+        socket: &impl AsRawFd,
+        readiness: Readiness,
+        name: u64,
+    ) -> io::Result<()> {
         let request = opcode::PollAdd::new(Fd(socket.as_raw_fd()), readiness.mask());
         self.queue(request.build().user_data(name))
     }

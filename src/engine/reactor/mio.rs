@@ -26,6 +26,7 @@ pub struct MioReactor {
 
 impl Reactor for MioReactor {
     const ONCE: bool = false;
+    const QUEUES: bool = false;
 
     fn new(_: &Share) -> io::Result<Self> {
         let poll = Poll::new()?;

@@ -84,6 +84,9 @@ pub trait Reactor: Sized {
     /// begins is told then as well.
     const ONCE: bool;
 
+    /// Whether what is dialed is called by the next wait only.
+    const QUEUES: bool;
+
     /// A reactor for the sockets of `share`. It belongs to the calling thread.
     ///
     /// # Errors

@@ -2,36 +2,43 @@
 //! recycled, watches, and waits.
 
 use std::io;
+use std::time::Duration;
 
-use mio::Waker;
+use mio::{Events, Poll, Waker};
 use socket2::Socket;
 
-use super::{Dialed, Interest, Reactor, Share, Slot, Token, Until, Wake, Watch, Way};
+use super::{Dialed, Interest, ROOM_WAKE, Reactor, Share, Slot, Token, Until, Wake, Watch, Way};
 use crate::sys::clock;
 use crate::sys::limits;
 use crate::sys::uring::{Patience, Readiness, Ring};
 
-/// Events that one wait brings at most; more wait in the ring.
-const EVENTS: usize = 256;
+/// Events that one wait brings at most; more wait in the ring. A pass may wait twice.
+const EVENTS: usize = 128;
 
 /// A ring with a place for each slot, as far as it is granted.
 #[derive(Debug)]
 pub struct UringReactor {
     ring: Ring,
+    /// Other threads' wakers are mio's: the ring watches a poll of theirs.
+    wakers: Poll,
+    roused: Events,
 }
 
 impl Reactor for UringReactor {
     const ONCE: bool = true;
+    const QUEUES: bool = true;
 
     fn new(share: &Share) -> io::Result<Self> {
         // More of them are not granted to one ring.
         let (most, _) = limits::descriptors()?;
         let places = most.min(share.slots as u64) as u32;
-        Ok(Self { ring: Ring::new(places)? })
+        let (mut ring, wakers) = (Ring::new(places)?, Poll::new()?);
+        ring.watch(&wakers, Readiness::Arrival, ROOM_WAKE.0)?;
+        Ok(Self { ring, wakers, roused: Events::with_capacity(1) })
     }
 
     fn waker(&self) -> io::Result<Waker> {
-        Err(io::ErrorKind::Unsupported.into())
+        Waker::new(self.wakers.registry(), mio::Token(0))
     }
 
     fn dial(&mut self, way: &Way, socket: &Socket, token: Token) -> io::Result<Dialed> {
@@ -89,7 +96,13 @@ impl Reactor for UringReactor {
         while woken.len() < EVENTS
             && let Some(completion) = self.ring.completed()
         {
-            woken.push(Wake { token: Token(completion.name), errno: completion.errno });
+            let token = Token(completion.name);
+            if token == ROOM_WAKE {
+                // Its edge is told once; reading it makes room for the next one.
+                self.wakers.poll(&mut self.roused, Some(Duration::ZERO))?;
+                self.ring.watch(&self.wakers, Readiness::Arrival, ROOM_WAKE.0)?;
+            }
+            woken.push(Wake { token, errno: completion.errno });
         }
         Ok(())
     }

@@ -23,7 +23,6 @@ macro_rules! on_each_engine {
             $(#[test] fn $case() { super::$case(super::Kind::Mio); })+
         }
 
-        #[cfg(target_os = "linux")]
         mod io_uring {
             $(#[test] fn $case() {
                 if crate::sys::uring::tests::can_run(stringify!($case)) {
@@ -332,7 +331,6 @@ fn clients_without_a_place_do_not_spin(engine: Kind) {
 }
 
 /// Ten times as many connections as descriptors: all are held, and all talk at once.
-#[cfg(target_os = "linux")]
 #[test]
 fn held_connections_need_no_descriptor() {
     if !crate::sys::uring::tests::can_run("held_connections_need_no_descriptor") {
@@ -348,7 +346,6 @@ fn held_connections_need_no_descriptor() {
     assert!(run.ends().all(|end| end >= 700 * MS));
 }
 
-#[cfg(target_os = "linux")]
 #[test]
 fn short_pauses_are_not_worth_giving_a_descriptor_up() {
     if !crate::sys::uring::tests::can_run("short_pauses_are_not_worth_giving_a_descriptor_up") {
