@@ -25,12 +25,13 @@ fn cost(plan: &Plan) -> String {
         None => "as many as the target lets through".to_owned(),
     };
     format!(
-        "cost: attempts {attempts}; sockets at once: {} if the target answers, {} at worst;\n      \
-         ports {} at worst; {:.0} s at most; kernel memory {} at worst\n",
+        "cost: attempts {attempts}; {:.0} s at most; ports {} at worst;\n      \
+         sockets at once: {} if the target answers, {} at worst;\n      \
+         kernel memory {} at worst\n",
+        cost.seconds,
+        cost.source_ports,
         cost.certain_sockets,
         cost.peak_sockets,
-        cost.source_ports,
-        cost.seconds,
         crate::units::Bytes(cost.memory_bytes.next_multiple_of(1024)),
     )
 }

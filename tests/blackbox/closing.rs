@@ -79,5 +79,6 @@ attempts = 50
     assert_eq!((number(load, "replies"), number(load, "endings.done")), (50, 50), "{load}");
     // The target's FIN comes when it has served.
     let close = metric(&cell, "load", "close").expect("FIN to FIN");
-    assert!(number(&close, "summary.min") >= 20_000_000, "{close}");
+    // (A histogram tells the lower end of its bucket.)
+    assert!(number(&close, "summary.min") >= 19_900_000, "{close}");
 }

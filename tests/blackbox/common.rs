@@ -347,14 +347,14 @@ pub fn ledgers_add_up(cell: &Value) -> u64 {
 #[track_caller]
 pub fn nothing_unexplained(cell: &Value) {
     assert_eq!(cell["ledger"]["unexplained"], 0, "{}", cell["ledger"]);
-    // A step is a final ACK that a full queue dropped. ListenOverflows counts these beside the
-    // SYNs that were dropped, and each SYN retransmit answers one of the latter.
+    // A step is a final ACK that a full queue dropped. ListenDrops counts these beside the SYNs
+    // that were dropped, whichever queue was full; each SYN retransmit answers one of the latter.
     let loads = cell["loads"].as_array().unwrap().iter();
     let retransmits: u64 = loads.map(|load| number(load, "syn_retransmits")).sum();
     let steps = cell["ledger"]["steps"].as_array().unwrap().iter();
     let explained: u64 = steps.map(|step| step["count"].as_i64().unwrap().unsigned_abs()).sum();
-    let overflows = grown(cell, "ListenOverflows");
-    assert!(overflows >= retransmits + explained, "{overflows} overflows; {}", cell["ledger"]);
+    let drops = grown(cell, "ListenDrops");
+    assert!(drops >= retransmits + explained, "{drops} drops; {}", cell["ledger"]);
 }
 
 /// By how much a counter grew in the target's namespace.

@@ -7,6 +7,13 @@ use super::common::{Running, lab_or_skip, measure, number};
 fn shortened(name: &str) -> &'static [&'static str] {
     match name {
         "backlog" => &["load.duration=1s", "load.timeout=1200ms"],
+        "synflood" => &[
+            "target.backlog=64",
+            "load.ordinary.duration=3s",
+            "load.flood.start=500ms",
+            "load.flood.duration=1s",
+        ],
+        "hold" => &["load.held.connections=2000", "load.held.hold=1s", "load.ordinary.duration=1s"],
         "clean" => &["load.duration=1s"],
         "serial-chat" => &["load.think=20ms"],
         "stall" => &["load.duration=1s", "target.stall=[{ from = \"0s\", to = \"0.8s\" }]"],

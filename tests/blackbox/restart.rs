@@ -87,9 +87,9 @@ fn without_reuse_of_the_address_old_connections_delay_the_new_listener() {
     // The last of the 20 leaves at 880 ms.
     let (_bench, _, cell, restart) = restarted(HELD, &[]);
     let gap = restart["gap_s"].as_f64().unwrap();
-    assert!((0.25..0.45).contains(&gap), "{restart}");
+    assert!((0.15..0.45).contains(&gap), "{restart}");
     let failed = number(&restart, "errors.EADDRINUSE");
-    assert!((8..=20).contains(&failed), "{restart}");
+    assert!((4..=20).contains(&failed), "{restart}");
     assert_eq!(number(&cell, "loads.0.endings.done"), 20);
     let late = &cell["loads"][1]["outcomes"];
     assert!(number(late, "refused") >= 5 && number(late, "ok") >= 20, "{late}");

@@ -14,26 +14,28 @@ fn time_wait_stands_where_closing_began() {
 name = "first"
 lab = { link = "veth" }
 [target]
-close = "server"
 reply = "none"
 [[load]]
+client = "churn"
 rate = "300/s"
 duration = "1s"
-close = "fin"
 [sweep]
-target.close = ["client", "server"]
+load.close = ["fin-client", "fin-server"]
 "#;
     let (_bench, result) = measure(scenario, &["--lab", "require"]);
     let rows = result.table("timeline.csv");
     for cell in result.cells() {
         nothing_unexplained(&cell);
         let peak = |end: &str| number(&cell, &format!("sockets.{end}.peak.time_wait"));
-        let clients_close = cell["name"].as_str().unwrap().ends_with("client");
+        let clients_close = cell["name"].as_str().unwrap().ends_with("fin-client");
         let ends = if clients_close { ["client", "target"] } else { ["target", "client"] };
-        assert_eq!([peak(ends[0]), peak(ends[1])], [300, 0], "{}", cell["sockets"]);
+        // The kernel lets a new connection take the place of one that waits (TWRecycled).
+        assert!((295..=300).contains(&peak(ends[0])), "{}", cell["sockets"]);
+        assert_eq!(peak(ends[1]), 0, "{}", cell["sockets"]);
         let last = rows.iter().rfind(|row| cell["name"] == row["cell"].as_str()).unwrap();
         let column = |end: &str| last[&format!("{end}_time_wait")].clone();
-        assert_eq!([column(ends[0]), column(ends[1])], ["300", "0"]);
+        assert_eq!(column(ends[0]), peak(ends[0]).to_string());
+        assert_eq!(column(ends[1]), "0");
         for end in ends {
             cheap(&cell["sockets"][end]);
         }
