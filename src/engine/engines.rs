@@ -32,8 +32,9 @@ impl Engine for MioEngine {
 /// in one worker as its share has slots, which may be RLIMIT_NOFILE. Where
 /// [`available`](crate::sys::uring::available) refuses, so does this.
 ///
-/// Attempts that are due together are connected by one system call and looked at after it: what
-/// the first of them waits for the others is part of its `connect_service` and `observer_error`.
+/// Clients of a closed loop that are due together are connected by one system call and looked at
+/// after it: what the first of them waits for the others is part of its `connect_service` and
+/// `observer_error`. Those of an open loop have a call each.
 #[derive(Debug)]
 pub struct IoUringEngine {
     /// Ends it early.

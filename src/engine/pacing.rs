@@ -67,6 +67,11 @@ impl Pacing {
         }
     }
 
+    /// Whether attempts are wanted whatever becomes of others.
+    pub fn is_open(&self) -> bool {
+        matches!(self, Self::Open { .. })
+    }
+
     /// When the next attempt is wanted; `None` when none is known of, or none will be issued.
     pub fn next(&self, now: u64) -> Option<u64> {
         if self.is_over(now) {

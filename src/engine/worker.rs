@@ -141,7 +141,7 @@ impl<R: Reactor> Worker<R> {
         }
         loop {
             self.wanted_until = self.now();
-            self.issue_due();
+            self.issue_due(&mut woken)?;
             let mut now = self.now();
             if R::QUEUES && self.has_chores(now) {
                 // What was issued must not wait for them.
@@ -214,8 +214,8 @@ impl<R: Reactor> Worker<R> {
     }
 
     /// Issues attempts whose instant has come, the most overdue load first.
-    fn issue_due(&mut self) {
-        for _ in 0..BURST {
+    fn issue_due(&mut self, woken: &mut Vec<Wake>) -> io::Result<()> {
+        for issued in 0..BURST {
             // Every attempt reads the clock itself: no need to ask again.
             let now = self.looked;
             let due = self
@@ -224,11 +224,20 @@ impl<R: Reactor> Worker<R> {
                 .enumerate()
                 .filter_map(|(index, stream)| Some((stream.pacing.next(now)?, index)))
                 .min();
-            let Some((_, index)) = due.filter(|(intended, _)| *intended <= now) else { return };
-            let Some(arrival) = self.streams[index].pacing.take(now) else { return };
+            let Some((_, index)) = due.filter(|(intended, _)| *intended <= now) else { break };
+            // Clients of a closed loop go together. Those of an open one are late when several are
+            // due, and must not wait for each other as well.
+            if R::QUEUES && issued > 0 && self.streams[index].pacing.is_open() {
+                self.turn(Until::Now, woken)?;
+                if self.records.len() + ROOM > RECORDS {
+                    break;
+                }
+            }
+            let Some(arrival) = self.streams[index].pacing.take(now) else { break };
             self.streams[index].taken += 1;
             self.issue(index, arrival.number, arrival.offset);
         }
+        Ok(())
     }
 
     fn issue(&mut self, part: usize, number: u64, intended: u64) {
