@@ -58,7 +58,7 @@ pub struct Load {
     /// How clients close: "fin" or "rst"; for client "churn" "fin-client", "fin-server", "rst" or
     /// "half-close". Default: "fin" ("rst" with lifecycle "recycle" and for client "hold");
     /// churn: "fin-client".
-    pub close: Option<At<Close>>,
+    pub close: Option<At<CloseWord>>,
     /// Some clients leave without a word, such as { ratio = "5%", after = "connect", how = "rst" }.
     pub vanish: Option<At<Vanish>>,
     /// What drives the clients: "auto" (epoll, or io_uring where more connections are held than the
@@ -83,13 +83,13 @@ pub struct Load {
     /// hold: how many connections are made, at `rate`.
     pub connections: Option<At<u64>>,
     /// half-open: number of addresses that the clients come from, 1 to 4096, beside those of
-    /// [lab]. Default: 64.
+    /// `lab`. Default: 64.
     pub sources: Option<At<u16>>,
     /// Send identity and instant first, so that our own target can measure `queue_wait`.
     /// Default: true for requests to our own target, else false.
     pub greet: Option<At<bool>>,
-    /// request, churn, hold: what is sent: a text, or { text = "..." }, { hex = "0d0a" } or { file = "path" }
-    /// (relative to the scenario file). At most 64 KiB. Default: "ping\n" for
+    /// request, churn, hold: what is sent: a text, or { text = "..." }, { hex = "0d0a" } or
+    /// { file = "path" } (relative to the scenario file). At most 64 KiB. Default: "ping\n" for
     /// request, nothing for churn and hold.
     pub message: Option<At<Message>>,
     /// Where a reply ends: { length = 5 }, { until = "\r\n" } or "close". Default: as
@@ -120,7 +120,7 @@ pub enum Kind {
 /// How clients close.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Close {
+pub enum CloseWord {
     /// By FIN, without waiting for what follows.
     Fin,
     /// By RST.

@@ -11,7 +11,7 @@ mod words;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-pub use load::{Arrivals, Close, Kind, Load, Message, ReplyEnd, Vanish};
+pub use load::{Arrivals, CloseWord, Kind, Load, Message, ReplyEnd, Vanish};
 pub use maps::{Limits, Sweep, Sysctl};
 pub use target::{Service, Stall, Target};
 pub use words::Reply;

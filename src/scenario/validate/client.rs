@@ -7,7 +7,7 @@ use crate::load::Schedule;
 use crate::scenario::at::At;
 use crate::scenario::diagnostic::Problems;
 use crate::scenario::plan::{Client, Closer, Closing, Exchange, Target};
-use crate::scenario::raw::{self, Close, Kind};
+use crate::scenario::raw::{self, CloseWord, Kind};
 use crate::units::Span;
 
 use super::{Files, LONGEST_CELL, exchange, external, place, schedule, span, surplus};
@@ -198,11 +198,11 @@ fn check_half_open(at: &At<raw::Load>, target: &Target, problems: &mut Problems)
 fn closing(raw: &raw::Load, target: &Target, problems: &mut Problems) -> Closing {
     let Some(written) = &raw.close else { return Closing::FinClient };
     let closing = match written.get() {
-        Close::FinClient => Closing::FinClient,
-        Close::FinServer => Closing::FinServer,
-        Close::Rst => Closing::Rst,
-        Close::HalfClose => Closing::HalfClose,
-        Close::Fin => {
+        CloseWord::FinClient => Closing::FinClient,
+        CloseWord::FinServer => Closing::FinServer,
+        CloseWord::Rst => Closing::Rst,
+        CloseWord::HalfClose => Closing::HalfClose,
+        CloseWord::Fin => {
             problems.error(
                 written.span(),
                 "it is not said whose FIN comes first",

@@ -125,15 +125,15 @@ fn close(raw: &raw::Load, client: &Client, lifecycle: Lifecycle, problems: &mut 
         return if reset { Close::Rst } else { Close::Fin };
     };
     let (title, help) = match (client, lifecycle, *written.get()) {
-        (Client::Churn { .. }, _, raw::Close::Rst) => return Close::Rst,
+        (Client::Churn { .. }, _, raw::CloseWord::Rst) => return Close::Rst,
         // What else is wrong with it is told where the client's kind is read.
         (Client::Churn { .. }, ..) => return Close::Fin,
-        (_, Lifecycle::Recycle, raw::Close::Fin) => (
+        (_, Lifecycle::Recycle, raw::CloseWord::Fin) => (
             "a recycled socket is reset: it cannot close by FIN",
             "remove `close`, or write lifecycle = \"fresh\"",
         ),
-        (.., raw::Close::Rst) => return Close::Rst,
-        (.., raw::Close::Fin) => return Close::Fin,
+        (.., raw::CloseWord::Rst) => return Close::Rst,
+        (.., raw::CloseWord::Fin) => return Close::Fin,
         _ => (
             "only client \"churn\" closes in this way",
             "write close = \"fin\" or \"rst\", or client = \"churn\"",

@@ -27,7 +27,7 @@ pub(super) use load::{latest_end, longest_attempt};
 use super::at::At;
 use super::diagnostic::Problems;
 use super::plan::{Cell, Load, Target};
-use super::raw::{Close, Kind, Scenario};
+use super::raw::{CloseWord, Kind, Scenario};
 use super::table::default_name;
 use crate::units::Span;
 
@@ -98,7 +98,7 @@ fn wishes(raw: &Scenario) -> Wishes {
         }),
         server_closes: loads().any(|load| {
             let close = load.close.as_ref().map(At::get);
-            client::kind(load) == Kind::Churn && close == Some(&Close::FinServer)
+            client::kind(load) == Kind::Churn && close == Some(&CloseWord::FinServer)
         }),
     }
 }

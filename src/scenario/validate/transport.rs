@@ -132,7 +132,7 @@ fn check_wait(raw: &raw::Load, problems: &mut Problems) {
 }
 
 fn check_unix(raw: &raw::Load, problems: &mut Problems) {
-    let close = place(&raw.close).filter(|_| is(&raw.close, raw::Close::Rst));
+    let close = place(&raw.close).filter(|_| is(&raw.close, raw::CloseWord::Rst));
     let lifecycle = place(&raw.lifecycle).filter(|_| is(&raw.lifecycle, Lifecycle::Recycle));
     let fast_open = place(&raw.fast_open).filter(|_| is(&raw.fast_open, true));
     if let Some(place) = place(&raw.client).filter(|_| is(&raw.client, Kind::HalfOpen)) {
