@@ -1,6 +1,7 @@
 //! Load workers: pacing, the hot loop, and what they hand over.
 
 mod attempt;
+mod connecting;
 mod descriptors;
 mod engines;
 mod pacing;
