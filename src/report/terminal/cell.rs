@@ -1,8 +1,8 @@
 //! The table of one cell.
 
 use super::{Sheet, Tone, resolved, sockets, target};
-use crate::measure::Metric;
 use crate::measure::result::{CellResult, LoadResult, MetricResult, Place, Status};
+use crate::measure::{Metric, TargetOutcome};
 use crate::report::text::{shorten, thousands};
 use crate::units::human_nanos;
 
@@ -181,7 +181,9 @@ fn ledger(sheet: &mut Sheet, cell: &CellResult) {
         let count = thousands(step.count.unsigned_abs());
         text.push_str(&format!(" {sign} {count} ({})", step.why));
     }
-    let classes = ledger.target.iter();
+    // A closed listener is rare, and its class of no interest without one.
+    let shown = |class: TargetOutcome, n: u64| class != TargetOutcome::ResetByClose || n > 0;
+    let classes = ledger.target.iter().filter(|(class, n)| shown(**class, **n));
     let classes: Vec<_> = classes.map(|(class, n)| format!("{} {class}", thousands(*n))).collect();
     text.push_str(&format!(" = {}", classes.join(" + ")));
     let tone = if unexplained == 0 { Tone::Plain } else { Tone::Bad };
