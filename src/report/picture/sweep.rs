@@ -260,9 +260,13 @@ fn quantiles(cell: &CellResult) -> (Option<f64>, Option<f64>) {
     (at(50.0), at(99.0))
 }
 
-/// Percentage of the attempts in the wanted classes.
+/// Percentage of the attempts in the wanted classes; those that were to stay half-open do not
+/// count.
 fn share(cell: &CellResult, wanted: impl Fn(Outcome) -> bool) -> Option<f64> {
-    let counts = || cell.loads.iter().flat_map(|load| load.outcomes.iter());
+    let counts = || {
+        let all = cell.loads.iter().flat_map(|load| load.outcomes.iter());
+        all.filter(|(class, _)| **class != Outcome::HalfOpen)
+    };
     let all: f64 = counts().map(|(_, n)| *n as f64).sum();
     let some: f64 = counts().filter(|(class, _)| wanted(**class)).map(|(_, n)| *n as f64).sum();
     (all > 0.0).then(|| some / all * 100.0)
