@@ -13,6 +13,8 @@ pub mod namespace;
 #[cfg_attr(not(target_os = "linux"), path = "netlink_elsewhere.rs")]
 pub mod netlink;
 pub mod permit;
+#[cfg(target_os = "linux")]
+mod sock_diag;
 pub mod socket;
 mod socket_table;
 pub mod tcp_info;

@@ -6,40 +6,26 @@ use std::io;
 use std::os::fd::AsFd;
 use std::os::linux::fs::MetadataExt;
 
-use netlink_packet_core::{
-    NLM_F_DUMP, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR, NLMSG_OVERRUN, NetlinkBuffer,
-    NetlinkHeader, NetlinkMessage, NetlinkPayload, Parseable,
-};
+use netlink_packet_core::Parseable;
 use netlink_packet_sock_diag::SockDiagMessage;
 use netlink_packet_sock_diag::unix::nlas::{Nla, UnixDiagName};
 use netlink_packet_sock_diag::unix::{ShowFlags, StateFlags, UnixRequest, UnixResponse};
-use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_SOCK_DIAG};
 
+use super::sock_diag::{Extent, Questions, rubbish};
 pub use super::unix_table::UnixQueue;
 use crate::units::{UnixKind, UnixName};
 
-/// The kernel fills dumps in pieces of at most 32 KiB (`netlink_dump`, `net/netlink/af_netlink.c`).
-const PIECE: usize = 64 * 1024;
-
-/// A connection to the kernel's table of AF_UNIX sockets, with its buffers.
+/// Asks for the sockets of AF_UNIX.
 #[derive(Debug)]
-pub struct UnixDiag {
-    socket: Socket,
-    buffer: Vec<u8>,
-    request: Vec<u8>,
-    sequence: u32,
-}
+pub struct UnixDiag(Questions);
 
 impl UnixDiag {
     /// Opens one for the calling thread's network namespace.
     ///
     /// # Errors
-    /// `EPROTONOSUPPORT` where the kernel was built without it, `EMFILE`.
+    /// As [`Questions::open`].
     pub fn open() -> io::Result<Self> {
-        let mut socket = Socket::new(NETLINK_SOCK_DIAG)?;
-        socket.bind_auto()?;
-        socket.connect(&SocketAddr::new(0, 0))?;
-        Ok(Self { socket, buffer: vec![0; PIECE], request: Vec::new(), sequence: 0 })
+        Questions::open().map(Self)
     }
 
     /// The queue of one listener, which is a socket of ours. The kernel walks over its table until
@@ -51,8 +37,7 @@ impl UnixDiag {
         // The kernel names it by its inode, of which it tells 32 bits.
         let inode = nix::sys::stat::fstat(listener)?.st_ino;
         let mut queue = UnixQueue::default();
-        self.ask(inode as u32, 0)?;
-        self.answers(|response| queue.add(response))?;
+        self.ask(inode as u32, Extent::One, |response| queue.add(response))?;
         Ok(queue)
     }
 
@@ -65,8 +50,7 @@ impl UnixDiag {
         let file = name.path().and_then(|path| std::fs::metadata(path).ok());
         let file = file.map(|file| file.st_ino() as u32);
         let mut queue = UnixQueue::default();
-        self.ask(0, NLM_F_DUMP)?;
-        self.answers(|response| {
+        self.ask(0, Extent::All, |response| {
             if serves(response, name, file) {
                 match response.header.kind == wire(kind) {
                     true => queue.add(response),
@@ -78,70 +62,22 @@ impl UnixDiag {
     }
 
     /// Asks for one socket by its inode, or for every listener.
-    fn ask(&mut self, inode: u32, dump: u16) -> io::Result<()> {
-        self.sequence = self.sequence.wrapping_add(1);
-        let mut header = NetlinkHeader::default();
-        header.flags = NLM_F_REQUEST | dump;
-        header.sequence_number = self.sequence;
+    fn ask(
+        &mut self,
+        inode: u32,
+        extent: Extent,
+        mut each: impl FnMut(&UnixResponse),
+    ) -> io::Result<()> {
         let request = UnixRequest {
             state_flags: StateFlags::LISTEN,
             inode,
             show_flags: ShowFlags::NAME | ShowFlags::VFS | ShowFlags::RQLEN,
             cookie: [0xff; 8],
         };
-        let mut message = NetlinkMessage::new(
-            header,
-            NetlinkPayload::from(SockDiagMessage::UnixRequest(request)),
-        );
-        message.finalize();
-        self.request.resize(message.buffer_len(), 0);
-        message.serialize(&mut self.request);
-        self.socket.send(&self.request, 0)?;
-        Ok(())
-    }
-
-    /// Reads what answers the last question.
-    fn answers(&mut self, mut each: impl FnMut(&UnixResponse)) -> io::Result<()> {
-        loop {
-            let length = match self.socket.recv(&mut &mut self.buffer[..], 0) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                other => other?,
-            };
-            let mut rest = &self.buffer[..length.min(PIECE)];
-            while !rest.is_empty() {
-                let message = NetlinkBuffer::new_checked(rest).map_err(rubbish)?;
-                let size = message.length() as usize;
-                // A message of an earlier dump that was left in the middle.
-                if message.sequence_number() == self.sequence
-                    && !step(message.message_type(), message.flags(), message.payload(), &mut each)?
-                {
-                    return Ok(());
-                }
-                rest = rest.get(size.next_multiple_of(4)..).unwrap_or(&[]);
-            }
-        }
-    }
-}
-
-/// Takes one message; `false` when it was the last.
-fn step(
-    kind: u16,
-    flags: u16,
-    payload: &[u8],
-    each: &mut impl FnMut(&UnixResponse),
-) -> io::Result<bool> {
-    let code = || Some(i32::from_ne_bytes(payload.get(..4)?.try_into().ok()?));
-    match kind {
-        NLMSG_DONE | NLMSG_ERROR => match code() {
-            Some(code @ ..0) => Err(io::Error::from_raw_os_error(code.wrapping_neg())),
-            _ => Ok(false),
-        },
-        NLMSG_OVERRUN => Err(io::Error::other("the kernel lost messages of a socket dump")),
-        _ => {
-            each(&UnixResponse::parse(payload).map_err(rubbish)?);
-            // What answers for one socket is not followed by an end.
-            Ok(flags & netlink_packet_core::NLM_F_MULTIPART != 0)
-        }
+        self.0.ask(SockDiagMessage::UnixRequest(request), extent, |entry| {
+            each(&UnixResponse::parse(entry).map_err(rubbish)?);
+            Ok(())
+        })
     }
 }
 
@@ -193,10 +129,6 @@ fn wire(kind: UnixKind) -> u8 {
     }
 }
 
-fn rubbish(error: impl std::fmt::Display) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, format!("a socket dump is not readable: {error}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -224,26 +156,14 @@ mod tests {
         assert_eq!(diag.listener(&stale).expect("its queue").limit, 9);
     }
 
-    #[test]
-    fn an_error_carries_its_errno() {
-        for kind in [NLMSG_ERROR, NLMSG_DONE] {
-            let error = step(kind, 0, &(-2i32).to_ne_bytes(), &mut |_| ()).unwrap_err();
-            assert_eq!(error.raw_os_error(), Some(2));
-        }
-        assert!(!step(NLMSG_DONE, 0, &0i32.to_ne_bytes(), &mut |_| ()).unwrap());
-        assert!(step(NLMSG_OVERRUN, 0, &[], &mut |_| ()).is_err());
-    }
-
     proptest! {
         #[test]
-        fn no_bytes_make_it_panic(
-            kind in 0u16..24, bytes in proptest::collection::vec(any::<u8>(), 0..200),
-        ) {
-            let _ = step(kind, 0, &bytes, &mut |listener| {
+        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            if let Ok(listener) = UnixResponse::parse(&bytes) {
                 let mut queue = UnixQueue::default();
-                queue.add(listener);
-                let _ = serves(listener, &UnixName::UNNAMED, None);
-            });
+                queue.add(&listener);
+                let _ = serves(&listener, &UnixName::UNNAMED, None);
+            }
         }
     }
 }
