@@ -2,7 +2,7 @@
 //! by interval, and memory when most connections are open.
 
 use crate::measure::result::{MemoryResult, SocketStates, StatesResult, TargetInterval};
-use crate::observe::memory::{KernelMemory, resident};
+use crate::observe::memory::{KernelMemory, resident, resident_of};
 use crate::observe::states::{Seen, StateWatch};
 use crate::sys::netlink::{End, Families};
 use crate::sys::permit::PermittedAddr;
@@ -14,6 +14,8 @@ pub struct ClientsSide {
     interval: u64,
     states: Vec<Option<SocketStates>>,
     memory: MemoryWatch,
+    /// Worker processes, whose memory is the clients' as well.
+    processes: Vec<u32>,
 }
 
 /// What was seen of the clients' side.
@@ -39,8 +41,14 @@ impl ClientsSide {
             watch,
             interval: interval.max(1),
             states: Vec::new(),
-            memory: MemoryWatch { before: Reading::take(), most: None },
+            memory: MemoryWatch { before: Reading::take(&[]), most: None },
+            processes: Vec::new(),
         }
+    }
+
+    /// Counts the memory of these worker processes as well.
+    pub fn add(&mut self, processes: &[u32]) {
+        self.processes.extend(processes);
     }
 
     /// Ends the intervals that are over at `now`, in nanoseconds since the start of the schedule,
@@ -51,7 +59,8 @@ impl ClientsSide {
             // More than one only where the control plane was held up.
             let seen = self.looked.interval();
             self.states.resize(over, seen);
-            self.memory.note(open, over - 1, Reading::take);
+            let processes = &self.processes;
+            self.memory.note(open, over - 1, || Reading::take(processes));
         }
     }
 
@@ -79,8 +88,11 @@ struct Reading {
 }
 
 impl Reading {
-    fn take() -> Option<Self> {
-        Some(Self { kernel: KernelMemory::read().ok()?, resident: resident().ok()? })
+    fn take(processes: &[u32]) -> Option<Self> {
+        // One that has ended takes none.
+        let others = processes.iter().filter_map(|process| resident_of(*process).ok());
+        let resident = others.fold(resident().ok()?, u64::saturating_add);
+        Some(Self { kernel: KernelMemory::read().ok()?, resident })
     }
 }
 
@@ -166,6 +178,7 @@ mod tests {
             interval: 100,
             states: Vec::new(),
             memory: MemoryWatch::default(),
+            processes: Vec::new(),
         };
         for (now, over) in [(0, 0), (99, 0), (100, 1), (150, 1), (420, 4)] {
             side.tick(now, 5);
