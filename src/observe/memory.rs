@@ -41,20 +41,8 @@ impl KernelMemory {
 /// # Errors
 /// Where `/proc` is not mounted or not Linux's.
 pub fn resident() -> io::Result<u64> {
-    resident_in("/proc/self/status")
-}
-
-/// The same of another process.
-///
-/// # Errors
-/// Where there is no such process any more.
-pub fn resident_of(process: u32) -> io::Result<u64> {
-    resident_in(&format!("/proc/{process}/status"))
-}
-
-fn resident_in(status: &str) -> io::Result<u64> {
-    let missing = || io::Error::new(io::ErrorKind::InvalidData, format!("{status} has no VmRSS"));
-    limits::memory(&fs::read_to_string(status)?, "VmRSS").ok_or_else(missing)
+    limits::memory(&fs::read_to_string("/proc/self/status")?, "VmRSS")
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "/proc/self/status has no VmRSS"))
 }
 
 #[cfg(test)]

@@ -160,7 +160,7 @@ impl Running<'_> {
         let drives = workers::drives(self.cell).map_err(|error| no_threads(&error))?;
         let start_of = Start { epoch, realtime: start };
         let clients = self.start_clients(address, start_of, identity, &drives)?;
-        beside.add(&clients.workers.processes);
+        beside.add(&clients.workers.resident);
         let mut series = TargetSeries::new(self.logs(start, vec!["target".to_owned()]), interval);
         let gone = self.attend(&mut side, &clients, (&mut series, &mut beside), watch).await;
         let stopped_at = clients.elapsed();

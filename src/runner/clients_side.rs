@@ -1,8 +1,11 @@
 //! What the kernel holds of the clients' side while a cell runs: their sockets by state, interval
 //! by interval, and memory when most connections are open.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use crate::measure::result::{MemoryResult, SocketStates, StatesResult, TargetInterval};
-use crate::observe::memory::{KernelMemory, resident, resident_of};
+use crate::observe::memory::{KernelMemory, resident};
 use crate::observe::states::{Seen, StateWatch};
 use crate::sys::netlink::{End, Families};
 use crate::sys::permit::PermittedAddr;
@@ -14,8 +17,8 @@ pub struct ClientsSide {
     interval: u64,
     states: Vec<Option<SocketStates>>,
     memory: MemoryWatch,
-    /// Worker processes, whose memory is the clients' as well.
-    processes: Vec<u32>,
+    /// Resident memory of each worker process, which is the clients' as well.
+    processes: Vec<Arc<AtomicU64>>,
 }
 
 /// What was seen of the clients' side.
@@ -46,9 +49,9 @@ impl ClientsSide {
         }
     }
 
-    /// Counts the memory of these worker processes as well.
-    pub fn add(&mut self, processes: &[u32]) {
-        self.processes.extend(processes);
+    /// Counts the resident memory of worker processes as well.
+    pub fn add(&mut self, processes: &[Arc<AtomicU64>]) {
+        self.processes.extend_from_slice(processes);
     }
 
     /// Ends the intervals that are over at `now`, in nanoseconds since the start of the schedule,
@@ -88,9 +91,8 @@ struct Reading {
 }
 
 impl Reading {
-    fn take(processes: &[u32]) -> Option<Self> {
-        // One that has ended takes none.
-        let others = processes.iter().filter_map(|process| resident_of(*process).ok());
+    fn take(processes: &[Arc<AtomicU64>]) -> Option<Self> {
+        let others = processes.iter().map(|resident| resident.load(Ordering::Relaxed));
         let resident = others.fold(resident().ok()?, u64::saturating_add);
         Some(Self { kernel: KernelMemory::read().ok()?, resident })
     }

@@ -10,6 +10,8 @@ mod work;
 use std::io::{self, BufReader};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
@@ -33,7 +35,11 @@ const MOST_ATTEMPTS: u64 = 1 << 48;
 
 /// A worker process and the pipes to it. Dropping it ends the process.
 #[derive(Debug)]
-pub struct WorkerProcess(Child);
+pub struct WorkerProcess {
+    child: Child,
+    /// Its resident memory as it last told, in bytes.
+    pub resident: Arc<AtomicU64>,
+}
 
 impl WorkerProcess {
     /// Starts our own program in the network namespace of the calling thread, which must outlive
@@ -49,12 +55,7 @@ impl WorkerProcess {
             .stdout(Stdio::piped())
             .process_group(0)
             .spawn()
-            .map(Self)
-    }
-
-    /// Its number.
-    pub fn id(&self) -> u32 {
-        self.0.id()
+            .map(|child| Self { child, resident: Arc::default() })
     }
 
     /// Has the process carry `order` out, to its end or until `stop`. It lives on afterwards, and
@@ -75,7 +76,8 @@ impl WorkerProcess {
         let mut deadline = None;
         loop {
             match words.recv_timeout(TICK) {
-                Ok(Ok(FromWorker::Batch { upto, in_progress, records })) => {
+                Ok(Ok(FromWorker::Batch { upto, in_progress, resident, records })) => {
+                    self.resident.store(resident, Ordering::Relaxed);
                     let now = clock::monotonic().saturating_sub(epoch);
                     check(&records, &loads, now)?;
                     let batch = Batch { worker: handover.worker, upto, records, in_progress };
@@ -108,14 +110,14 @@ impl WorkerProcess {
     /// Says something. A process that has ended reads nothing, and how it ended is told by what it
     /// does not say any more.
     fn say(&mut self, word: &ToWorker) {
-        if let Some(input) = &mut self.0.stdin {
+        if let Some(input) = &mut self.child.stdin {
             let _ = write_line(input, word);
         }
     }
 
     /// Reads what the process says in a thread of its own, which ends with the process.
     fn listen(&mut self) -> io::Result<Receiver<io::Result<FromWorker>>> {
-        let output = self.0.stdout.take().ok_or_else(|| failed("it has no output"))?;
+        let output = self.child.stdout.take().ok_or_else(|| failed("it has no output"))?;
         let (sender, words) = sync_channel(WAITING);
         std::thread::Builder::new().name("worker-reader".to_owned()).spawn(move || {
             let mut output = BufReader::new(output);
@@ -132,7 +134,7 @@ impl WorkerProcess {
     /// How the process ended, which it has done or is about to do.
     fn end(&mut self) -> String {
         for _ in 0..100 {
-            match self.0.try_wait() {
+            match self.child.try_wait() {
                 Ok(Some(status)) => return how_it_ended(status),
                 Ok(None) => std::thread::sleep(Duration::from_millis(5)),
                 Err(error) => return error.to_string(),
@@ -145,8 +147,8 @@ impl WorkerProcess {
 impl Drop for WorkerProcess {
     fn drop(&mut self) {
         // It has nothing to do any more; its connections end with it.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

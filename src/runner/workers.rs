@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::IpAddr;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
@@ -63,8 +64,8 @@ fn descriptors() -> io::Result<u64> {
 pub struct Workers {
     stop: Arc<Stop>,
     threads: Vec<JoinHandle<Ran>>,
-    /// Numbers of the worker processes.
-    pub processes: Vec<u32>,
+    /// Resident memory of each worker process, in bytes, as far as it has told.
+    pub resident: Vec<Arc<AtomicU64>>,
 }
 
 /// What a worker's thread leaves: a report, and the process that it stood for, if any.
@@ -110,8 +111,7 @@ pub fn start(work: &Work, drives: &[Drive], stop: &Arc<Stop>) -> io::Result<(Wor
     let descriptors = Arc::new(Descriptors::new(limit));
     let (filled, batches) = mpsc::channel();
     let mut ends = Ends { batches, emptied: Vec::new() };
-    let mut workers =
-        Workers { stop: Arc::clone(stop), threads: Vec::new(), processes: Vec::new() };
+    let mut workers = Workers { stop: Arc::clone(stop), threads: Vec::new(), resident: Vec::new() };
     for driver in Driver::ALL {
         let loads: Vec<Driven> = driven(work.cell, drives, driver).collect();
         let most = loads.iter().map(|load| load.workers).max().unwrap_or(0);
@@ -122,7 +122,7 @@ pub fn start(work: &Work, drives: &[Drive], stop: &Arc<Stop>) -> io::Result<(Wor
             let handover = Handover { worker: number, filled: filled.clone(), emptied: receiver };
             let order = order(work, &loads, worker, limit);
             let run = hire(driver, order, work.lab, &descriptors, stop)?;
-            workers.processes.extend(run.process);
+            workers.resident.extend(run.resident);
             let thread = std::thread::Builder::new()
                 .name(format!("worker-{number}"))
                 .spawn(move || (run.work)(handover))?;
@@ -152,8 +152,8 @@ fn driven<'a>(
 /// A worker that is ready.
 struct Hired {
     work: Box<dyn FnOnce(Handover) -> Ran + Send>,
-    /// Its number, if it is a process.
-    process: Option<u32>,
+    /// Its resident memory, if it is a process.
+    resident: Option<Arc<AtomicU64>>,
 }
 
 fn hire(
@@ -169,14 +169,14 @@ fn hire(
         Driver::IoUring => Box::new(IoUringEngine { stop }),
         Driver::Processes => {
             let mut worker = WorkerProcess::spawn()?;
-            let process = Some(worker.id());
+            let resident = Some(Arc::clone(&worker.resident));
             let work = move |handover| (worker.run(order, &stop, &handover), Some(worker));
-            return Ok(Hired { work: Box::new(work), process });
+            return Ok(Hired { work: Box::new(work), resident });
         }
     };
     let share = order.share(lab, descriptors)?;
     let work = move |handover| (engine.run(share, handover), None);
-    Ok(Hired { work: Box::new(work), process: None })
+    Ok(Hired { work: Box::new(work), resident: None })
 }
 
 fn order(work: &Work, loads: &[Driven], worker: u16, limit: u64) -> Order {
@@ -298,7 +298,7 @@ mod tests {
 
     fn workers(stop: &Arc<Stop>, ran: [Works; 2]) -> Workers {
         let threads = ran.map(|ran| std::thread::spawn(|| (ran(), None))).into();
-        Workers { stop: Arc::clone(stop), threads, processes: Vec::new() }
+        Workers { stop: Arc::clone(stop), threads, resident: Vec::new() }
     }
 
     type Works = Box<dyn FnOnce() -> io::Result<WorkerReport> + Send>;

@@ -34,6 +34,8 @@ pub enum FromWorker {
         upto: u64,
         /// Attempts in progress.
         in_progress: u32,
+        /// Resident memory of the process, in bytes.
+        resident: u64,
         /// At most [`MOST_RECORDS`].
         records: Vec<Record>,
     },
@@ -92,13 +94,18 @@ mod tests {
     fn words_survive_the_pipe_and_rubbish_does_not() {
         let event = Event::End { ending: Ending::Cut, errno: 5 };
         let record = Record { load: 7, attempt: u64::MAX, at: 9, event };
-        let word = FromWorker::Batch { upto: u64::MAX, in_progress: 3, records: vec![record] };
+        let word = FromWorker::Batch {
+            upto: u64::MAX,
+            in_progress: 3,
+            resident: 4,
+            records: vec![record],
+        };
         let mut pipe = Vec::new();
         write_line(&mut pipe, &word).expect("memory");
         pipe.extend_from_slice(b"hello\nunfinished");
         let mut from = &pipe[..];
         let read = read_line(&mut from).expect("a message");
-        let Some(FromWorker::Batch { upto, in_progress, records }) = read else {
+        let Some(FromWorker::Batch { upto, in_progress, records, .. }) = read else {
             panic!("{read:?}")
         };
         assert_eq!((upto, in_progress, records), (u64::MAX, 3, vec![record]));

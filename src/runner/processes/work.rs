@@ -7,6 +7,7 @@ use super::wire::{FromWorker, MOST_RECORDS, Report, ToWorker, read_line, write_l
 use crate::engine::{Batch, Descriptors, Engine, Handover, MioEngine, Stop, WorkerReport};
 use crate::measure::Record;
 use crate::observe::cpu;
+use crate::observe::memory::resident;
 use crate::runner::order::Order;
 use crate::runner::workers::buffers;
 use crate::scenario::RESERVED;
@@ -78,7 +79,7 @@ fn carry_out(order: &Order, stop: &Arc<Stop>, to: &mut impl Write) -> io::Result
 
 /// Passes a batch on, in parts where it is long; only the last of them tells that `upto` has moved.
 fn forward(batch: Batch, upto: &mut u64, to: &mut impl Write) -> io::Result<Vec<Record>> {
-    let in_progress = batch.in_progress;
+    let (in_progress, resident) = (batch.in_progress, resident().unwrap_or(0));
     let mut parts = batch.records.chunks(MOST_RECORDS).peekable();
     loop {
         let records = parts.next().unwrap_or_default().to_vec();
@@ -86,7 +87,7 @@ fn forward(batch: Batch, upto: &mut u64, to: &mut impl Write) -> io::Result<Vec<
         if last {
             *upto = batch.upto;
         }
-        write_line(to, &FromWorker::Batch { upto: *upto, in_progress, records })?;
+        write_line(to, &FromWorker::Batch { upto: *upto, in_progress, resident, records })?;
         if last {
             return Ok(batch.records);
         }
