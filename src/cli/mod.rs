@@ -14,7 +14,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::runner::RunError;
+use crate::runner::{self, RunError};
 use crate::scenario::{self, Diagnostics};
 use crate::sys::permit::Cidr;
 
@@ -45,6 +45,13 @@ enum Command {
     /// Try whether a lab can be made, and leave at once
     #[command(hide = true)]
     LabProbe,
+    /// Be a load worker: orders in, records out
+    #[command(hide = true)]
+    Work {
+        /// Speak with the runner over standard input and output
+        #[arg(long, required = true)]
+        stdio: bool,
+    },
 }
 
 /// A scenario, and what is changed in it.
@@ -188,8 +195,14 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Serve(args) => serve::serve(&args),
         Command::Man => man::man(),
         Command::LabProbe => place::probe(),
+        Command::Work { .. } => work(),
     };
     exit(done.unwrap_or_else(|failure| report(&failure)))
+}
+
+/// A worker process. The runner has been told what went wrong, and tells the user.
+fn work() -> Result<Exit, Failure> {
+    Ok(runner::work().map_or(Exit::Environment, |()| Exit::Pass))
 }
 
 fn exit(status: Exit) -> ExitCode {

@@ -10,7 +10,8 @@ use crate::measure::result::{RunResult, Verdict};
 use crate::observe::environment;
 use crate::report::files::Folder;
 use crate::report::{self, terminal};
-use crate::runner::{self, RESERVED_DESCRIPTORS, RunError, Setup, Where};
+use crate::runner::{self, RunError, Setup, Where};
+use crate::scenario;
 use crate::scenario::plan::{Plan, Target};
 use crate::sys::permit::Policy;
 use crate::sys::{errno, limits};
@@ -82,7 +83,7 @@ fn raise_descriptors() -> Result<(), Failure> {
         let error = crate::sys::errno::describe(&error);
         Failure::Environment(format!("cannot raise the limit of open descriptors: {error}"))
     })?;
-    super::enough_descriptors(limit, RESERVED_DESCRIPTORS)
+    super::enough_descriptors(limit, scenario::RESERVED)
 }
 
 /// Notes Ctrl-C, SIGTERM and SIGHUP in a thread of its own; the second one ends the program at once.

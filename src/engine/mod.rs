@@ -18,6 +18,7 @@ use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 
+use serde::{Deserialize, Serialize};
 use socket2::Socket;
 
 use crate::clients::Script;
@@ -190,13 +191,15 @@ pub struct WorkerReport {
     /// Connections whose clients left without a word. They stay open, so that the target does not
     /// see them end before it has reported.
     pub left_open: Vec<Socket>,
+    /// CPU seconds (user, system) of the worker's own process; 0 for a thread of the runner.
+    pub cpu_s: (f64, f64),
     /// Why it ended early, if one of the engine's own system calls failed.
     pub failed: Option<io::Error>,
 }
 
 /// What became of a worker's part of a load's schedule. Counted where the schedule hands attempts
 /// out, apart from their records, so that a record that went missing shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartReport {
     /// Index of the load in its cell.
     pub load: u16,

@@ -332,6 +332,7 @@ impl<R: Reactor> Worker<R> {
             parts: self.streams.into_iter().map(|stream| stream.report(now)).collect(),
             run_delay_s: cpu::run_delay().unwrap_or_default().as_secs_f64(),
             left_open: self.left_open,
+            cpu_s: (0.0, 0.0),
             failed: None,
         }
     }

@@ -2,10 +2,12 @@
 //!
 //! All instants are nanoseconds since the start of the cell's schedule.
 
+use serde::{Deserialize, Serialize};
+
 use super::outcome::{Ending, Outcome};
 
 /// One event in the life of one attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     /// Index of the load in its cell.
     pub load: u16,
@@ -19,7 +21,8 @@ pub struct Record {
 
 /// What happened to an attempt. Each attempt has exactly one [`Event::Connect`]; an established
 /// one has exactly one [`Event::End`] after it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Event {
     /// The connection was established, or failed to be.
     Connect {

@@ -185,12 +185,15 @@ pub struct LoadResult {
     pub client: String,
     /// `fresh` or `recycle`.
     pub lifecycle: String,
-    /// `mio`.
+    /// What drove the clients: `mio`, `io_uring` or `processes`.
     pub engine: String,
     /// `open` or `closed`.
     pub arrivals: String,
-    /// Load worker threads.
+    /// Load worker threads, or processes.
     pub workers: u16,
+    /// Where another engine or number of workers was asked for: why not that; one sentence each.
+    #[serde(default)]
+    pub notices: Vec<String>,
     /// Attempts that the schedule wanted.
     pub offered: u64,
     /// Attempts that were made: the sum of `outcomes`.
@@ -378,7 +381,7 @@ pub struct Validity {
     pub steal_s: f64,
     /// Time that load workers were ready to run and did not get a CPU, in seconds.
     pub run_delay_s: f64,
-    /// CPU seconds (user, system) of the runner.
+    /// CPU seconds (user, system) of the runner and its worker processes.
     pub cpu_s: (f64, f64),
     /// Share of the queue samples that were lost.
     pub sampler_lost: f64,

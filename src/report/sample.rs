@@ -342,6 +342,7 @@ fn load(model: &Model, attempts: u64) -> LoadResult {
         engine: "mio".to_owned(),
         arrivals: "open".to_owned(),
         workers: 1,
+        notices: Vec::new(),
         offered: attempts,
         attempts,
         unissued: 0,

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::clients_side::ClientsTold;
+use super::engines::Drive;
 use super::external::LastLook;
 use super::series::TargetTold;
 use super::side::Side;
-use super::workers;
 use crate::engine::WorkerReport;
 use crate::explain;
 use crate::load::Schedule;
@@ -45,6 +45,8 @@ pub struct Parts<'a> {
     pub book: Book,
     /// What each worker said.
     pub reports: Vec<WorkerReport>,
+    /// How each load was driven.
+    pub drives: Vec<Drive>,
     /// What the target told while it ran.
     pub target: TargetTold,
     /// What the kernel held of the clients' side.
@@ -122,6 +124,7 @@ fn scheduled(reports: &[WorkerReport], index: usize) -> (u64, u64) {
 }
 
 fn load_result(parts: &Parts, index: usize, load: &Load, book: &LoadBook) -> LoadResult {
+    let drive = &parts.drives[index];
     let (attempts, unissued) = scheduled(&parts.reports, index);
     let offered = attempts + unissued;
     let open = matches!(load.schedule, Schedule::Open { .. });
@@ -134,9 +137,10 @@ fn load_result(parts: &Parts, index: usize, load: &Load, book: &LoadBook) -> Loa
         name: load.name.clone(),
         client: load.client.kind().to_owned(),
         lifecycle: lifecycle(load.lifecycle).to_owned(),
-        engine: workers::ENGINE.to_owned(),
+        engine: drive.driver.name().to_owned(),
         arrivals: if open { "open" } else { "closed" }.to_owned(),
-        workers: workers::count(load),
+        workers: drive.workers,
+        notices: drive.notices.clone(),
         offered,
         attempts,
         unissued,
@@ -429,7 +433,10 @@ fn validity(parts: &Parts, loads: &[LoadResult], sampler: Option<&SamplerResult>
         achieved_ratio: loads.iter().map(|load| load.achieved_ratio).fold(1.0, f64::min),
         steal_s: parts.steal.as_secs_f64(),
         run_delay_s: parts.reports.iter().map(|report| report.run_delay_s).sum(),
-        cpu_s: parts.cpu,
+        cpu_s: parts
+            .reports
+            .iter()
+            .fold(parts.cpu, |sum, report| (sum.0 + report.cpu_s.0, sum.1 + report.cpu_s.1)),
         sampler_lost: lost as f64 / ticks.max(1) as f64,
     }
 }

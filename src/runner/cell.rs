@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::assemble::{Parts, assemble};
 use super::clients_side::ClientsSide;
 use super::collect::{self, Collecting, Logs, Seen};
+use super::engines::Drive;
 use super::series::TargetSeries;
 use super::side::{Heard, Identity, Side, no_threads};
 use super::workers::{self, Work, Workers};
@@ -156,11 +157,14 @@ impl Running<'_> {
         let interval = self.setup.plan.interval.nanos();
         let mut beside = ClientsSide::start(address, interval);
         side.start(epoch, self.sample_period(), interval).await?;
-        let clients = self.start_clients(address, Start { epoch, realtime: start }, identity)?;
+        let drives = workers::drives(self.cell).map_err(|error| no_threads(&error))?;
+        let start_of = Start { epoch, realtime: start };
+        let clients = self.start_clients(address, start_of, identity, &drives)?;
+        beside.add(&clients.workers.resident);
         let mut series = TargetSeries::new(self.logs(start, vec!["target".to_owned()]), interval);
         let gone = self.attend(&mut side, &clients, (&mut series, &mut beside), watch).await;
         let stopped_at = clients.elapsed();
-        let (reports, died) = clients.workers.join();
+        let left = clients.workers.join();
         let beside = beside.finish(stopped_at);
         let collected = clients.collecting.finish();
         let (look, unfinished) = match gone {
@@ -184,7 +188,8 @@ impl Running<'_> {
             side,
             look,
             book: collected.book,
-            reports,
+            reports: left.reports,
+            drives,
             target,
             beside,
             client_counters: self.client_counters(before.client),
@@ -193,7 +198,7 @@ impl Running<'_> {
             cpu: spent(before.cpu),
         });
         let failed = collected.failed.or(target_failed).map(RunError::from);
-        let failed = died.map(|error| no_threads(&error)).or(failed);
+        let failed = left.failed.map(|error| no_threads(&error)).or(failed);
         Ok((measured, failed))
     }
 
@@ -231,13 +236,20 @@ impl Running<'_> {
         address: PermittedAddr,
         start: Start,
         identity: Identity,
+        drives: &[Drive],
     ) -> Result<Clients, RunError> {
         let sources = self.sources(address)?;
+        let policy = self.setup.policy.clone();
+        let policy = match self.lab {
+            Some(lab) => lab.permits(policy),
+            None => policy,
+        };
         let interval = self.setup.plan.interval.nanos();
         let work = Work {
             cell: self.cell,
             lab: self.lab,
             address,
+            policy: &policy,
             sources: &sources,
             epoch: start.epoch,
             interval,
@@ -245,7 +257,8 @@ impl Running<'_> {
             seed: identity.seed,
         };
         let stop = Arc::new(Stop::new());
-        let (workers, ends) = workers::start(&work, &stop).map_err(|error| no_threads(&error))?;
+        let (workers, ends) =
+            workers::start(&work, drives, &stop).map_err(|error| no_threads(&error))?;
         let ends_of_windows: Vec<u64> =
             self.cell.loads.iter().map(|load| window_end(load).as_nanos() as u64).collect();
         let book = Book::new(interval, &ends_of_windows);

@@ -1,6 +1,9 @@
 //! What the kernel holds of the clients' side while a cell runs: their sockets by state, interval
 //! by interval, and memory when most connections are open.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use crate::measure::result::{MemoryResult, SocketStates, StatesResult, TargetInterval};
 use crate::observe::memory::{KernelMemory, resident};
 use crate::observe::states::{Seen, StateWatch};
@@ -14,6 +17,8 @@ pub struct ClientsSide {
     interval: u64,
     states: Vec<Option<SocketStates>>,
     memory: MemoryWatch,
+    /// Resident memory of each worker process, which is the clients' as well.
+    processes: Vec<Arc<AtomicU64>>,
 }
 
 /// What was seen of the clients' side.
@@ -39,8 +44,14 @@ impl ClientsSide {
             watch,
             interval: interval.max(1),
             states: Vec::new(),
-            memory: MemoryWatch { before: Reading::take(), most: None },
+            memory: MemoryWatch { before: Reading::take(&[]), most: None },
+            processes: Vec::new(),
         }
+    }
+
+    /// Counts the resident memory of worker processes as well.
+    pub fn add(&mut self, processes: &[Arc<AtomicU64>]) {
+        self.processes.extend_from_slice(processes);
     }
 
     /// Ends the intervals that are over at `now`, in nanoseconds since the start of the schedule,
@@ -51,7 +62,8 @@ impl ClientsSide {
             // More than one only where the control plane was held up.
             let seen = self.looked.interval();
             self.states.resize(over, seen);
-            self.memory.note(open, over - 1, Reading::take);
+            let processes = &self.processes;
+            self.memory.note(open, over - 1, || Reading::take(processes));
         }
     }
 
@@ -79,8 +91,10 @@ struct Reading {
 }
 
 impl Reading {
-    fn take() -> Option<Self> {
-        Some(Self { kernel: KernelMemory::read().ok()?, resident: resident().ok()? })
+    fn take(processes: &[Arc<AtomicU64>]) -> Option<Self> {
+        let others = processes.iter().map(|resident| resident.load(Ordering::Relaxed));
+        let resident = others.fold(resident().ok()?, u64::saturating_add);
+        Some(Self { kernel: KernelMemory::read().ok()?, resident })
     }
 }
 
@@ -166,6 +180,7 @@ mod tests {
             interval: 100,
             states: Vec::new(),
             memory: MemoryWatch::default(),
+            processes: Vec::new(),
         };
         for (now, over) in [(0, 0), (99, 0), (100, 1), (150, 1), (420, 4)] {
             side.tick(now, 5);

@@ -4,8 +4,11 @@ mod assemble;
 mod cell;
 mod clients_side;
 mod collect;
+mod engines;
 mod external;
+mod order;
 mod process;
+mod processes;
 mod series;
 mod side;
 mod workers;
@@ -22,7 +25,7 @@ use crate::sys::permit::Policy;
 use crate::verdict;
 
 pub use cell::{Moment, Watch};
-pub use workers::RESERVED as RESERVED_DESCRIPTORS;
+pub use processes::work;
 
 /// What a run needs.
 pub struct Setup {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use tokio::io::BufReader;
@@ -153,13 +153,7 @@ impl TargetProcess {
     async fn end(&mut self) -> String {
         for _ in 0..100 {
             match self.child.try_wait() {
-                Ok(Some(status)) => {
-                    return match (status.signal(), status.code()) {
-                        (Some(signal), _) => format!("killed by signal {signal}"),
-                        (None, Some(code)) => format!("exit status {code}"),
-                        (None, None) => "an unknown end".to_owned(),
-                    };
-                }
+                Ok(Some(status)) => return how_it_ended(status),
                 Ok(None) => tokio::time::sleep(Duration::from_millis(5)).await,
                 Err(error) => return errno::describe(&error),
             }
@@ -176,6 +170,15 @@ impl Drop for TargetProcess {
     }
 }
 
+/// How a process ended.
+pub fn how_it_ended(status: ExitStatus) -> String {
+    match (status.signal(), status.code()) {
+        (Some(signal), _) => format!("killed by signal {signal}"),
+        (None, Some(code)) => format!("exit status {code}"),
+        (None, None) => "an unknown end".to_owned(),
+    }
+}
+
 /// Refuses a target of another version: its messages may mean something else.
 fn same_version(listening: Listening) -> Result<Listening, RunError> {
     if listening.version == VERSION {
@@ -188,8 +191,8 @@ fn same_version(listening: Listening) -> Result<Listening, RunError> {
     )))
 }
 
-/// A text of the target as it may be shown: of one line, without control characters, and short.
-fn shown(text: &str) -> String {
+/// A text of another process as it may be shown: of one line, without control characters, and short.
+pub fn shown(text: &str) -> String {
     let mut plain = text.chars().map(|c| if c.is_whitespace() { ' ' } else { c });
     let mut plain = plain.by_ref().filter(|c| !c.is_control());
     let mut shown: String = plain.by_ref().take(LONGEST_TEXT).collect();

@@ -1,30 +1,25 @@
-//! The load workers of a cell: how many, with which share, and what they leave.
+//! The load workers of a cell: started, each with its order, and waited for.
 
 use std::io;
 use std::net::IpAddr;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
-use crate::clients::Script;
+use super::engines::{self, Drive, Driver};
+use super::order::{MOST_SLOTS, Order, PartOrder};
+use super::processes::WorkerProcess;
 use crate::engine::{
-    Batch, Descriptors, Engine, Handover, MioEngine, Part, Share, Stop, Way, WorkerReport,
+    Batch, Descriptors, Engine, Handover, IoUringEngine, MioEngine, RECORDS, Stop, WorkerReport,
 };
-use crate::lab::{HalfOpen, Lab};
-use crate::load::{Schedule, Shape};
+use crate::lab::Lab;
+use crate::load::Schedule;
 use crate::measure::Record;
-use crate::scenario::plan::{Cell, Client, Close, Closer, Load, Target};
-use crate::sys::limits;
-use crate::sys::permit::PermittedAddr;
-use crate::sys::socket::Dialer;
+use crate::scenario::RESERVED;
+use crate::scenario::plan::{Cell, Closer, Load, Target};
+use crate::sys::permit::{PermittedAddr, Policy};
+use crate::sys::{limits, uring};
 
-/// The engine that drives every load.
-pub const ENGINE: &str = MioEngine::NAME;
-/// Attempts a second that one worker does with ease.
-const EASY_RATE: f64 = 20_000.0;
-/// Descriptors that are not for clients' sockets: logs, pipes, polls, timers.
-pub const RESERVED: u64 = 128;
-/// Most attempts in progress that a worker has room for.
-const MOST_SLOTS: u64 = 1 << 20;
 /// Buffers that travel between a worker and the collector.
 const BUFFERS: usize = 4;
 
@@ -36,6 +31,8 @@ pub struct Work<'a> {
     pub lab: Option<&'a Lab>,
     /// Where the clients connect to.
     pub address: PermittedAddr,
+    /// What permits that.
+    pub policy: &'a Policy,
     /// Their source addresses; empty leaves the choice to the kernel.
     pub sources: &'a [IpAddr],
     /// Start of the schedule, CLOCK_MONOTONIC in nanoseconds.
@@ -48,10 +45,42 @@ pub struct Work<'a> {
     pub seed: u64,
 }
 
+/// How each load of a cell is driven on this machine.
+///
+/// # Errors
+/// Of reading the limit of descriptors.
+pub fn drives(cell: &Cell) -> io::Result<Vec<Drive>> {
+    let probe = || uring::available().map_err(|error| error.to_string());
+    Ok(engines::drives(&cell.loads, descriptors()?, probe))
+}
+
+/// Descriptors that clients' sockets of one process may take.
+fn descriptors() -> io::Result<u64> {
+    let (limit, _) = limits::descriptors()?;
+    Ok(limit.saturating_sub(RESERVED).max(1))
+}
+
 /// The workers of a cell. They end with it: without a [`Workers::join`] before, it stops them.
 pub struct Workers {
     stop: Arc<Stop>,
-    threads: Vec<JoinHandle<io::Result<WorkerReport>>>,
+    threads: Vec<JoinHandle<Ran>>,
+    /// Resident memory of each worker process, in bytes, as far as it has told.
+    pub resident: Vec<Arc<AtomicU64>>,
+}
+
+/// What a worker's thread leaves: a report, and the process that it stood for, if any.
+type Ran = (io::Result<WorkerReport>, Option<WorkerProcess>);
+
+/// What the workers of a cell leave.
+#[derive(Default)]
+pub struct Left {
+    /// What each of them said.
+    pub reports: Vec<WorkerReport>,
+    /// The first error of any.
+    pub failed: Option<io::Error>,
+    /// Processes that keep connections whose clients left without a word: the target must not see
+    /// these end before it has reported.
+    pub processes: Vec<WorkerProcess>,
 }
 
 /// Both ends that the collector needs.
@@ -62,130 +91,137 @@ pub struct Ends {
     pub emptied: Vec<mpsc::Sender<Vec<Record>>>,
 }
 
-/// Workers of one load: as the scenario says, else as many as its rate asks for.
-pub fn count(load: &Load) -> u16 {
-    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u16);
-    let most = match &load.schedule {
-        Schedule::Closed { clients, .. } => *clients,
-        Schedule::Open { shape, .. } => (peak_rate(shape) / EASY_RATE).ceil() as u32,
-    };
-    let wanted = match &load.schedule {
-        // As fast as the target lets them, which one worker can keep up with on this machine.
-        Schedule::Closed { .. } => 1,
-        Schedule::Open { .. } => most.clamp(1, u32::from(cores)) as u16,
-    };
-    load.workers.unwrap_or(wanted)
-}
-
-fn peak_rate(shape: &Shape) -> f64 {
-    match shape {
-        Shape::Constant { rate } | Shape::Poisson { rate } => rate.per_second(),
-        Shape::Ramp { from, to } => from.per_second().max(to.per_second()),
-        Shape::Step { stages } => stages.iter().map(|s| s.rate.per_second()).fold(0.0, f64::max),
-        Shape::Burst { size, every } => *size as f64 * 1e9 / every.nanos().max(1) as f64,
+/// Buffers for records, at the end where a worker takes them, and the end where they come back.
+pub fn buffers() -> (mpsc::Sender<Vec<Record>>, mpsc::Receiver<Vec<Record>>) {
+    let (emptied, receiver) = mpsc::channel();
+    for _ in 0..BUFFERS {
+        // The receiver is at hand.
+        let _ = emptied.send(Vec::with_capacity(RECORDS));
     }
+    (emptied, receiver)
 }
 
-/// Starts the workers, in the calling thread's network namespace.
+/// Starts the workers, in the calling thread's network namespace. Those of one engine drive all of
+/// its loads. `drives` tells how each load is driven.
 ///
 /// # Errors
-/// Of thread creation (EAGAIN), and of reading the limit of descriptors.
-pub fn start(work: &Work, stop: &Arc<Stop>) -> io::Result<(Workers, Ends)> {
-    let loads: Vec<(&Load, u16)> = work.cell.loads.iter().map(|load| (load, count(load))).collect();
-    let threads = loads.iter().map(|(_, workers)| *workers).max().unwrap_or(1);
-    let (limit, _) = limits::descriptors()?;
-    let limit = limit.saturating_sub(RESERVED).max(1);
+/// Of creating threads and processes (EAGAIN), and of reading the limit of descriptors.
+pub fn start(work: &Work, drives: &[Drive], stop: &Arc<Stop>) -> io::Result<(Workers, Ends)> {
+    let limit = descriptors()?;
     let descriptors = Arc::new(Descriptors::new(limit));
     let (filled, batches) = mpsc::channel();
     let mut ends = Ends { batches, emptied: Vec::new() };
-    let mut workers = Workers { stop: Arc::clone(stop), threads: Vec::new() };
-    for worker in 0..threads {
-        let (emptied, receiver) = mpsc::channel();
-        for _ in 0..BUFFERS {
-            // The receiver is at hand.
-            let _ = emptied.send(Vec::with_capacity(crate::engine::RECORDS));
+    let mut workers = Workers { stop: Arc::clone(stop), threads: Vec::new(), resident: Vec::new() };
+    for driver in Driver::ALL {
+        let loads: Vec<Driven> = driven(work.cell, drives, driver).collect();
+        let most = loads.iter().map(|load| load.workers).max().unwrap_or(0);
+        for worker in 0..most {
+            let (emptied, receiver) = buffers();
+            let number = ends.emptied.len();
+            ends.emptied.push(emptied);
+            let handover = Handover { worker: number, filled: filled.clone(), emptied: receiver };
+            let order = order(work, &loads, worker, limit);
+            let run = hire(driver, order, work.lab, &descriptors, stop)?;
+            workers.resident.extend(run.resident);
+            let thread = std::thread::Builder::new()
+                .name(format!("worker-{number}"))
+                .spawn(move || (run.work)(handover))?;
+            workers.threads.push(thread);
         }
-        ends.emptied.push(emptied);
-        let handover =
-            Handover { worker: usize::from(worker), filled: filled.clone(), emptied: receiver };
-        let share = share(work, &loads, worker, limit, &descriptors)?;
-        let engine = MioEngine { stop: Arc::clone(stop) };
-        let thread = std::thread::Builder::new()
-            .name(format!("worker-{worker}"))
-            .spawn(move || engine.run(share, handover))?;
-        workers.threads.push(thread);
     }
     Ok((workers, ends))
 }
 
-fn share(
-    work: &Work,
-    loads: &[(&Load, u16)],
-    worker: u16,
-    limit: u64,
+/// A load of one engine, with its index in the cell.
+struct Driven<'a> {
+    index: u16,
+    load: &'a Load,
+    workers: u16,
+}
+
+fn driven<'a>(
+    cell: &'a Cell,
+    drives: &'a [Drive],
+    driver: Driver,
+) -> impl Iterator<Item = Driven<'a>> {
+    let all = (0..).zip(cell.loads.iter().zip(drives));
+    let own = all.filter(move |(_, (_, drive))| drive.driver == driver);
+    own.map(|(index, (load, drive))| Driven { index, load, workers: drive.workers })
+}
+
+/// A worker that is ready.
+struct Hired {
+    work: Box<dyn FnOnce(Handover) -> Ran + Send>,
+    /// Its resident memory, if it is a process.
+    resident: Option<Arc<AtomicU64>>,
+}
+
+fn hire(
+    driver: Driver,
+    order: Order,
+    lab: Option<&Lab>,
     descriptors: &Arc<Descriptors>,
-) -> io::Result<Share> {
-    let parts = loads.iter().enumerate().filter(|(_, (_, workers))| worker < *workers);
-    let parts = parts.map(|(index, (load, workers))| part(work, index, load, worker, *workers));
-    Ok(Share {
+    stop: &Arc<Stop>,
+) -> io::Result<Hired> {
+    let stop = Arc::clone(stop);
+    let engine: Box<dyn Engine> = match driver {
+        Driver::Mio => Box::new(MioEngine { stop }),
+        Driver::IoUring => Box::new(IoUringEngine { stop }),
+        Driver::Processes => {
+            let mut worker = WorkerProcess::spawn()?;
+            let resident = Some(Arc::clone(&worker.resident));
+            let work = move |handover| (worker.run(order, &stop, &handover), Some(worker));
+            return Ok(Hired { work: Box::new(work), resident });
+        }
+    };
+    let share = order.share(lab, descriptors)?;
+    let work = move |handover| (engine.run(share, handover), None);
+    Ok(Hired { work: Box::new(work), resident: None })
+}
+
+fn order(work: &Work, loads: &[Driven], worker: u16, limit: u64) -> Order {
+    let own = loads.iter().filter(|load| worker < load.workers);
+    Order {
         epoch: work.epoch,
         run: work.run,
-        parts: parts.collect::<io::Result<_>>()?,
-        slots: slots(loads, worker, limit),
-        descriptors: Arc::clone(descriptors),
         interval: work.interval,
-    })
+        endpoint: work.address.get(),
+        policy: work.policy.clone(),
+        sources: work.sources.to_vec(),
+        slots: slots(loads, worker, limit),
+        parts: own.map(|load| part(work, load, worker)).collect(),
+    }
 }
 
-/// Most attempts that a worker's parts can have in progress at once, within the limit of
-/// descriptors. Which worker gets how many of these is settled while they run.
-fn slots(loads: &[(&Load, u16)], worker: u16, limit: u64) -> usize {
-    let needs = loads.iter().filter(|(_, workers)| worker < *workers).map(|(load, workers)| {
-        let all = match &load.schedule {
-            Schedule::Closed { clients, .. } => u64::from(*clients),
-            Schedule::Open { attempts, .. } => attempts.unwrap_or(u64::MAX),
-        };
-        all.div_ceil(u64::from(*workers))
-    });
-    let needed = needs.fold(0, u64::saturating_add);
-    needed.min(limit).clamp(1, MOST_SLOTS) as usize
-}
-
-fn part(work: &Work, index: usize, load: &Load, worker: u16, workers: u16) -> io::Result<Part> {
+fn part(work: &Work, driven: &Driven, worker: u16) -> PartOrder {
     let target_closes = match &work.cell.target {
         Target::Own { serve, .. } => serve.close == Closer::Server,
         Target::External { .. } => false,
     };
-    // Each load has arrivals of its own; every cell has the same ones.
-    let seed = work.seed.wrapping_add(0x9e37_79b9_7f4a_7c15u64.wrapping_mul(index as u64 + 1));
-    Ok(Part {
-        load: index as u16,
-        script: Script::new(load, target_closes, seed),
-        way: way(work, load)?,
-        schedule: load.schedule.clone(),
-        seed,
-        start: load.start.nanos(),
-        timeout: load.timeout.nanos(),
-        when_full: load.when_full,
-        fast_open: load.fast_open,
-        lifecycle: load.lifecycle,
-        index: u64::from(worker),
-        workers: u64::from(workers),
-    })
+    let nth = u64::from(driven.index) + 1;
+    PartOrder {
+        index: driven.index,
+        load: driven.load.clone(),
+        target_closes,
+        // Each load has arrivals of its own; every cell has the same ones.
+        seed: work.seed.wrapping_add(0x9e37_79b9_7f4a_7c15u64.wrapping_mul(nth)),
+        worker,
+        workers: driven.workers,
+    }
 }
 
-fn way(work: &Work, load: &Load) -> io::Result<Way> {
-    let reset = load.close == Close::Rst;
-    let port = work.address.get().port();
-    Ok(match (&load.client, work.lab.zip(port)) {
-        (Client::HalfOpen { hold }, Some((lab, port))) => {
-            Way::Half(HalfOpen::new(lab, port), hold.nanos())
-        }
-        (Client::HalfOpen { .. }, None) => {
-            return Err(io::Error::other("half-open clients exist only inside a lab"));
-        }
-        _ => Way::Whole(Dialer::new(work.address, work.sources, load.ports, reset)),
-    })
+/// Most attempts that a worker's parts can have in progress at once, within the limit of
+/// descriptors. Which worker gets how many of these is settled while they run.
+fn slots(loads: &[Driven], worker: u16, limit: u64) -> usize {
+    let needs = loads.iter().filter(|load| worker < load.workers).map(|driven| {
+        let all = match &driven.load.schedule {
+            Schedule::Closed { clients, .. } => u64::from(*clients),
+            Schedule::Open { attempts, .. } => attempts.unwrap_or(u64::MAX),
+        };
+        all.div_ceil(u64::from(driven.workers))
+    });
+    let needed = needs.fold(0, u64::saturating_add);
+    needed.min(limit).clamp(1, MOST_SLOTS as u64) as usize
 }
 
 impl Workers {
@@ -194,20 +230,22 @@ impl Workers {
         self.threads.iter().all(JoinHandle::is_finished)
     }
 
-    /// Waits for all of them: what they say, and the first error of any.
-    pub fn join(mut self) -> (Vec<WorkerReport>, Option<io::Error>) {
-        let (mut reports, mut failed) = (Vec::new(), None);
+    /// Waits for all of them: what they leave.
+    pub fn join(mut self) -> Left {
+        let mut left = Left::default();
         for thread in self.threads.drain(..) {
-            let ran = thread.join();
-            match ran.unwrap_or_else(|_| Err(io::Error::other("a load worker panicked"))) {
+            let panicked = |_| (Err(io::Error::other("a load worker panicked")), None);
+            let (ran, process) = thread.join().unwrap_or_else(panicked);
+            left.processes.extend(process);
+            match ran {
                 Ok(mut report) => {
-                    failed = failed.or(report.failed.take());
-                    reports.push(report);
+                    left.failed = left.failed.or(report.failed.take());
+                    left.reports.push(report);
                 }
-                Err(error) => failed = failed.or(Some(error)),
+                Err(error) => left.failed = left.failed.or(Some(error)),
             }
         }
-        (reports, failed)
+        left
     }
 }
 
@@ -227,6 +265,8 @@ impl Drop for Workers {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::load::Shape;
+    use crate::scenario::plan::Client;
     use crate::units::{Rate, Span};
 
     fn load(schedule: Schedule) -> Load {
@@ -243,27 +283,31 @@ mod tests {
         load(Schedule::Open { shape, window: Span::from_millis(1000), attempts })
     }
 
+    fn driven(load: &Load, workers: u16) -> Driven<'_> {
+        Driven { index: 0, load, workers }
+    }
+
     #[test]
     fn a_worker_has_room_for_what_it_has_to_do() {
         let (one, eight) = (closed(900), closed(80));
-        let loads = [(&one, 1), (&eight, 8)];
+        let loads = [driven(&one, 1), driven(&eight, 8)];
         assert_eq!(slots(&loads, 0, 1872), 910);
         assert_eq!(slots(&loads, 7, 1872), 10);
         assert_eq!(slots(&loads, 0, 500), 500);
     }
 
-    fn workers(stop: &Arc<Stop>, ran: [Ran; 2]) -> Workers {
-        let threads = ran.map(std::thread::spawn).into();
-        Workers { stop: Arc::clone(stop), threads }
+    fn workers(stop: &Arc<Stop>, ran: [Works; 2]) -> Workers {
+        let threads = ran.map(|ran| std::thread::spawn(|| (ran(), None))).into();
+        Workers { stop: Arc::clone(stop), threads, resident: Vec::new() }
     }
 
-    type Ran = Box<dyn FnOnce() -> io::Result<WorkerReport> + Send>;
+    type Works = Box<dyn FnOnce() -> io::Result<WorkerReport> + Send>;
 
     #[test]
     fn workers_that_nobody_waits_for_are_stopped() {
         let stop = Arc::new(Stop::new());
         let ended = Arc::new(std::sync::atomic::AtomicU64::new(0));
-        let until_stop = || -> Ran {
+        let until_stop = || -> Works {
             let (stop, ended) = (Arc::clone(&stop), Arc::clone(&ended));
             Box::new(move || {
                 while !stop.requested() {
@@ -280,9 +324,10 @@ mod tests {
     #[test]
     fn what_the_others_say_survives_the_death_of_one() {
         let stop = Arc::new(Stop::new());
-        let dies: Ran = Box::new(|| Err(io::Error::other("dead")));
-        let lives: Ran = Box::new(|| Ok(WorkerReport::default()));
-        let (reports, failed) = workers(&stop, [dies, lives]).join();
+        let dies: Works = Box::new(|| Err(io::Error::other("dead")));
+        let lives: Works = Box::new(|| Ok(WorkerReport::default()));
+        let left = workers(&stop, [dies, lives]).join();
+        let Left { reports, failed, .. } = left;
         assert_eq!((reports.len(), failed.map(|e| e.to_string())), (1, Some("dead".to_owned())));
         assert!(!stop.requested());
     }
@@ -290,8 +335,8 @@ mod tests {
     #[test]
     fn an_open_load_may_need_all_there_is() {
         let (free, few) = (open(None), open(Some(7)));
-        assert_eq!(slots(&[(&free, 1), (&few, 1)], 0, 5000), 5000);
-        assert_eq!(slots(&[(&few, 2)], 1, 5000), 4);
-        assert_eq!(slots(&[(&free, 1)], 0, u64::MAX), MOST_SLOTS as usize);
+        assert_eq!(slots(&[driven(&free, 1), driven(&few, 1)], 0, 5000), 5000);
+        assert_eq!(slots(&[driven(&few, 2)], 1, 5000), 4);
+        assert_eq!(slots(&[driven(&free, 1)], 0, u64::MAX), MOST_SLOTS);
     }
 }

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use super::engines::{RESERVED, engines, is_movable};
 use super::plan::{Cell, Client, EngineChoice, Link, Load, Plan, Target};
 use super::validate::{latest_end, longest_attempt};
 use crate::load::{Schedule, Shape};
@@ -26,9 +27,6 @@ pub struct Cost {
     pub certain_sockets: u64,
     /// Sockets open at once at the clients if every attempt takes as long as it may.
     pub peak_sockets: u64,
-    /// Descriptors that the clients certainly need at once, and in the worst case: connections
-    /// that are only kept need none where io_uring or further processes keep them.
-    pub descriptors: (u64, u64),
     /// Local ports that connections certainly have at once, and in the worst case, over all source
     /// addresses but those of half-open clients.
     pub ports_in_use: (u64, u64),
@@ -72,15 +70,9 @@ pub fn cost_of_cell(cell: &Cell) -> Cost {
     for load in &cell.loads {
         let attempts = attempts(&load.schedule);
         cost.attempts = cost.attempts.zip(attempts).map(|(a, b)| a.saturating_add(b));
-        let longest = longest_attempt(&load.client, load.timeout);
-        let peak = in_flight(&load.schedule, longest);
-        let certain = in_flight(&load.schedule, held(&load.client));
+        let (certain, peak) = (certain_sockets(load), peak_sockets(load));
         cost.peak_sockets = cost.peak_sockets.saturating_add(peak);
         cost.certain_sockets = cost.certain_sockets.saturating_add(certain);
-        if takes_descriptors(load) {
-            let (least, most) = cost.descriptors;
-            cost.descriptors = (least.saturating_add(certain), most.saturating_add(peak));
-        }
         if has_ports(cell) && !matches!(load.client, Client::HalfOpen { .. }) {
             let (least, most) = cost.ports_in_use;
             cost.ports_in_use = (least.saturating_add(certain), most.saturating_add(peak));
@@ -100,8 +92,6 @@ pub fn cost_of_plan(plan: &Plan) -> Cost {
         total.attempts = total.attempts.zip(cost.attempts).map(|(a, b)| a.saturating_add(b));
         total.certain_sockets = total.certain_sockets.max(cost.certain_sockets);
         total.peak_sockets = total.peak_sockets.max(cost.peak_sockets);
-        let (least, most) = total.descriptors;
-        total.descriptors = (least.max(cost.descriptors.0), most.max(cost.descriptors.1));
         total.source_ports = total.source_ports.max(cost.source_ports);
         total.seconds += cost.seconds;
         total.memory_bytes = total.memory_bytes.max(cost.memory_bytes);
@@ -135,13 +125,31 @@ fn held(client: &Client) -> Duration {
     }
 }
 
-/// Whether every connection of the load has a descriptor for all of its life.
-fn takes_descriptors(load: &Load) -> bool {
-    match load.engine {
-        EngineChoice::Auto => !matches!(load.client, Client::Hold { .. }),
-        EngineChoice::Mio => true,
-        EngineChoice::IoUring | EngineChoice::Processes => false,
-    }
+/// Sockets of a load that are open at once if the target answers.
+pub fn certain_sockets(load: &Load) -> u64 {
+    in_flight(&load.schedule, held(&load.client))
+}
+
+/// The same if every attempt takes as long as it may.
+fn peak_sockets(load: &Load) -> u64 {
+    in_flight(&load.schedule, longest_attempt(&load.client, load.timeout))
+}
+
+/// Descriptors of the runner that the clients certainly need at once, and in the worst case:
+/// connections that are only kept need none where io_uring or further processes keep them.
+fn descriptors_needed(cell: &Cell, usable: u64) -> (u64, u64) {
+    let engines = engines(&cell.loads, usable);
+    let needs = cell.loads.iter().zip(engines).map(|(load, engine)| {
+        let (certain, peak) = (certain_sockets(load), peak_sockets(load));
+        match engine {
+            EngineChoice::IoUring if is_movable(load) => (0, peak.saturating_sub(certain)),
+            EngineChoice::Processes => (0, 0),
+            _ => (certain, peak),
+        }
+    });
+    needs.fold((0, 0), |(least, most), (certain, peak)| {
+        (least.saturating_add(certain), u64::saturating_add(most, peak))
+    })
 }
 
 /// Attempts that the schedule wants.
@@ -209,9 +217,8 @@ pub fn preflight(cell: &Cell, means: &Means) -> Vec<Shortage> {
 }
 
 fn descriptors(cell: &Cell, means: &Means) -> Option<Shortage> {
-    // A few dozen are open for other things.
-    let usable = means.descriptors.saturating_sub(64);
-    let (least, most) = cost_of_cell(cell).descriptors;
+    let usable = means.descriptors.saturating_sub(RESERVED);
+    let (least, most) = descriptors_needed(cell, usable);
     let certain = least > usable;
     (most > usable).then(|| Shortage {
         certain,
@@ -227,8 +234,8 @@ fn descriptors(cell: &Cell, means: &Means) -> Option<Shortage> {
             ),
         },
         help:
-            "raise the limit (ulimit -n), write engine = \"io_uring\" in the load, or lower rate, \
-               hold or timeout"
+            "raise the limit (ulimit -n), write engine = \"io_uring\" or \"processes\" in the load, \
+             or lower rate, hold or timeout"
                 .to_owned(),
     })
 }

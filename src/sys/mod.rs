@@ -12,6 +12,7 @@ pub mod listener;
 pub mod namespace;
 #[cfg_attr(not(target_os = "linux"), path = "netlink_elsewhere.rs")]
 pub mod netlink;
+pub mod parent;
 pub mod permit;
 #[cfg(target_os = "linux")]
 mod sock_diag;

@@ -69,7 +69,8 @@ impl SockDiag {
                 Ok(())
             })?;
         }
-        debug_assert_eq!(counts[usize::from(TCP_ESTABLISHED)], 0);
+        // Of a handshake that ended after the kernel had chosen it.
+        counts[usize::from(TCP_ESTABLISHED)] = 0;
         Ok(counts)
     }
 

@@ -9,6 +9,8 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 
+use serde::{Deserialize, Serialize};
+
 mod cidr;
 mod class;
 
@@ -37,8 +39,9 @@ impl fmt::Display for PermittedAddr {
     }
 }
 
-/// What one run may reach.
-#[derive(Debug, Clone, Default)]
+/// What one run may reach. It may be written down and read again: what is read permits no more than
+/// what can be made, since a [`Cidr`] checks itself, and so does a lab's address where it is used.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Policy {
     allow: Vec<Cidr>,
     lab: Vec<IpAddr>,

@@ -17,12 +17,12 @@ use super::common::{
 };
 
 /// A network of its own, or the host's where none can be made.
-struct Network {
+pub struct Network {
     holder: Option<Running>,
 }
 
 impl Network {
-    fn new(name: &str) -> Self {
+    pub fn new(name: &str) -> Self {
         let ready = "ip link set lo up && echo up > \"$0\" && exec sleep 300";
         let bench = Bench::new("");
         let mark = bench.path("up");
@@ -45,11 +45,11 @@ impl Network {
         Self { holder: up.then_some(holder) }
     }
 
-    fn is_private(&self) -> bool {
+    pub fn is_private(&self) -> bool {
         self.holder.is_some()
     }
 
-    fn command(&self, words: &[&str]) -> Command {
+    pub fn command(&self, words: &[&str]) -> Command {
         let Some(holder) = &self.holder else {
             let mut command = Command::new(words[0]);
             command.args(&words[1..]);
@@ -62,7 +62,7 @@ impl Network {
     }
 
     /// Starts a server and waits until it listens.
-    fn server(&self, words: &[&str], port: u16) -> Running {
+    pub fn server(&self, words: &[&str], port: u16) -> Running {
         let mut server = Running::start(&mut self.command(words));
         let wanted = format!(":{port:04X} ");
         until("the server to listen", Duration::from_secs(20), || {

@@ -8,6 +8,7 @@ mod addresses;
 mod bad_input;
 mod closing;
 mod common;
+mod engines;
 mod environment;
 mod external;
 mod folder;

@@ -72,7 +72,13 @@ fn load_lines(sheet: &mut Sheet, load: &LoadResult) {
     if load.unissued > 0 {
         text.push_str(&format!(", not issued {}", thousands(load.unissued)));
     }
+    if load.engine != "mio" {
+        text.push_str(&format!("; {} x {}", load.workers, load.engine));
+    }
     say(sheet, Tone::Plain, "load", &text);
+    for notice in &load.notices {
+        say(sheet, Tone::Doubtful, "notice", notice);
+    }
     let outcomes = counts(load.outcomes.iter().map(|(class, n)| (class.name(), *n)));
     say(sheet, Tone::Plain, "outcomes", &outcomes);
     let endings = counts(load.endings.iter().map(|(class, n)| (class.name(), *n)));

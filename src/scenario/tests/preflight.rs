@@ -41,8 +41,31 @@ fn certain_shortages_are_told_with_their_arithmetic() {
     let found = shortages(&held, &ROOMY);
     assert!(!found[0].certain && found[0].title.contains("more than half of them"), "{found:?}");
     let held = format!("{held}\n[lab]\nsources = 3");
-    let found = shortages(&held, &Means { descriptors: 4096, ..ROOMY });
+    let few = Means { descriptors: 4096, ..ROOMY };
+    let found = shortages(&held.replace("hold", "engine = \"mio\"\nhold"), &few);
     assert!(found[0].certain && found[0].title.contains("20000 connections"), "{found:?}");
     let found = shortages(&held, &Means { memory_bytes: 64 << 20, ..ROOMY });
     assert!(found[0].certain && found[0].title.contains("156 MiB"), "{found:?}");
+}
+
+#[test]
+fn connections_that_are_kept_elsewhere_need_no_descriptors() {
+    let few = Means { descriptors: 4096, ..ROOMY };
+    let told = |engine: &str| {
+        let load = format!(
+            "name = \"x\"\n[[load]]\nclient = \"hold\"\nrate = \"2000/s\"\nconnections = 12000\n{engine}"
+        );
+        shortages(&load, &few)
+    };
+    for engine in ["", "engine = \"io_uring\"", "engine = \"processes\""] {
+        assert_eq!(told(engine), [], "{engine}");
+    }
+    let found = told("engine = \"mio\"");
+    assert!(found[0].certain && found[0].title.contains("12000 connections"), "{found:?}");
+    assert!(found[0].help.contains("io_uring") && found[0].help.contains("processes"));
+    // Half-open clients are the runner's own, whatever drives them.
+    let half_open = "name = \"x\"\n[[load]]\nclient = \"half-open\"\nrate = \"2000/s\"\n\
+                     attempts = 8000\nengine = \"io_uring\"";
+    let found = shortages(half_open, &few);
+    assert!(found[0].certain && found[0].title.contains("8000 connections"), "{found:?}");
 }

@@ -253,3 +253,18 @@ attempts = 5
     let all = told(&both, &[]);
     assert!(all.contains("a hand-over has no gap"), "{all}");
 }
+
+#[test]
+fn half_open_clients_are_not_for_processes() {
+    let text = |engine: &str| {
+        format!(
+            "name = \"x\"\n[[load]]\nclient = \"half-open\"\nrate = \"5/s\"\nattempts = 5\n\
+             engine = \"{engine}\"\n"
+        )
+    };
+    let all = told(&text("processes"), &[]);
+    for part in ["s.toml:6:10", "belong to the lab of the runner", "write \"io_uring\""] {
+        assert!(all.contains(part), "{part}\n{all}");
+    }
+    super::plan_of(&text("io_uring"), &[]);
+}

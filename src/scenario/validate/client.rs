@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::load::Schedule;
 use crate::scenario::at::At;
 use crate::scenario::diagnostic::Problems;
-use crate::scenario::plan::{Client, Closer, Closing, Exchange, Target};
+use crate::scenario::plan::{Client, Closer, Closing, EngineChoice, Exchange, Target};
 use crate::scenario::raw::{self, CloseWord, Kind};
 use crate::units::Span;
 
@@ -190,6 +190,14 @@ fn check_half_open(at: &At<raw::Load>, target: &Target, problems: &mut Problems)
             place(&at.get().client).unwrap_or(at.span()),
             "half-open clients exist only inside a lab, and this target is outside",
             "remove `target.address` and `target.command` to measure our own server, or this load",
+        );
+    }
+    let engine = at.get().engine.as_ref().filter(|e| *e.get() == EngineChoice::Processes);
+    if let Some(written) = engine {
+        problems.error(
+            written.span(),
+            "half-open clients belong to the lab of the runner, and processes have none",
+            "remove `engine`, or write \"io_uring\"",
         );
     }
 }
