@@ -77,8 +77,8 @@ attempts = 50
     nothing_unexplained(&cell);
     let load = &cell["loads"][0];
     assert_eq!((number(load, "replies"), number(load, "endings.done")), (50, 50), "{load}");
-    // The target's FIN comes when it has served.
+    // The target's FIN comes when it has served, which begins with the message: a little before the
+    // client's FIN.
     let close = metric(&cell, "load", "close").expect("FIN to FIN");
-    // (A histogram tells the lower end of its bucket.)
-    assert!(number(&close, "summary.min") >= 19_900_000, "{close}");
+    assert!(number(&close, "summary.p50") >= 19_000_000, "{close}");
 }
