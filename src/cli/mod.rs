@@ -114,6 +114,13 @@ struct ServeArgs {
     /// Threads that accept [default: 1]
     #[arg(long, value_name = "N")]
     acceptors: Option<String>,
+    /// Connections that it shall hold at once; more than ulimit -n allows are kept in io_uring, or
+    /// by threads with descriptors of their own
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    connections: u64,
+    /// Where connections are kept: auto, epoll, io_uring or threads [default: auto]
+    #[arg(long, value_name = "ENGINE")]
+    engine: Option<String>,
     /// asap, never, or a rate such as 200/s [default: asap]
     #[arg(long, value_name = "PACE")]
     accept: Option<String>,

@@ -64,6 +64,7 @@ fn how(args: &ServeArgs) -> Result<plan::Serve, Failure> {
     let flags = [
         text("backlog", &args.backlog),
         text("acceptors", &args.acceptors),
+        text("engine", &args.engine),
         text("accept", &args.accept),
         text("service", &args.service),
         text("reply", &Some(args.reply.clone().unwrap_or_else(|| "echo".to_owned()))),
@@ -102,7 +103,7 @@ async fn by_hand(args: &ServeArgs, serve: &plan::Serve) -> Result<Exit, Failure>
         door.address, serve.backlog
     ))?;
     let epoch = clock::monotonic();
-    let occasion = Occasion { epoch, run: 0, seed: 1, one_clock: true };
+    let occasion = Occasion { epoch, run: 0, seed: 1, one_clock: true, expected: args.connections };
     let server = Server::start(&door, serve, occasion).map_err(|error| failed("serve", &error))?;
     let server = Arc::new(server);
     let stop = Arc::new(AtomicBool::new(false));
@@ -166,5 +167,7 @@ fn account(totals: &Totals) -> String {
     let endings = totals.endings.iter().map(|(ending, count)| format!("{ending} {count}"));
     let endings: Vec<String> = endings.collect();
     let parts: Vec<String> = counts.chain(faults).collect();
-    format!("\n{}\nended: {}\n", parts.join(", "), endings.join(", "))
+    let notices: String = totals.notices.iter().map(|notice| format!("{notice}\n")).collect();
+    let (counts, endings) = (parts.join(", "), endings.join(", "));
+    format!("\n{counts}\nended: {endings}\nengine {}\n{notices}", totals.engine)
 }

@@ -272,6 +272,9 @@ pub struct TargetResult {
     /// Seconds for which accept is deferred (TCP_DEFER_ACCEPT), as the kernel rounded them.
     #[serde(default)]
     pub defer_accept_s: Option<u32>,
+    /// How our own target kept its connections: `epoll`, `io_uring` or `threads`.
+    #[serde(default)]
+    pub engine: Option<String>,
     /// Connections that each acceptor took, listener by listener; empty for an external target.
     pub accepted_by: Vec<u64>,
     /// Restarts of our own target.

@@ -369,6 +369,7 @@ fn target(backlog: u32, accepted: u64) -> TargetResult {
         clamped: false,
         listeners: 1,
         defer_accept_s: None,
+        engine: Some("epoll".to_owned()),
         accepted_by: vec![accepted],
         restarts: vec![],
         accept_errors: BTreeMap::new(),

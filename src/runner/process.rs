@@ -220,6 +220,7 @@ fn bounded(message: FromTarget) -> FromTarget {
             for names in [accept_errors, client_faults] {
                 *names = few_names(std::mem::take(names));
             }
+            finished.engine = shown(&finished.engine);
             finished.sampler.method = shown(&finished.sampler.method);
             finished.counters.truncate(MOST_COUNTERS);
             for counter in &mut finished.counters {
@@ -314,6 +315,7 @@ mod tests {
             interval: 1_000_000,
             seed: 1,
             run: 1,
+            expected: 0,
             time_line: String::new(),
         }
     }

@@ -10,6 +10,7 @@ use super::process::{TargetProcess, Word};
 use super::{RunError, Setup};
 use crate::lab::Lab;
 use crate::observe::sampler::Sampling;
+use crate::scenario::cost_of_cell;
 use crate::scenario::plan::{self, Cell, Family, Serve};
 use crate::sys::clock;
 use crate::sys::endpoint::Endpoint;
@@ -77,7 +78,8 @@ impl Side {
                 };
                 let namespace = lab.map(Lab::target);
                 let mut process = TargetProcess::spawn(command.as_deref(), namespace)?;
-                let listening = process.listen(target_plan(setup, serve, at, identity)).await?;
+                let listening =
+                    process.listen(target_plan(setup, cell, serve, at, identity)).await?;
                 let at = reached(at, listening.address)?;
                 let policy = lab.map_or_else(
                     || setup.policy.clone(),
@@ -204,13 +206,20 @@ fn own_address(cell: &Cell, lab: Option<&Lab>) -> SocketAddr {
     SocketAddr::new(lab.map_or(loopback, Lab::target_address), 0)
 }
 
-fn target_plan(setup: &Setup, serve: &Serve, address: Endpoint, identity: Identity) -> TargetPlan {
+fn target_plan(
+    setup: &Setup,
+    cell: &Cell,
+    serve: &Serve,
+    address: Endpoint,
+    identity: Identity,
+) -> TargetPlan {
     TargetPlan {
         address,
         serve: serve.clone(),
         interval: setup.plan.interval.nanos(),
         seed: identity.seed,
         run: identity.run,
+        expected: cost_of_cell(cell).certain_sockets,
         time_line: clock::time_line(),
     }
 }

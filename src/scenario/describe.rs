@@ -6,7 +6,7 @@ use super::cost::cost_of_cell;
 use super::plan::{
     AcceptPace, After, Bound, Cell, Client, Close, Closing, EngineChoice, Exchange, Lifecycle,
     Limit, Load, Plan, Reply, ReplyEnd, Restart, Serve, ServiceTime, Statistic, Subject,
-    Succession, Target, Transport, Vanish, VanishHow, WhenFull,
+    Succession, Target, TargetEngine, Transport, Vanish, VanishHow, WhenFull,
 };
 use crate::load::{Schedule, Shape};
 
@@ -129,6 +129,12 @@ fn serve_text(serve: &Serve) -> String {
 
 fn listener_text(serve: &Serve) -> String {
     let mut text = String::new();
+    text.push_str(match serve.engine {
+        TargetEngine::Auto => "",
+        TargetEngine::Epoll => "; kept by epoll",
+        TargetEngine::IoUring => "; kept in io_uring",
+        TargetEngine::Threads => "; kept by threads with descriptors of their own",
+    });
     if let Some(time) = serve.defer_accept {
         text.push_str(&format!("; accept deferred up to {time} until data comes"));
     }

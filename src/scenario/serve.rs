@@ -17,6 +17,9 @@ pub struct Serve {
     pub listeners: u16,
     /// Threads that accept from each listener, 1 to 64.
     pub acceptors: u16,
+    /// Where accepted connections are kept.
+    #[serde(default)]
+    pub engine: TargetEngine,
     /// How fast connections are taken from the accept queue.
     pub accept: AcceptPace,
     /// Windows of time, from the start of the cell's schedule, in which nothing is accepted.
@@ -51,6 +54,7 @@ impl Default for Serve {
             backlog: Backlog(128),
             listeners: 1,
             acceptors: 1,
+            engine: TargetEngine::Auto,
             accept: AcceptPace::Asap,
             stalls: Vec::new(),
             service: ServiceTime::Constant { time: Span::default() },
@@ -65,6 +69,24 @@ impl Default for Serve {
             sample: Span::from_millis(5),
         }
     }
+}
+
+/// Where the target keeps accepted connections.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum TargetEngine {
+    /// As `epoll`, unless more connections will be open at once than the process may have
+    /// descriptors: then `io_uring`, or `threads` where there is none.
+    #[default]
+    Auto,
+    /// Each has a descriptor of the process.
+    Epoll,
+    /// Those that wait for their clients have none: they are kept in rings (io_uring).
+    IoUring,
+    /// Each has a descriptor, in tables of several threads (CLONE_FILES).
+    Threads,
 }
 
 /// A restart of the listeners; connections that were accepted are served on.

@@ -29,6 +29,22 @@ pub fn raise_descriptors() -> io::Result<u64> {
     Ok(hard)
 }
 
+/// Gives the calling thread a table of descriptors of its own, a copy of the process's: with
+/// RLIMIT_NOFILE of its own, and what it opens from now on is no other thread's (unshare(2)).
+/// Needs no privilege.
+///
+/// # Errors
+/// ENOMEM; `Unsupported` where the system has no such thing.
+pub fn own_descriptors() -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    return Ok(nix::sched::unshare(nix::sched::CloneFlags::CLONE_FILES)?);
+    #[cfg(not(target_os = "linux"))]
+    Err(io::Error::new(
+        io::ErrorKind::Unsupported,
+        "only Linux has threads with descriptors of their own",
+    ))
+}
+
 /// Lets a write beyond the limit of file sizes (`ulimit -f`) fail with EFBIG, which is reported,
 /// where SIGXFSZ would end the process.
 pub fn survive_file_size_limit() {

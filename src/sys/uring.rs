@@ -8,11 +8,12 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsRawFd, FromRawFd, RawFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
 use io_uring::squeue::{Entry, Flags};
 use io_uring::types::{Fd, Fixed, SubmitArgs, Timespec};
 use io_uring::{EnterFlags, IoUring, Probe, cqueue, opcode};
+use nix::sys::eventfd::{EfdFlags, EventFd};
 use socket2::{SockAddr, Socket};
 
 use super::error_name;
@@ -219,11 +220,28 @@ impl Ring {
     /// # Errors
     /// EMFILE and ENFILE without a descriptor; the connection is closed then.
     pub fn unpark(&mut self, place: u32, name: u64) -> io::Result<Socket> {
-        let descriptor = self.cancel(name).and_then(|()| self.install(place));
+        self.take(place, name).inspect_err(|_| self.empty(place))
+    }
+
+    /// As [`Ring::unpark`], but without a descriptor the socket stays in its place, unwatched.
+    ///
+    /// # Errors
+    /// EMFILE and ENFILE without a descriptor.
+    pub fn take(&mut self, place: u32, name: u64) -> io::Result<Socket> {
+        let descriptor = self.cancel(name).and_then(|()| self.install(place))?;
         self.empty(place);
         // SAFETY: the descriptor was made for us just now, and nobody else knows of it.
         #[allow(unsafe_code)]
-        descriptor.map(|descriptor| unsafe { Socket::from_raw_fd(descriptor) })
+        Ok(unsafe { Socket::from_raw_fd(descriptor) })
+    }
+
+    /// Closes the socket in `place`, and ends the request `name`.
+    ///
+    /// # Errors
+    /// As of [`Ring::connect`].
+    pub fn evict(&mut self, place: u32, name: u64) -> io::Result<()> {
+        self.empty(place);
+        self.cancel(name)
     }
 
     fn install(&mut self, place: u32) -> io::Result<RawFd> {
@@ -263,6 +281,31 @@ impl Ring {
             true => self.call(Patience::Look),
             false => self.call(patience),
         }
+    }
+
+    /// Runs what is queued, if anything is; whether anything was.
+    ///
+    /// # Errors
+    /// As of [`Ring::enter`].
+    pub fn submit(&mut self) -> io::Result<bool> {
+        let queued = !self.ring.submission().is_empty();
+        if queued {
+            self.call(Patience::Look)?;
+        }
+        Ok(queued)
+    }
+
+    /// An eventfd that is written to when [`Ring::enter`] may have something to do, so that it need
+    /// not be waited in. (Polling the ring itself does not tell of work that the kernel leaves to
+    /// us, which is all of it: IORING_SETUP_DEFER_TASKRUN.) A call does not do all of that work at
+    /// once: what is left is not told of again.
+    ///
+    /// # Errors
+    /// EMFILE and ENOMEM.
+    pub fn bell(&mut self) -> io::Result<OwnedFd> {
+        let bell = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
+        self.ring.submitter().register_eventfd(bell.as_raw_fd())?;
+        Ok(bell.into())
     }
 
     /// A completion that has come.

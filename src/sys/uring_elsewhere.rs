@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 
 use socket2::Socket;
 
@@ -106,6 +106,38 @@ impl Ring {
     /// # Errors
     /// None: no ring is ever made.
     pub fn enter(&mut self, _: Patience) -> io::Result<()> {
+        match self.0 {}
+    }
+
+    /// As on Linux.
+    ///
+    /// # Errors
+    /// None: no ring is ever made.
+    pub fn take(&mut self, _: u32, _: u64) -> io::Result<Socket> {
+        match self.0 {}
+    }
+
+    /// As on Linux.
+    ///
+    /// # Errors
+    /// None: no ring is ever made.
+    pub fn evict(&mut self, _: u32, _: u64) -> io::Result<()> {
+        match self.0 {}
+    }
+
+    /// As on Linux.
+    ///
+    /// # Errors
+    /// None: no ring is ever made.
+    pub fn submit(&mut self) -> io::Result<bool> {
+        match self.0 {}
+    }
+
+    /// As on Linux.
+    ///
+    /// # Errors
+    /// None: no ring is ever made.
+    pub fn bell(&mut self) -> io::Result<OwnedFd> {
         match self.0 {}
     }
 

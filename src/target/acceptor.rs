@@ -13,14 +13,19 @@ use socket2::Socket;
 
 use super::connection::{Connection, Manners, State};
 use super::counts::Counts;
+use super::crew::Member;
 use super::door::Post;
+use super::keeping::Keeping;
+use super::lot::{Kept, Lot};
 use super::pace::Pace;
+use super::parking::watch;
 use super::service::Service;
 use super::turn::{self, Moved};
 use crate::measure::{Metric, TargetEnding, TargetOutcome};
 use crate::sys::clock::{self, Alarm};
 use crate::sys::endpoint::keeps_packets;
 use crate::sys::errno;
+use crate::sys::limits;
 use crate::sys::listener;
 use crate::sys::socket::{has_ended, read_size};
 use crate::sys::tcp_info::{Standing, TcpInfo};
@@ -28,16 +33,22 @@ use crate::sys::tcp_info::{Standing, TcpInfo};
 const LISTENER: Token = Token(usize::MAX);
 const ALARM: Token = Token(usize::MAX - 1);
 const WAKER: Token = Token(usize::MAX - 2);
+/// The ring in which connections are kept.
+const LOT: Token = Token(usize::MAX - 3);
 /// Connections that are taken before those at hand are looked at again.
 const BATCH: usize = 32;
 /// Pause after an accept that failed for want of descriptors or memory, in nanoseconds.
-const BACK_OFF: u64 = 10_000_000;
+pub(super) const BACK_OFF: u64 = 10_000_000;
 
 /// What an acceptor is to do.
 #[derive(Debug)]
 pub struct Duty {
     /// Where it finds its listener.
     pub post: Post,
+    /// Where it keeps its connections.
+    pub keeping: Keeping,
+    /// Its place among those that stand in for one; `None` for one that stands alone.
+    pub member: Option<Member>,
     /// When it may accept.
     pub pace: Pace,
     /// How long it serves.
@@ -57,15 +68,19 @@ pub struct Duty {
 /// One acceptor's loop.
 #[derive(Debug)]
 pub struct Acceptor {
-    duty: Duty,
-    poll: Poll,
+    pub(super) duty: Duty,
+    pub(super) poll: Poll,
     alarm: Alarm,
     counts: Arc<Mutex<Counts>>,
-    connections: HashMap<usize, (Connection, Socket)>,
+    pub(super) connections: HashMap<usize, (Connection, Kept)>,
+    /// Where some of them are kept, as soon as there are any.
+    pub(super) lot: Option<Lot>,
+    /// Whether it is this one's turn to accept.
+    on_turn: bool,
     /// Connections that only wait for the client's FIN: they are served.
     leaving: usize,
     /// Ends of service times and of delays, with the connection's name.
-    timers: BinaryHeap<Reverse<(u64, usize)>>,
+    pub(super) timers: BinaryHeap<Reverse<(u64, usize)>>,
     /// Connections that had more to do when their turn was over. No event will tell of them.
     again: BTreeSet<usize>,
     next_name: usize,
@@ -81,20 +96,25 @@ pub struct Acceptor {
 
 impl Acceptor {
     /// An acceptor, and what wakes it up when it shall stop.
-    pub fn new(duty: Duty, counts: Arc<Mutex<Counts>>) -> io::Result<(Self, Waker)> {
+    pub fn new(duty: Duty, counts: Arc<Mutex<Counts>>) -> io::Result<(Self, Arc<Waker>)> {
         let poll = Poll::new()?;
         let alarm = Alarm::new()?;
         let readable = Interest::READABLE;
         let registry = poll.registry();
         registry.register(&mut SourceFd(&alarm.as_raw_fd()), ALARM, readable)?;
-        let waker = Waker::new(registry, WAKER)?;
+        let waker = Arc::new(Waker::new(registry, WAKER)?);
+        if let Some(member) = &duty.member {
+            member.is_woken_by(&waker);
+        }
         let packets = duty.post.listener().is_some_and(keeps_packets);
         let mut acceptor = Self {
+            on_turn: duty.member.is_none(),
             duty,
             poll,
             alarm,
             counts,
             connections: HashMap::new(),
+            lot: None,
             leaving: 0,
             timers: BinaryHeap::new(),
             again: BTreeSet::new(),
@@ -112,11 +132,16 @@ impl Acceptor {
     /// Serves until `stop`. What is open then is counted so.
     pub fn run(&mut self, stop: &AtomicBool) -> io::Result<()> {
         clock::tighten_timer_slack();
+        if let Keeping::OwnTable = self.duty.keeping {
+            // What is made so far stays open in the process's table, too, until that ends.
+            limits::own_descriptors()?;
+        }
         let mut events = Events::with_capacity(256);
         while !stop.load(Ordering::Relaxed) {
             if self.duty.post.changed() {
                 self.change_listener()?;
             }
+            self.take_turns()?;
             self.accept_allowed();
             self.end_timers();
             self.wait(&mut events)?;
@@ -126,50 +151,80 @@ impl Acceptor {
                     LISTENER => self.queue_ready = true,
                     ALARM => self.alarm.rang(),
                     WAKER => {}
+                    LOT => self.lot_rang(),
                     Token(name) => self.advance(name),
                 }
             }
+            self.attend_lot()?;
             again.into_iter().for_each(|name| self.advance(name));
         }
-        self.settle();
-        Ok(())
+        self.settle()
     }
 
     /// Closes what is open, after a last look: its end may have come just now.
-    fn settle(&mut self) {
+    fn settle(&mut self) -> io::Result<()> {
+        self.empty_lot()?;
         let names: Vec<usize> = self.connections.keys().copied().collect();
         for name in names {
             self.advance(name);
             self.end(name, TargetEnding::OpenAtEnd);
         }
+        Ok(())
+    }
+
+    /// Begins or ceases to accept, where others do so in turn.
+    fn take_turns(&mut self) -> io::Result<()> {
+        let Some(member) = &self.duty.member else { return Ok(()) };
+        let on_turn = member.accepts(self.connections.len());
+        if on_turn == self.on_turn {
+            return Ok(());
+        }
+        if on_turn {
+            self.open_lot(LOT)?;
+            self.on_turn = true;
+            return self.watch_listener();
+        }
+        self.ignore_listener()?;
+        self.on_turn = false;
+        Ok(())
     }
 
     fn watch_listener(&mut self) -> io::Result<()> {
         let Some(listener) = self.duty.post.listener() else { return Ok(()) };
+        if !self.on_turn {
+            return Ok(());
+        }
         // What came before is in no event.
         (self.queue_ready, self.idle) = (true, true);
         let descriptor = listener.as_raw_fd();
         self.poll.registry().register(&mut SourceFd(&descriptor), LISTENER, Interest::READABLE)
     }
 
+    fn ignore_listener(&mut self) -> io::Result<()> {
+        self.queue_ready = false;
+        match self.duty.post.listener() {
+            Some(listener) if self.on_turn => {
+                self.poll.registry().deregister(&mut SourceFd(&listener.as_raw_fd()))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Lets go of the listener and takes the one that has its place now, if any.
     fn change_listener(&mut self) -> io::Result<()> {
-        if let Some(listener) = self.duty.post.listener() {
-            self.poll.registry().deregister(&mut SourceFd(&listener.as_raw_fd()))?;
-        }
-        self.queue_ready = false;
+        self.ignore_listener()?;
         self.duty.post.exchange();
         self.watch_listener()
     }
 
-    fn now(&self) -> u64 {
+    pub(super) fn now(&self) -> u64 {
         clock::monotonic().saturating_sub(self.duty.epoch)
     }
 
     /// When the next accept is allowed, if the queue may hold something to accept.
     fn next_accept(&self, now: u64) -> Option<u64> {
         let busy = self.duty.serial && self.connections.len() > self.leaving;
-        if busy || !self.queue_ready {
+        if busy || !self.queue_ready || !self.on_turn {
             return None;
         }
         self.duty.pace.allowed(now.max(self.not_before), self.idle)
@@ -204,7 +259,7 @@ impl Acceptor {
         }
     }
 
-    fn count(&self) -> std::sync::MutexGuard<'_, Counts> {
+    pub(super) fn count(&self) -> std::sync::MutexGuard<'_, Counts> {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -217,19 +272,17 @@ impl Acceptor {
         }
         let name = self.next_name;
         self.next_name += 1;
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        let descriptor = socket.as_raw_fd();
-        let registered =
-            self.poll.registry().register(&mut SourceFd(&descriptor), Token(name), interest);
-        if let Err(error) = registered {
+        if let Err(error) = watch(&self.poll, name, &socket) {
             let mut counts = self.count();
             *counts.errors.entry(errno::number(&error)).or_default() += 1;
             counts.ended(TargetEnding::Other);
             return;
         }
+        self.lot.iter().for_each(Lot::opened);
         let connection = Connection::new(self.duty.manners, at);
         let unasked = connection.is_served_unasked();
-        self.connections.insert(name, (connection, socket));
+        let kept = Kept::Open { socket, watched: true };
+        self.connections.insert(name, (connection, kept));
         if unasked {
             self.serve(name);
         }
@@ -251,7 +304,12 @@ impl Acceptor {
             let Some(Reverse((_, name))) = due else { return };
             let name = *name;
             self.timers.pop();
-            let Some((connection, _)) = self.connections.get_mut(&name) else { continue };
+            let Some((connection, kept)) = self.connections.get_mut(&name) else { continue };
+            if let Kept::Parked(_) = kept {
+                // There was no descriptor for it.
+                self.advance(name);
+                continue;
+            }
             if connection.state == State::Lingering {
                 self.end(name, TargetEnding::Done);
                 continue;
@@ -265,10 +323,12 @@ impl Acceptor {
     }
 
     /// Reads, serves and replies as far as it goes without waiting, for one turn.
-    fn advance(&mut self, name: usize) {
+    pub(super) fn advance(&mut self, name: usize) {
+        self.at_hand(name);
         loop {
             let packets = self.packets;
-            let Some((connection, stream)) = self.connections.get_mut(&name) else { return };
+            let Some((connection, kept)) = self.connections.get_mut(&name) else { return };
+            let Kept::Open { socket: stream, .. } = kept else { return };
             let result = match connection.state {
                 State::Serving | State::Over => return,
                 State::Replying => turn::reply(connection, &*stream),
@@ -286,7 +346,7 @@ impl Acceptor {
             };
             self.measure_queue_wait(name);
             match result {
-                Ok(Moved::Waiting) => return,
+                Ok(Moved::Waiting) => return self.rest(name),
                 Ok(Moved::TurnOver) => {
                     self.again.insert(name);
                     return;
@@ -309,7 +369,7 @@ impl Acceptor {
         if connection.state == State::Lingering {
             let delay = connection.delay();
             self.timers.push(Reverse((self.now() + delay, name)));
-            return;
+            return self.rest(name);
         }
         if let Some(sent) = connection.fin_sent {
             self.count().measured(Metric::Close, clock::monotonic().saturating_sub(sent));
@@ -318,7 +378,7 @@ impl Acceptor {
     }
 
     /// Closes a connection that is still there, and counts how it ended.
-    fn end(&mut self, name: usize, ending: TargetEnding) {
+    pub(super) fn end(&mut self, name: usize, ending: TargetEnding) {
         if self.forget(name) {
             self.count().ended(ending);
         }
@@ -326,8 +386,11 @@ impl Acceptor {
 
     /// Closes a connection; whether it was still there.
     fn forget(&mut self, name: usize) -> bool {
-        let Some((connection, _)) = self.connections.remove(&name) else { return false };
+        let Some((connection, kept)) = self.connections.remove(&name) else { return false };
         self.leaving -= usize::from(connection.fin_sent.is_some());
+        if let Some(lot) = &mut self.lot {
+            lot.close(name, kept);
+        }
         true
     }
 
@@ -363,8 +426,12 @@ impl Acceptor {
         let now = self.now();
         let timer = self.timers.peek().map(|Reverse((due, _))| *due);
         let next = timer.into_iter().chain(self.next_accept(now)).min();
+        let awake = match &mut self.lot {
+            Some(lot) => !lot.may_sleep()?,
+            None => false,
+        };
         let patience = match next {
-            _ if !self.again.is_empty() => Some(std::time::Duration::ZERO),
+            _ if !self.again.is_empty() || awake => Some(std::time::Duration::ZERO),
             Some(next) if next <= now => Some(std::time::Duration::ZERO),
             Some(next) => {
                 self.alarm.set(self.duty.epoch + next)?;

@@ -74,6 +74,8 @@ pub struct Totals {
     pub outcomes: BTreeMap<TargetOutcome, u64>,
     /// Every class; the sum is what was accepted.
     pub endings: BTreeMap<TargetEnding, u64>,
+    /// How connections were kept: `epoll`, `io_uring` or `threads`.
+    pub engine: String,
     /// Connections that each acceptor took, listener by listener.
     pub accepted_by: Vec<u64>,
     /// Errors of `accept()`, by name.
@@ -96,9 +98,8 @@ impl Totals {
         }
     }
 
-    /// Adds what one acceptor counted.
+    /// Adds what one acceptor counted, but for its share of the connections.
     pub fn add(&mut self, counts: &Counts) {
-        self.accepted_by.push(counts.accepted());
         for (outcome, count) in &counts.outcomes {
             *self.outcomes.entry(*outcome).or_default() += count;
         }

@@ -3,8 +3,12 @@
 mod acceptor;
 mod connection;
 mod counts;
+mod crew;
 mod door;
+mod keeping;
+mod lot;
 mod pace;
+mod parking;
 pub mod protocol;
 mod restart;
 mod server;

@@ -48,6 +48,9 @@ pub struct TargetPlan {
     pub seed: u64,
     /// Identity of the run, as greetings carry it.
     pub run: u64,
+    /// Connections that will certainly be open at once.
+    #[serde(default)]
+    pub expected: u64,
     /// The runner's monotonic clock, by `sys::clock::time_line`.
     pub time_line: String,
 }
@@ -111,6 +114,9 @@ pub struct Finished {
     /// How the accepted connections came to their end; every class.
     #[serde(default)]
     pub endings: BTreeMap<TargetEnding, u64>,
+    /// How they were kept: `epoll`, `io_uring` or `threads`.
+    #[serde(default)]
+    pub engine: String,
     /// Restarts, one after the other.
     #[serde(default)]
     pub restarts: Vec<RestartResult>,

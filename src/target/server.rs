@@ -12,7 +12,9 @@ use socket2::Socket;
 use super::acceptor::{Acceptor, Duty};
 use super::connection::Manners;
 use super::counts::{Counts, Tally, Totals};
+use super::crew::{Crew, Member};
 use super::door::Door;
+use super::keeping;
 use super::pace::Pace;
 use super::restart::Restarter;
 use super::service::Service;
@@ -34,14 +36,21 @@ pub struct Occasion {
     pub seed: u64,
     /// Whether the clients' monotonic clock is ours.
     pub one_clock: bool,
+    /// Connections that will be open at once.
+    pub expected: u64,
 }
 
 /// A server with its acceptors at work.
 #[derive(Debug)]
 pub struct Server {
     door: Arc<Door>,
-    /// Acceptors of each listener.
+    /// Acceptors of each listener, as the plan counts them.
     acceptors_each: usize,
+    /// Threads for each of these.
+    crew: usize,
+    /// How connections are kept, and why so.
+    engine: &'static str,
+    notice: Option<String>,
     restarter: Mutex<Option<Restarter>>,
     restarts: Mutex<Vec<RestartResult>>,
     stop: Arc<AtomicBool>,
@@ -64,14 +73,22 @@ impl Server {
     pub fn start(door: &Arc<Door>, serve: &Serve, occasion: Occasion) -> io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let mut acceptors = Vec::new();
+        let mut ready = Vec::new();
         let mut threads = Vec::new();
         let all = serve.listeners * serve.acceptors;
-        for index in 0..all {
+        let kept = keeping::decide(serve, occasion.expected);
+        let places = (0..all).flat_map(|index| {
+            let crew = (kept.room < usize::MAX).then(|| Crew::new(kept.crew, kept.room));
+            (0..kept.crew).map(move |one| (index, crew.as_ref().map(|crew| Member::new(crew, one))))
+        });
+        for (number, (index, member)) in places.enumerate() {
             let counts = Arc::new(Mutex::new(Counts::default()));
             let duty = Duty {
                 post: door.post(usize::from(index / serve.acceptors)),
+                keeping: kept.keeping.clone(),
+                member,
                 pace: Pace::new(serve.accept, &serve.stalls, index, all),
-                service: Service::new(serve.service, occasion.seed.wrapping_add(u64::from(index))),
+                service: Service::new(serve.service, occasion.seed.wrapping_add(number as u64)),
                 manners: Manners {
                     reply: serve.reply,
                     close: serve.close,
@@ -82,16 +99,19 @@ impl Server {
                 run: occasion.run,
                 one_clock: occasion.one_clock,
             };
-            let (mut acceptor, waker) = Acceptor::new(duty, Arc::clone(&counts))?;
-            let waker = Arc::new(waker);
+            let (acceptor, waker) = Acceptor::new(duty, Arc::clone(&counts))?;
             let bell = Arc::clone(&waker);
             // An acceptor that is not woken is not asleep, or is no more.
             door.ring(move || drop(bell.wake()));
+            acceptors.push(Working { counts, waker });
+            ready.push(acceptor);
+        }
+        // All are made before any runs: a thread that gets descriptors of its own has no others.
+        for (number, mut acceptor) in ready.into_iter().enumerate() {
             let stopping = Arc::clone(&stop);
             let thread = std::thread::Builder::new()
-                .name(format!("acceptor-{index}"))
+                .name(format!("acceptor-{number}"))
                 .spawn(move || acceptor.run(&stopping))?;
-            acceptors.push(Working { counts, waker });
             threads.push(thread);
         }
         let restarter =
@@ -99,6 +119,9 @@ impl Server {
         Ok(Self {
             door: Arc::clone(door),
             acceptors_each: usize::from(serve.acceptors),
+            crew: kept.crew,
+            engine: kept.engine(),
+            notice: kept.notice,
             restarter: Mutex::new(restarter.transpose()?),
             restarts: Mutex::default(),
             stop,
@@ -111,7 +134,7 @@ impl Server {
     pub fn tally(&self) -> Tally {
         let mut tally = Tally::default();
         let mut merged: BTreeMap<Metric, hdrhistogram::Histogram<u64>> = BTreeMap::new();
-        for of_listener in self.acceptors.chunks(self.acceptors_each.max(1)) {
+        for of_listener in self.acceptors.chunks(self.acceptors_each * self.crew) {
             let mut accepted = 0;
             for acceptor in of_listener {
                 let mut counts = lock(&acceptor.counts);
@@ -154,7 +177,13 @@ impl Server {
     pub fn stop(self) -> io::Result<Totals> {
         self.halt()?;
         let mut totals = Totals::new();
-        self.acceptors.iter().for_each(|working| totals.add(&lock(&working.counts)));
+        totals.engine = self.engine.to_owned();
+        totals.notices.extend(self.notice);
+        for crew in self.acceptors.chunks(self.crew) {
+            crew.iter().for_each(|working| totals.add(&lock(&working.counts)));
+            let took = crew.iter().map(|working| lock(&working.counts).accepted());
+            totals.accepted_by.push(took.sum());
+        }
         totals.restarts = std::mem::take(&mut lock(&self.restarts));
         let reset = totals.restarts.iter().map(|restart| restart.queue_reset).sum();
         totals.outcomes.insert(TargetOutcome::ResetByClose, reset);

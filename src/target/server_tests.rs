@@ -18,7 +18,7 @@ fn door(serve: &Serve) -> Arc<Door> {
 
 fn start(door: &Arc<Door>, serve: &Serve) -> Server {
     let epoch = crate::sys::clock::monotonic();
-    let occasion = Occasion { epoch, run: 1, seed: 1, one_clock: true };
+    let occasion = Occasion { epoch, run: 1, seed: 1, one_clock: true, expected: 0 };
     Server::start(door, serve, occasion).expect("a server")
 }
 

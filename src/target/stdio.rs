@@ -118,7 +118,8 @@ async fn attend(plan: &TargetPlan, talk: &mut Talk) -> Result<(), Trouble> {
         _ => return Ok(()),
     };
     let epoch = if one_clock { monotonic } else { local_epoch(realtime) };
-    let occasion = Occasion { epoch, run: plan.run, seed: plan.seed, one_clock };
+    let occasion =
+        Occasion { epoch, run: plan.run, seed: plan.seed, one_clock, expected: plan.expected };
     let server = Server::start(&door, &plan.serve, occasion).map_err(at("start acceptors"))?;
     let mut work = Work::start(&door, server, plan, epoch).map_err(at("start the sampler"))?;
     loop {
@@ -237,6 +238,7 @@ impl Work {
         Ok(Finished {
             outcomes: totals.outcomes,
             endings: totals.endings,
+            engine: totals.engine,
             restarts: totals.restarts,
             accepted_by: totals.accepted_by,
             accept_errors: totals.accept_errors,

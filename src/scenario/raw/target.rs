@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::words::{Accept, Reply, text_or_table};
 use crate::scenario::at::At;
-use crate::scenario::plan::{Closer, ServiceTime, Transport};
+use crate::scenario::plan::{Closer, ServiceTime, TargetEngine, Transport};
 use crate::units::{Backlog, Span};
 
 /// The server under test: our own unless `address` names one of yours.
@@ -30,6 +30,11 @@ pub struct Target {
     pub listeners: Option<At<u16>>,
     /// Threads that accept from each listener, 1 to 64; at most 64 over all listeners. Default: 1.
     pub acceptors: Option<At<u16>>,
+    /// Where accepted connections are kept: "epoll" (each has a descriptor), "io_uring" (those that
+    /// wait for their clients have none), "threads" (descriptors in tables of several threads) or
+    /// "auto": "epoll", unless more connections will be open at once than RLIMIT_NOFILE allows;
+    /// then "io_uring", or "threads" where it is not available. Default: "auto".
+    pub engine: Option<At<TargetEngine>>,
     /// How fast connections are taken from the accept queue: "asap", "never" or a rate such as
     /// "200/s". Default: "asap".
     pub accept: Option<At<Accept>>,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::scenario::at::At;
 use crate::scenario::diagnostic::Problems;
-use crate::scenario::plan::{Cell, Load, Restart, Serve, Succession, Target};
+use crate::scenario::plan::{Cell, Load, Restart, Serve, Succession, Target, TargetEngine};
 use crate::scenario::raw;
 use crate::units::Span;
 
@@ -39,10 +39,24 @@ pub(super) fn listening(raw: &raw::Target, problems: &mut Problems) -> Serve {
             span("defer_accept", Some(defer), least, range, problems)
         }),
         fast_open: queue.map(|_| number("fast_open", queue, 1, 1..=65535, problems)),
+        engine: engine(raw, problems),
         reuse_address: raw.reuse_address.as_ref().is_none_or(|reuse| *reuse.get()),
         restart: restart(raw, problems),
         ..Serve::default()
     }
+}
+
+fn engine(raw: &raw::Target, problems: &mut Problems) -> TargetEngine {
+    let Some(written) = &raw.engine else { return TargetEngine::Auto };
+    if *written.get() == TargetEngine::Threads && raw.restart_at.is_some() {
+        problems.error(
+            written.span(),
+            "engine \"threads\" cannot restart: each thread's table has a copy of the listener, \
+             which would listen on",
+            "write engine = \"io_uring\", or remove `restart_at`",
+        );
+    }
+    *written.get()
 }
 
 /// The target's patience with its own close.

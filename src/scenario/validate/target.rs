@@ -24,6 +24,7 @@ pub(super) fn own_keys(raw: &raw::Target) -> Vec<&'static str> {
         ("backlog", raw.backlog.is_some()),
         ("listeners", raw.listeners.is_some()),
         ("acceptors", raw.acceptors.is_some()),
+        ("engine", raw.engine.is_some()),
         ("accept", raw.accept.is_some()),
         ("stall", raw.stall.is_some()),
         ("service", raw.service.is_some()),
