@@ -62,7 +62,8 @@ pub struct Load {
     /// Some clients leave without a word, such as { ratio = "5%", after = "connect", how = "rst" }.
     pub vanish: Option<At<Vanish>>,
     /// What drives the clients: "auto" (epoll, or io_uring where more connections are held than the
-    /// process may have descriptors), "mio" (epoll), "io_uring" or "processes". Default: "auto".
+    /// process may have descriptors), "mio" (epoll), "io_uring" or "processes" (epoll in several
+    /// processes, which also take the place of io_uring where it cannot be used). Default: "auto".
     pub engine: Option<At<EngineChoice>>,
     /// With an AF_UNIX transport, what a client does when the listener's queue is full: "fail" (its
     /// connect() does not block, and ends as `again`) or "wait" (it blocks, at most for `timeout`).
@@ -74,7 +75,8 @@ pub struct Load {
     /// Local ports that clients may use, such as "40000-40999" (IP_LOCAL_PORT_RANGE, Linux 6.3 and
     /// later); only those inside net.ipv4.ip_local_port_range. Default: the kernel's choice.
     pub ports: Option<At<Ports>>,
-    /// Worker threads, 1 to 256. Default: chosen by the runner.
+    /// Worker threads or processes, 1 to 256. Default: chosen by the runner. There are more where
+    /// they are needed to keep all connections.
     pub workers: Option<At<u16>>,
     /// connect: how long an established connection is kept. Default: "0s". hold: how long all are
     /// kept when the last one should be there. half-open: how long a client keeps its socket.
