@@ -7,6 +7,9 @@ use super::lot::Purse;
 use crate::scenario::plan::{Serve, TargetEngine};
 use crate::sys::{limits, uring};
 
+/// Descriptors that a process needs beside its connections, and a batch of accepts.
+const BESIDE: u64 = 96;
+
 /// Where an acceptor keeps its connections.
 #[derive(Debug, Clone)]
 pub enum Keeping {
@@ -72,25 +75,29 @@ fn own_table() -> io::Result<()> {
 
 fn decide_by(serve: &Serve, expected: u64, means: &Means) -> Decision {
     let limit = means.descriptors;
-    // The rest is for what a process needs beside connections, and for batches of accepts.
-    let room = limit / 10 * 9;
+    // An acceptor that found no descriptor before it is full would keep its turn.
+    let room = (limit / 10 * 9).min(limit.saturating_sub(BESIDE)).max(1);
     let many = format!(
         "{expected} connections at once are expected, and RLIMIT_NOFILE is {limit} (ulimit -n)"
     );
     let few = expected <= room || serve.serial;
-    match (serve.engine, (means.ring)()) {
-        (TargetEngine::Epoll, _) => Decision::ordinary(None),
-        (TargetEngine::Auto, _) if few => Decision::ordinary(None),
-        (TargetEngine::IoUring, Ok(())) => ring(limit, room, expected, None),
-        (TargetEngine::Auto, Ok(())) => {
+    match serve.engine {
+        TargetEngine::Epoll => return Decision::ordinary(None),
+        TargetEngine::Auto if few => return Decision::ordinary(None),
+        TargetEngine::Threads => return threads(serve, room, expected, means, None),
+        TargetEngine::Auto | TargetEngine::IoUring => {}
+    }
+    let asked = serve.engine == TargetEngine::IoUring;
+    match (means.ring)() {
+        Ok(()) => {
             let notice = format!("{many}: the target keeps those that wait in io_uring");
-            ring(limit, room, expected, Some(notice))
+            ring(limit, room, expected, (!asked).then_some(notice))
         }
-        (TargetEngine::Auto | TargetEngine::IoUring, Err(error)) => {
-            let why = format!("io_uring is not available to the target: {error}");
+        Err(error) => {
+            let many = if asked { "engine \"io_uring\" is asked for" } else { &many };
+            let why = format!("{many}, but io_uring is not available to the target: {error}");
             threads(serve, room, expected, means, Some(why))
         }
-        (TargetEngine::Threads, _) => threads(serve, room, expected, means, None),
     }
 }
 

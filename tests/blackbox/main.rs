@@ -18,6 +18,7 @@ mod lab;
 mod ledger;
 mod limits;
 mod listeners;
+mod many;
 mod output;
 mod restart;
 mod schedule;
