@@ -22,7 +22,7 @@ fn cost(plan: &Plan) -> String {
     let cost = scenario::cost_of_plan(plan);
     let attempts = match cost.attempts {
         Some(attempts) => attempts.to_string(),
-        None => "as many as the target lets through".to_owned(),
+        None => "as many as get through".to_owned(),
     };
     format!(
         "cost: attempts {attempts}; {:.0} s at most; ports {} at worst;\n      \

@@ -11,19 +11,19 @@ use crate::scenario::plan::{self, Cell, Family, Link, Plan, Target};
 /// there is a second thread.
 pub fn decide(plan: &Plan, choice: LabChoice) -> Result<Where, Failure> {
     let outside = plan.cells.iter().find_map(outside);
-    let required = plan.cells.iter().find(|cell| cell.lab.required());
+    let required = plan.cells.iter().find(|cell| cell.needs_lab());
     match (choice, outside, required) {
         (LabChoice::Require, Some(reason), _) => {
             Err(Failure::Input(format!("--lab require is not possible: {reason}")))
         }
         (_, Some(reason), Some(cell)) => Err(Failure::Input(format!(
-            "{} needs a lab (a veth link, settings in [lab.sysctl], or half-open clients), and {reason}: keep such \
+            "{} needs a lab (a veth link, settings in [lab.sysctl], half-open or silent clients), and {reason}: keep such \
              cells in scenarios of their own",
             cell.name
         ))),
         (_, Some(reason), None) => Ok(Where::Host(reason)),
         (LabChoice::Off, None, Some(cell)) => Err(Failure::Environment(format!(
-            "{} needs a lab (a veth link, settings in [lab.sysctl], or half-open clients), and --lab off rules it \
+            "{} needs a lab (a veth link, settings in [lab.sysctl], half-open or silent clients), and --lab off rules it \
              out: leave --lab off away",
             cell.name
         ))),

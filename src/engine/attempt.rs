@@ -4,7 +4,6 @@ use std::io::{self, IoSlice, Read};
 use std::net::Shutdown;
 use std::time::Duration;
 
-use super::connecting::success;
 use super::reactor::{Interest, Reactor, Watch};
 use super::slots::Phase;
 use super::waiting::Slot;
@@ -108,12 +107,16 @@ impl<R: Reactor> Worker<R> {
             }
             let Some(token) = self.yielded.pop_front() else { return };
             let Some(slot) = self.slots.by_token(token) else { continue };
+            if !self.at_hand(slot) {
+                continue;
+            }
             let Some(attempt) = self.slots.get(slot) else { continue };
             attempt.yielded = false;
             match attempt.phase {
                 Phase::Open { pausing: true, .. } => self.paused(slot),
                 _ => self.drive(slot),
             }
+            self.rest(slot);
         }
     }
 
@@ -314,8 +317,10 @@ impl<R: Reactor> Worker<R> {
         let Some(attempt) = self.slots.take(slot) else { return };
         let stream = &mut self.streams[attempt.part];
         let recycled = stream.part.lifecycle == Lifecycle::Recycle && !self.purse.is_overdrawn();
-        let forgotten = attempt.watch == Watch::Idle
-            || self.reactor.forget(&attempt.socket, token, recycled).is_ok();
+        // A watch that was told of late may have been begun anew.
+        let watched =
+            attempt.watch != Watch::Idle || R::ONCE && matches!(attempt.phase, Phase::Open { .. });
+        let forgotten = !watched || self.reactor.forget(&attempt.socket, token, recycled).is_ok();
         if recycled && forgotten && self.reactor.disconnect(&attempt.socket).is_ok() {
             stream.spare.push(attempt.socket);
         } else {
@@ -334,7 +339,8 @@ impl<R: Reactor> Worker<R> {
         }
         match TcpInfo::of(&attempt.socket) {
             Ok(info) if info.standing() == Standing::Established => {
-                self.record_connect(slot, success(&info), 0, Some(&info));
+                let class = self.class(slot, &info);
+                self.record_connect(slot, class, 0, Some(&info));
                 self.end(slot, Ending::Cut, 0);
             }
             Ok(info) if info.standing() == Standing::Closed => self.connecting(slot, &info, 0),

@@ -15,8 +15,14 @@ use crate::sys::errno;
 use crate::sys::tcp_info::{Standing, TcpInfo};
 
 /// The class of an established attempt.
-pub(super) fn success(info: &TcpInfo) -> Outcome {
-    if info.retransmits() > 0 { Outcome::OkRetried } else { Outcome::Ok }
+fn success(early: usize, info: &TcpInfo) -> Outcome {
+    if syn_retransmits(early, info) > 0 { Outcome::OkRetried } else { Outcome::Ok }
+}
+
+/// SYNs that were sent again. Of `early` bytes that went with the SYN and were not taken, the
+/// kernel counts the second sending as a retransmit.
+fn syn_retransmits(early: usize, info: &TcpInfo) -> u8 {
+    info.retransmits().saturating_sub(u8::from(early > 0 && !info.syn_data_acked()))
 }
 
 impl<R: Reactor> Worker<R> {
@@ -62,7 +68,8 @@ impl<R: Reactor> Worker<R> {
                 // Only a handshake sets it, and the end of the connection leaves it: established,
                 // and reset before anybody looked.
                 if info.rtt_us() > 0 {
-                    let at = self.record_connect(slot, success(info), 0, Some(info));
+                    let class = self.class(slot, info);
+                    let at = self.record_connect(slot, class, 0, Some(info));
                     return self.end_at(slot, at, errno::ending(number), number);
                 }
                 self.connect_failed(slot, errno::outcome(number), number, Some(info));
@@ -90,6 +97,11 @@ impl<R: Reactor> Worker<R> {
         error.map_or(libc::ECONNABORTED, |error| errno::number(&error))
     }
 
+    /// The class of the established attempt in a place.
+    pub(super) fn class(&mut self, slot: Slot, info: &TcpInfo) -> Outcome {
+        success(self.slots.get(slot).map_or(0, |attempt| attempt.early), info)
+    }
+
     /// Records how connecting ended; the instant of it.
     pub(super) fn record_connect(
         &mut self,
@@ -104,7 +116,7 @@ impl<R: Reactor> Worker<R> {
                 intended: attempt.intended,
                 issued: attempt.issued,
                 kernel_rtt_us: info.map_or(0, TcpInfo::rtt_us),
-                retransmits: info.map_or(0, TcpInfo::retransmits),
+                retransmits: info.map_or(0, |info| syn_retransmits(attempt.early, info)),
                 syn_data: info.is_some_and(TcpInfo::syn_data_acked),
                 outcome,
                 errno,
@@ -116,7 +128,8 @@ impl<R: Reactor> Worker<R> {
     }
 
     fn established(&mut self, slot: Slot, info: &TcpInfo) {
-        let at = self.record_connect(slot, success(info), 0, Some(info));
+        let class = self.class(slot, info);
+        let at = self.record_connect(slot, class, 0, Some(info));
         let Some(attempt) = self.slots.get(slot) else { return };
         let part = &self.streams[attempt.part].part;
         if part.script.closes_at_once() {

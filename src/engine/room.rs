@@ -135,6 +135,15 @@ impl Waiters {
     /// Ends a wait, if somebody still waits.
     fn cut(&mut self) -> Option<Done> {
         while self.idle.len() < self.helpers.len() {
+            // One interruption ends many waits.
+            if let Ok(done) = self.back.try_recv() {
+                self.idle.push(done.job.helper);
+                return Some(done);
+            }
+            // A thread that is no more gives nothing back.
+            if self.helpers.iter().all(|helper| helper.thread.is_finished()) {
+                return None;
+            }
             self.helpers.iter().for_each(|helper| interrupt::interrupt(&helper.thread));
             if let Ok(done) = self.back.recv_timeout(AGAIN) {
                 self.idle.push(done.job.helper);

@@ -327,6 +327,8 @@ impl<R: Reactor> Worker<R> {
         for slot in self.slots.occupied() {
             self.cut(slot);
         }
+        // What is queued names descriptors: it is called before they are closed, and taken by others.
+        let _ = self.reactor.wait(Until::Now, &mut Vec::new());
         self.hand_over(u64::MAX);
         WorkerReport {
             parts: self.streams.into_iter().map(|stream| stream.report(now)).collect(),

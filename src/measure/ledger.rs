@@ -57,6 +57,8 @@ pub struct Evidence {
     pub deferred: u64,
     /// Growth of `EmbryonicRsts`: half-open connections that a RST ended.
     pub half_open_reset: u64,
+    /// Growth of `SyncookiesFailed`: packets whose SYN cookie the kernel did not accept.
+    pub cookies_failed: u64,
     /// Half-open connections, and packets dropped, at the instants at which the target closed its
     /// listeners.
     pub half_open_at_close: u64,
@@ -127,15 +129,16 @@ fn difference(this: u64, other: u64) -> i64 {
 }
 
 /// Each explanation with the least and the most that it can explain, the surest first.
-fn explanations(evidence: Evidence) -> [(&'static str, i64, i64); 7] {
+fn explanations(evidence: Evidence) -> [(&'static str, i64, i64); 9] {
     let missing = |why, count: u64| (why, -signed(count), 0);
     let surplus = |why, count: u64| (why, 0, signed(count));
     let waiting = evidence.deferred.min(evidence.syn_recv_at_end);
+    let deferred_reset = evidence.deferred.min(evidence.half_open_reset);
     [
         missing("half-open at the end: the target defers accept until data comes", waiting),
         missing(
             "reset by their client before they sent data, for which the target defers accept",
-            evidence.deferred.min(evidence.half_open_reset),
+            deferred_reset,
         ),
         missing("half-open when the target closed its listener", evidence.half_open_at_close),
         missing(
@@ -145,6 +148,14 @@ fn explanations(evidence: Evidence) -> [(&'static str, i64, i64); 7] {
         missing(
             "established at the client only: their final ACK met a full accept queue",
             evidence.acks_dropped,
+        ),
+        missing(
+            "reset by their client while half-open: their final ACK had met a full accept queue",
+            evidence.half_open_reset - deferred_reset,
+        ),
+        missing(
+            "established at the client only: the kernel did not accept their SYN cookie",
+            evidence.cookies_failed,
         ),
         surplus(
             "there twice at the target: a late packet carried a SYN cookie that was still valid",
@@ -290,6 +301,7 @@ mod tests {
                 half_open_reset: n[10],
                 half_open_at_close: n[11],
                 reset_unseen: n[12],
+                ..Evidence::default()
             };
             let side = match kernel {
                 true => TargetSide::Kernel { passive_opens: n[7], queued_at_end: n[8], evidence },

@@ -213,7 +213,9 @@ fn target_side(parts: &Parts, grown: impl Fn(&str) -> u64) -> TargetSide {
             acks_dropped: grown("ListenDrops")
                 .saturating_sub(futile_syns(parts))
                 .min(grown("ListenOverflows")),
+            half_open_reset: grown("EmbryonicRsts"),
             cookies_received: grown("SyncookiesRecv"),
+            cookies_failed: grown("SyncookiesFailed"),
             ..Evidence::default()
         },
         // What these counters tell of happens to TCP only.
@@ -229,7 +231,6 @@ fn target_side(parts: &Parts, grown: impl Fn(&str) -> u64) -> TargetSide {
                     endings: finished.endings.clone(),
                     evidence: Evidence {
                         deferred: if deferring { grown("TCPDeferAcceptDrop") } else { 0 },
-                        half_open_reset: grown("EmbryonicRsts"),
                         ..restart_evidence(&finished.restarts, resets(parts), evidence)
                     },
                 }

@@ -69,6 +69,18 @@ impl WorkerProcess {
         stop: &Stop,
         handover: &Handover,
     ) -> io::Result<WorkerReport> {
+        // One that cannot be understood, or stopped, must not go on with its load.
+        self.attend(order, stop, handover).inspect_err(|_| {
+            let _ = self.child.kill();
+        })
+    }
+
+    fn attend(
+        &mut self,
+        order: Order,
+        stop: &Stop,
+        handover: &Handover,
+    ) -> io::Result<WorkerReport> {
         let words = self.listen()?;
         let loads: Vec<u16> = order.parts.iter().map(|part| part.index).collect();
         let epoch = order.epoch;
@@ -80,6 +92,10 @@ impl WorkerProcess {
                     self.resident.store(resident, Ordering::Relaxed);
                     let now = clock::monotonic().saturating_sub(epoch);
                     check(&records, &loads, now)?;
+                    let said_whole = upto == u64::MAX || upto <= now;
+                    if !said_whole || records.len() > wire::MOST_RECORDS {
+                        return Err(failed("it said what cannot be"));
+                    }
                     let batch = Batch { worker: handover.worker, upto, records, in_progress };
                     // Nobody receives any more only when the runner itself is ending.
                     let _ = handover.filled.send(batch);

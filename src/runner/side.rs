@@ -226,6 +226,10 @@ fn target_plan(
 
 /// An error of the load workers' own system calls, with what the user can do.
 pub fn no_threads(error: &io::Error) -> RunError {
+    // What is no error of the system is said by itself.
+    if error.raw_os_error().is_none() {
+        return RunError::Environment(error.to_string());
+    }
     RunError::Environment(format!(
         "load workers cannot run: {}; raise the limits of processes (ulimit -u) and of open \
          descriptors (ulimit -n)",

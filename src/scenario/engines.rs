@@ -22,10 +22,10 @@ pub fn engines(loads: &[Load], usable: u64) -> Vec<EngineChoice> {
 fn engine(load: &Load, crowded: bool) -> EngineChoice {
     match load.engine {
         EngineChoice::Auto if crowded && is_movable(load) && certain_sockets(load) > 0 => {
-            match load.when_full {
-                WhenFull::Fail => EngineChoice::IoUring,
-                // Clients that wait for room are driven by epoll only.
-                WhenFull::Wait => EngineChoice::Processes,
+            // Who waits for room, or sends with the SYN, is driven by epoll only.
+            match load.when_full == WhenFull::Wait || load.fast_open {
+                true => EngineChoice::Processes,
+                false => EngineChoice::IoUring,
             }
         }
         EngineChoice::Auto => EngineChoice::Mio,

@@ -86,9 +86,19 @@ pub struct Lab {
     pub sysctl: Vec<(String, String)>,
 }
 
+impl Cell {
+    /// Whether it cannot be measured outside of a lab. A client that falls silent may leave its
+    /// handshake half-open: its final ACK may have met a full accept queue.
+    pub fn needs_lab(&self) -> bool {
+        let silent =
+            |load: &Load| matches!(load.vanish, Some(Vanish { how: VanishHow::Silent, .. }));
+        self.lab.required() || self.loads.iter().any(silent)
+    }
+}
+
 impl Lab {
-    /// Whether the cell cannot be measured outside of a lab.
-    pub fn required(&self) -> bool {
+    /// Whether it is more than a private loopback.
+    fn required(&self) -> bool {
         self.link == Link::Veth || !self.sysctl.is_empty() || self.strangers > 0
     }
 }

@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
 use io_uring::squeue::{Entry, Flags};
-use io_uring::types::{Fd, Fixed, SubmitArgs, Timespec};
+use io_uring::types::{CancelBuilder, Fd, Fixed, SubmitArgs, Timespec};
 use io_uring::{EnterFlags, IoUring, Probe, cqueue, opcode};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use socket2::{SockAddr, Socket};
@@ -122,7 +122,7 @@ pub struct Completion {
 pub struct Ring {
     ring: IoUring,
     /// Where queued connections go to: the kernel reads an address when it takes the request, later
-    /// than it is queued. There are as many as requests can be queued, used in turn.
+    /// than it is queued. There is one more than requests can be queued, used in turn.
     addresses: Box<[SockAddr]>,
     /// The one to use next.
     turn: usize,
@@ -144,7 +144,7 @@ impl Ring {
             .map_err(|error| refused(&error))?;
         ring.submitter().register_files_sparse(places)?;
         let nowhere = SockAddr::from(SocketAddr::from(([0, 0, 0, 0], 0)));
-        let addresses = vec![nowhere; ring.params().sq_entries() as usize].into_boxed_slice();
+        let addresses = vec![nowhere; ring.params().sq_entries() as usize + 1].into_boxed_slice();
         Ok(Self { ring, addresses, turn: 0, met: VecDeque::new() })
     }
 
@@ -195,7 +195,8 @@ impl Ring {
     /// # Errors
     /// As of [`Ring::connect`].
     pub fn cancel(&mut self, name: u64) -> io::Result<()> {
-        let request = opcode::AsyncCancel::new(name).build();
+        let all = CancelBuilder::user_data(name).all();
+        let request = opcode::AsyncCancel2::new(all).build();
         self.queue(request.flags(Flags::SKIP_SUCCESS).user_data(NOBODY))
     }
 

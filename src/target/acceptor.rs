@@ -253,6 +253,7 @@ impl Acceptor {
                     *self.count().errors.entry(errno::number(&error)).or_default() += 1;
                     if error.raw_os_error() != Some(libc::ECONNABORTED) {
                         self.not_before = now + BACK_OFF;
+                        self.duty.member.iter().for_each(Member::passes);
                     }
                 }
             }

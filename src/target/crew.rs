@@ -34,6 +34,11 @@ impl Crew {
         self.held[index].load(Ordering::SeqCst) < self.room
     }
 
+    /// Another than this one that has room.
+    fn other_with_room(&self, than: usize) -> Option<usize> {
+        (0..self.held.len()).find(|index| *index != than && self.has_room(*index))
+    }
+
     fn hand_over(&self, to: usize) {
         self.turn.store(to, Ordering::SeqCst);
         let bells = self.bells.lock().unwrap_or_else(PoisonError::into_inner);
@@ -86,6 +91,25 @@ impl Member {
     }
 }
 
+impl Member {
+    /// There was no descriptor for a connection: another may have one.
+    pub fn passes(&self) {
+        if let Some(next) = self.crew.other_with_room(self.index) {
+            self.crew.hand_over(next);
+        }
+    }
+}
+
+/// Whoever is no more cannot accept.
+impl Drop for Member {
+    fn drop(&mut self) {
+        self.crew.held[self.index].store(usize::MAX, Ordering::SeqCst);
+        if self.crew.turn.load(Ordering::SeqCst) == self.index {
+            self.passes();
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,6 +124,16 @@ mod tests {
         assert!(!second.accepts(10) && first.accepts(5));
         assert!(!first.accepts(10) && !second.accepts(10), "nobody has room");
         assert!(second.accepts(9) && !first.accepts(10));
+    }
+
+    #[test]
+    fn the_turn_of_one_who_is_no_more_goes_to_another() {
+        let crew = Crew::new(3, 10);
+        let [first, second, third] = [0, 1, 2].map(|index| Member::new(&crew, index));
+        drop(first);
+        assert!(second.accepts(0) && !third.accepts(0));
+        second.passes();
+        assert!(third.accepts(0) && !second.accepts(0));
     }
 
     #[test]

@@ -7,6 +7,9 @@ use super::lot::Purse;
 use crate::scenario::plan::{Serve, TargetEngine};
 use crate::sys::{limits, uring};
 
+/// Descriptors that a process needs beside its connections, and a batch of accepts.
+const BESIDE: u64 = 96;
+
 /// Where an acceptor keeps its connections.
 #[derive(Debug, Clone)]
 pub enum Keeping {
@@ -72,37 +75,44 @@ fn own_table() -> io::Result<()> {
 
 fn decide_by(serve: &Serve, expected: u64, means: &Means) -> Decision {
     let limit = means.descriptors;
-    // The rest is for what a process needs beside connections, and for batches of accepts.
-    let room = limit / 10 * 9;
+    // An acceptor that found no descriptor before it is full would keep its turn.
+    let room = (limit / 10 * 9).min(limit.saturating_sub(BESIDE)).max(1);
     let many = format!(
         "{expected} connections at once are expected, and RLIMIT_NOFILE is {limit} (ulimit -n)"
     );
     let few = expected <= room || serve.serial;
-    match (serve.engine, (means.ring)()) {
-        (TargetEngine::Epoll, _) => Decision::ordinary(None),
-        (TargetEngine::Auto, _) if few => Decision::ordinary(None),
-        (TargetEngine::IoUring, Ok(())) => ring(limit, room, expected, None),
-        (TargetEngine::Auto, Ok(())) => {
+    match serve.engine {
+        TargetEngine::Epoll => return Decision::ordinary(None),
+        TargetEngine::Auto if few => return Decision::ordinary(None),
+        TargetEngine::Threads => return threads(serve, room, expected, means, None),
+        TargetEngine::Auto | TargetEngine::IoUring => {}
+    }
+    let asked = serve.engine == TargetEngine::IoUring;
+    match (means.ring)() {
+        Ok(()) => {
             let notice = format!("{many}: the target keeps those that wait in io_uring");
-            ring(limit, room, expected, Some(notice))
+            ring(serve, limit, room, expected, (!asked).then_some(notice))
         }
-        (TargetEngine::Auto | TargetEngine::IoUring, Err(error)) => {
-            let why = format!("io_uring is not available to the target: {error}");
+        Err(error) => {
+            let many = if asked { "engine \"io_uring\" is asked for" } else { &many };
+            let why = format!("{many}, but io_uring is not available to the target: {error}");
             threads(serve, room, expected, means, Some(why))
         }
-        (TargetEngine::Threads, _) => threads(serve, room, expected, means, None),
     }
 }
 
-fn crew(expected: u64, room: u64) -> usize {
-    usize::try_from(expected.div_ceil(room.max(1)).clamp(1, 1024)).unwrap_or(1)
+/// Acceptors that stand in for each one that was planned, at most 1,024 in all.
+fn crew(serve: &Serve, expected: u64, room: u64) -> usize {
+    let planned = u64::from(serve.listeners.saturating_mul(serve.acceptors).max(1));
+    let share = expected.div_ceil(planned).div_ceil(room.max(1));
+    usize::try_from(share.clamp(1, (1024 / planned).max(1))).unwrap_or(1)
 }
 
-fn ring(limit: u64, room: u64, expected: u64, notice: Option<String>) -> Decision {
+fn ring(serve: &Serve, limit: u64, room: u64, expected: u64, notice: Option<String>) -> Decision {
     let places = u32::try_from(limit).unwrap_or(u32::MAX).min(MOST_PLACES);
     let room = room.min(u64::from(places) / 10 * 9);
     let keeping = Keeping::Ring(places, Arc::new(Purse::new(limit / 2)));
-    Decision { keeping, crew: crew(expected, room), room: in_memory(room), notice }
+    Decision { keeping, crew: crew(serve, expected, room), room: in_memory(room), notice }
 }
 
 /// Places that a ring may have (`io_uring/filetable.h`, IORING_MAX_FIXED_FILES).
@@ -132,7 +142,7 @@ fn threads(
     }
     match (means.table)() {
         Ok(()) => {
-            let size = crew(expected, room);
+            let size = crew(serve, expected, room);
             let notice = match &why {
                 Some(_) => told(format!("{size} threads with descriptors of their own accept")),
                 None => None,

@@ -52,7 +52,11 @@ impl Acceptor {
             if names.is_empty() {
                 break;
             }
-            names.into_iter().for_each(|name| self.advance(name));
+            for name in names {
+                self.advance(name);
+                // At once: whoever goes on talking would be parked again, without an end.
+                self.end(name, TargetEnding::OpenAtEnd);
+            }
         }
         let parked = |kept: &Kept| matches!(kept, Kept::Parked(_));
         let all = self.connections.iter();

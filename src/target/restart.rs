@@ -150,7 +150,7 @@ fn close(old: Vec<Socket>, door: &Door, result: &mut RestartResult) {
         // What the listeners before it were rid of may be here now.
         let (waited, before) = (depth(&listener), migrations());
         drop(listener);
-        result.queue_reset += waited.saturating_sub(migrations() - before);
+        result.queue_reset += waited.saturating_sub(migrations().saturating_sub(before));
     }
     result.dropped = dropped.saturating_sub(dropped_before);
     result.migrated = waiting.saturating_sub(result.queue_reset);

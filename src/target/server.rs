@@ -75,7 +75,7 @@ impl Server {
         let mut acceptors = Vec::new();
         let mut ready = Vec::new();
         let mut threads = Vec::new();
-        let all = serve.listeners * serve.acceptors;
+        let all = serve.listeners.saturating_mul(serve.acceptors).max(1);
         let kept = keeping::decide(serve, occasion.expected);
         let places = (0..all).flat_map(|index| {
             let crew = (kept.room < usize::MAX).then(|| Crew::new(kept.crew, kept.room));
@@ -84,7 +84,7 @@ impl Server {
         for (number, (index, member)) in places.enumerate() {
             let counts = Arc::new(Mutex::new(Counts::default()));
             let duty = Duty {
-                post: door.post(usize::from(index / serve.acceptors)),
+                post: door.post(usize::from(index / serve.acceptors.max(1))),
                 keeping: kept.keeping.clone(),
                 member,
                 pace: Pace::new(serve.accept, &serve.stalls, index, all),
@@ -118,7 +118,7 @@ impl Server {
             serve.restart.map(|restart| Restarter::start(door, restart, occasion.epoch));
         Ok(Self {
             door: Arc::clone(door),
-            acceptors_each: usize::from(serve.acceptors),
+            acceptors_each: usize::from(serve.acceptors.max(1)),
             crew: kept.crew,
             engine: kept.engine(),
             notice: kept.notice,

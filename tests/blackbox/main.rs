@@ -19,6 +19,7 @@ mod lab;
 mod ledger;
 mod limits;
 mod listeners;
+mod many;
 mod output;
 mod restart;
 mod schedule;

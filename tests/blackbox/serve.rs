@@ -13,7 +13,7 @@ use super::common::{PROGRAM, loadgen, until};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A server by hand; killed with the test.
-struct Served {
+pub struct Served {
     child: Child,
     lines: BufReader<std::process::ChildStdout>,
     address: SocketAddr,
@@ -22,7 +22,18 @@ struct Served {
 
 impl Served {
     fn start(flags: &[&str]) -> Self {
-        let mut command = loadgen(&["serve", "--listen", "127.0.0.1:0"]);
+        Self::spawn(loadgen(&["serve", "--listen", "127.0.0.1:0"]), flags)
+    }
+
+    /// A server that may have so many descriptors.
+    pub fn limited(descriptors: u32, flags: &[&str]) -> Self {
+        let script = format!("ulimit -n {descriptors} && exec \"$@\"");
+        let mut command = Command::new("sh");
+        command.args(["-c", &script, "sh", PROGRAM, "serve", "--listen", "127.0.0.1:0"]);
+        Self::spawn(command, flags)
+    }
+
+    fn spawn(mut command: Command, flags: &[&str]) -> Self {
         command.args(flags).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap());
@@ -37,7 +48,7 @@ impl Served {
         Self { child, lines, address, first }
     }
 
-    fn client(&self) -> TcpStream {
+    pub fn client(&self) -> TcpStream {
         let client = TcpStream::connect_timeout(&self.address, PATIENCE).unwrap();
         client.set_read_timeout(Some(PATIENCE)).unwrap();
         client.set_write_timeout(Some(PATIENCE)).unwrap();
@@ -57,7 +68,7 @@ impl Served {
     }
 
     /// Ctrl-C; what it said since.
-    fn stop(mut self) -> String {
+    pub fn stop(mut self) -> String {
         kill(Pid::from_raw(self.child.id().try_into().unwrap()), Signal::SIGINT).unwrap();
         let status = until("the server to end", PATIENCE, || self.child.try_wait().unwrap());
         let mut said = String::new();

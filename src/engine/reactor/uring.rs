@@ -2,12 +2,11 @@
 //! recycled, watches, and waits.
 
 use std::io;
-use std::time::Duration;
 
-use mio::{Events, Poll, Waker};
+use mio::Waker;
 use socket2::Socket;
 
-use super::{Dialed, Interest, ROOM_WAKE, Reactor, Share, Slot, Token, Until, Wake, Watch, Way};
+use super::{Dialed, Interest, Reactor, Share, Slot, Token, Until, Wake, Watch, Way};
 use crate::sys::clock;
 use crate::sys::limits;
 use crate::sys::uring::{Patience, Readiness, Ring};
@@ -19,9 +18,6 @@ const EVENTS: usize = 128;
 #[derive(Debug)]
 pub struct UringReactor {
     ring: Ring,
-    /// Other threads' wakers are mio's: the ring watches a poll of theirs.
-    wakers: Poll,
-    roused: Events,
 }
 
 impl Reactor for UringReactor {
@@ -32,13 +28,12 @@ impl Reactor for UringReactor {
         // More of them are not granted to one ring.
         let (most, _) = limits::descriptors()?;
         let places = most.min(share.slots as u64) as u32;
-        let (mut ring, wakers) = (Ring::new(places)?, Poll::new()?);
-        ring.watch(&wakers, Readiness::Arrival, ROOM_WAKE.0)?;
-        Ok(Self { ring, wakers, roused: Events::with_capacity(1) })
+        Ok(Self { ring: Ring::new(places)? })
     }
 
     fn waker(&self) -> io::Result<Waker> {
-        Waker::new(self.wakers.registry(), mio::Token(0))
+        // Clients that wait for room are driven by epoll only.
+        Err(io::ErrorKind::Unsupported.into())
     }
 
     fn dial(&mut self, way: &Way, socket: &Socket, token: Token) -> io::Result<Dialed> {
@@ -96,13 +91,7 @@ impl Reactor for UringReactor {
         while woken.len() < EVENTS
             && let Some(completion) = self.ring.completed()
         {
-            let token = Token(completion.name);
-            if token == ROOM_WAKE {
-                // Its edge is told once; reading it makes room for the next one.
-                self.wakers.poll(&mut self.roused, Some(Duration::ZERO))?;
-                self.ring.watch(&self.wakers, Readiness::Arrival, ROOM_WAKE.0)?;
-            }
-            woken.push(Wake { token, errno: completion.errno });
+            woken.push(Wake { token: Token(completion.name), errno: completion.errno });
         }
         Ok(())
     }

@@ -16,6 +16,11 @@ pub fn lines(sheet: &mut Sheet, cell: &CellResult) {
         say(sheet, Tone::Plain, "deferred", &format!("accept waits for data, up to {seconds} s"));
     }
     cell.target.restarts.iter().for_each(|restart| restarted(sheet, restart));
+    if !cell.target.accept_errors.is_empty() {
+        let errors = cell.target.accept_errors.iter();
+        let text = counts(errors.map(|(name, count)| (name.as_str(), *count)));
+        say(sheet, Tone::Bad, "accept", &format!("failed at the target: {text}"));
+    }
     let endings = &cell.ledger.target_endings;
     // That all ended as planned goes without saying.
     if endings.iter().any(|(ending, count)| *ending != TargetEnding::Done && *count > 0) {

@@ -143,7 +143,8 @@ pub struct Vanish {
     pub ratio: Option<Ratio>,
     /// "connect" or "request" (its first message is sent, no reply read). Default: "connect".
     pub after: Option<After>,
-    /// "rst", or "silent": as after a power cut, nothing is answered any more. Default: "rst".
+    /// "rst", or "silent": as after a power cut, nothing is answered any more (only in a
+    /// lab). Default: "rst".
     pub how: Option<VanishHow>,
 }
 

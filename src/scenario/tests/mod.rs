@@ -103,7 +103,7 @@ fn shipped_scenarios_resolve_without_a_notice_and_need_no_lab() {
         let resolved = with(text, &[]).unwrap_or_else(|e| panic!("{name}: {e}"));
         assert!(resolved.notices.is_empty(), "{name}: {}", resolved.notices);
         assert_eq!(resolved.plan.name, name);
-        assert!(resolved.plan.cells.iter().all(|cell| !cell.lab.required()), "{name}");
+        assert!(resolved.plan.cells.iter().all(|cell| !cell.needs_lab()), "{name}");
         assert!(cost_of_plan(&resolved.plan).seconds < 120.0, "{name}");
         assert!(text.starts_with('#'), "{name} opens with what it teaches");
     }

@@ -252,6 +252,12 @@ attempts = 5
     let both = text.replace("listeners = 9", "restart_at = \"2s\"");
     let all = told(&both, &[]);
     assert!(all.contains("a hand-over has no gap"), "{all}");
+    let threads = both.replace("acceptors = 8", "engine = \"threads\"");
+    let all = told(&threads, &[]);
+    for part in ["s.toml:4:10", "engine \"threads\" cannot restart", "write engine = \"io_uring\""]
+    {
+        assert!(all.contains(part), "{part}\n{all}");
+    }
 }
 
 #[test]

@@ -57,7 +57,7 @@ pub(super) fn load(
             .workers
             .as_ref()
             .map(|_| number("workers", raw.workers.as_ref(), 1, 1..=256, problems)),
-        vanish: raw.vanish.as_ref().and_then(|v| vanish(v, &client, lifecycle, problems)),
+        vanish: raw.vanish.as_ref().and_then(|v| vanish(v, &client, target, lifecycle, problems)),
         engine: raw.engine.as_ref().map_or(EngineChoice::Auto, |engine| *engine.get()),
         client,
     }
@@ -146,6 +146,7 @@ fn close(raw: &raw::Load, client: &Client, lifecycle: Lifecycle, problems: &mut 
 fn vanish(
     written: &At<raw::Vanish>,
     client: &Client,
+    target: &Target,
     lifecycle: Lifecycle,
     problems: &mut Problems,
 ) -> Option<Vanish> {
@@ -165,7 +166,19 @@ fn vanish(
     if let Some((title, help)) = wrong {
         problems.error(written.span(), title, help);
     }
+    if raw.how == Some(VanishHow::Silent)
+        && !matches!(target, Target::Own { command: None, address: None, .. })
+    {
+        problems.error(
+            written.span(),
+            "clients fall silent only inside a lab, and this target is outside",
+            "write how = \"rst\", or measure our own server",
+        );
+    }
     let Some(ratio) = raw.ratio else {
+        if problems.lost("ratio") || problems.lost("vanish") {
+            return None;
+        }
         problems.error(
             written.span(),
             "it is not said how many clients vanish",

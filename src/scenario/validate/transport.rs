@@ -180,6 +180,13 @@ fn check_fast_open(raw: &raw::Load, at: Range<usize>, problems: &mut Problems) {
             "write client = \"request\", or remove `fast_open`",
         );
     }
+    if let Some(engine) = raw.engine.as_ref().filter(|e| *e.get() == EngineChoice::IoUring) {
+        problems.error(
+            engine.span(),
+            "what goes with the SYN is sent by epoll only",
+            "remove `engine`, or remove `fast_open`",
+        );
+    }
     if is(&raw.greet, true) {
         problems.error(
             at,

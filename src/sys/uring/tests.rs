@@ -129,6 +129,33 @@ fn nothing_is_left_of_a_socket_that_was_taken_back_or_forgotten() {
 }
 
 #[test]
+fn a_bell_tells_of_arrivals_and_an_evicted_socket_is_closed() {
+    if !can_run("a_bell_tells_of_arrivals_and_an_evicted_socket_is_closed") {
+        return;
+    }
+    let (mut ring, socket, mut peer) = connected(1);
+    let bell = ring.bell().expect("a bell");
+    ring.park(0, socket, 9).expect("a place");
+    assert!(ring.submit().expect("a call") && !ring.submit().expect("no call"));
+    let rang = || {
+        let mut count = [0; 8];
+        nix::unistd::read(&bell, &mut count).is_ok()
+    };
+    assert!(!rang());
+    peer.write_all(b"x").expect("a connection");
+    assert!(rang());
+    ring.enter(Patience::Look).expect("a call");
+    assert_eq!(ring.completed(), Some(Completion { name: 9, errno: 0 }));
+    let socket = ring.take(0, 9).expect("a descriptor");
+    assert_eq!((&socket).read(&mut [0; 8]).expect("what arrived"), 1);
+    ring.park(0, socket, 10).expect("a place");
+    ring.submit().expect("a call");
+    ring.evict(0, 10).expect("a place");
+    ring.submit().expect("a call");
+    assert!(is_closed(&mut peer));
+}
+
+#[test]
 fn more_can_be_queued_than_the_queue_has_room_for() {
     if !can_run("more_can_be_queued_than_the_queue_has_room_for") {
         return;
