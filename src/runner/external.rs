@@ -69,6 +69,7 @@ impl External {
         };
         let queue = match seen {
             Ok(queue) if queue.listeners > 0 => Some(queue),
+            Ok(_) if !notices.is_empty() => None,
             Ok(_) => {
                 notices.push(format!("nobody listens on {address} in this network namespace"));
                 None

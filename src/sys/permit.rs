@@ -39,8 +39,8 @@ impl fmt::Display for PermittedAddr {
     }
 }
 
-/// What one run may reach. It may be written down and read again: what is read permits no more than
-/// what can be made, since a [`Cidr`] checks itself, and so does a lab's address where it is used.
+/// What one run may reach. It may be written down and read again: a [`Cidr`] checks itself, a lab's
+/// address must be of a lab's range, and whoever reads one outside of a lab drops it.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Policy {
     allow: Vec<Cidr>,
@@ -103,6 +103,11 @@ impl Policy {
     pub(crate) fn with_lab(mut self, addresses: impl IntoIterator<Item = IpAddr>) -> Self {
         self.lab.extend(addresses);
         self
+    }
+
+    /// Without a lab's addresses.
+    pub(crate) fn without_lab(self) -> Self {
+        Self { lab: Vec::new(), ..self }
     }
 
     /// Checks one address. The result is canonical: IPv4-mapped IPv6 has become IPv4. A socket of
