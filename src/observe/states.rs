@@ -174,6 +174,7 @@ impl Account {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::deaf::deafen;
     use socket2::{Domain, Protocol, Socket, Type};
     use std::net::{SocketAddr, TcpListener, TcpStream};
 
@@ -242,8 +243,7 @@ mod tests {
     fn deaf(target: SocketAddr) -> Socket {
         let domain = Domain::for_address(target);
         let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP)).unwrap();
-        // BPF_RET | BPF_K with 0: keep no byte of any packet.
-        socket.attach_filter(&[socket2::SockFilter::new(0x06, 0, 0, 0)]).unwrap();
+        deafen(&socket).unwrap();
         socket.set_nonblocking(true).unwrap();
         let _ = socket.connect(&target.into());
         socket

@@ -6,7 +6,8 @@ use socket2::Socket;
 
 /// Drops every packet that comes for this socket before TCP sees it, by the classic BPF program
 /// `return 0` (SO_ATTACH_FILTER, `net/core/filter.c`): no privilege is needed. The socket still
-/// sends. A listener that is deaf takes no SYN and no final ACK.
+/// sends. A listener that is deaf takes no SYN and no final ACK, so that its queue only shrinks
+/// (`net/ipv4/tcp_ipv4.c`, tcp_filter).
 ///
 /// # Errors
 /// ENOMEM; `Unsupported` where there is no such filter.

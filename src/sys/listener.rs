@@ -6,7 +6,6 @@ use std::os::fd::AsRawFd;
 
 use socket2::Socket;
 
-use super::deaf::deafen;
 use super::endpoint::Endpoint;
 use super::socket::set_int;
 
@@ -98,16 +97,6 @@ pub fn defer_accept(listener: &Socket) -> io::Result<u32> {
     get(listener, libc::IPPROTO_TCP, libc::TCP_DEFER_ACCEPT).map(|[seconds]| seconds)
 }
 
-/// Drops every packet that comes to the listener from here on, so that its queue only shrinks: the
-/// classic socket filter `return 0` (`net/ipv4/tcp_ipv4.c`, tcp_filter; also before the final ACK
-/// of a handshake is looked at).
-///
-/// # Errors
-/// As of `setsockopt`; where there are no socket filters.
-pub fn shut_out(listener: &Socket) -> io::Result<()> {
-    deafen(listener)
-}
-
 /// Packets to the socket that it has dropped (`SO_MEMINFO`, `net/core/sock.c`).
 ///
 /// # Errors
@@ -143,6 +132,7 @@ fn get<const N: usize>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::deaf::deafen;
     use crate::sys::tcp_info::TcpInfo;
     use std::net::{SocketAddr, TcpStream};
     use std::time::Duration;
@@ -152,11 +142,11 @@ mod tests {
     }
 
     #[test]
-    fn nothing_enters_a_listener_that_is_shut_out() {
+    fn nothing_enters_a_listener_that_is_deaf() {
         let listener = listen(SocketAddr::from(([127, 0, 0, 1], 0)), 16).expect("a listener");
         let at = address(&listener);
         let _inside: Vec<_> = (0..3).map(|_| TcpStream::connect(at).expect("inside")).collect();
-        shut_out(&listener).expect("a filter");
+        deafen(&listener).expect("a filter");
         let late = TcpStream::connect_timeout(&at, Duration::from_millis(50));
         assert_eq!(late.expect_err("outside").kind(), io::ErrorKind::TimedOut);
         assert_eq!(TcpInfo::of(&listener).expect("info").accept_queue(), 3);

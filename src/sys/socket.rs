@@ -183,17 +183,19 @@ pub fn bind_without_port(socket: &Socket, address: &SockAddr) -> io::Result<()> 
     socket.bind(address)
 }
 
+/// An address that resets a connection and frees its port (`net/ipv4/tcp.c`, tcp_disconnect).
+pub(super) static UNSPECIFIED: libc::sockaddr =
+    libc::sockaddr { sa_family: libc::AF_UNSPEC as libc::sa_family_t, sa_data: [0; 14] };
+
 /// Resets the connection and frees the port, so that the same socket can connect again
 /// (`net/ipv4/tcp.c`, tcp_disconnect).
 pub fn disconnect(socket: &Socket) -> io::Result<()> {
-    let unspecified =
-        libc::sockaddr { sa_family: libc::AF_UNSPEC as libc::sa_family_t, sa_data: [0; 14] };
     // SAFETY: the address is a whole `sockaddr` that outlives the call, and its size is given.
     #[allow(unsafe_code)]
     let result = unsafe {
         libc::connect(
             socket.as_raw_fd(),
-            &raw const unspecified,
+            &raw const UNSPECIFIED,
             size_of::<libc::sockaddr>() as libc::socklen_t,
         )
     };

@@ -17,7 +17,7 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 use socket2::{SockAddr, Socket};
 
 use super::error_name;
-use super::socket::Dialer;
+use super::socket::{Dialer, UNSPECIFIED};
 
 /// Requests that are queued before a system call has to be made.
 const REQUESTS: u32 = 256;
@@ -37,10 +37,6 @@ const NEEDED: [u8; 5] = [
     opcode::Close::CODE,
     opcode::FixedFdInstall::CODE,
 ];
-
-/// An address that resets a connection and frees its port (`net/ipv4/tcp.c`, tcp_disconnect).
-static UNSPECIFIED: libc::sockaddr =
-    libc::sockaddr { sa_family: libc::AF_UNSPEC as libc::sa_family_t, sa_data: [0; 14] };
 
 /// Whether this process may use io_uring, and the kernel has what [`Ring`] needs.
 ///

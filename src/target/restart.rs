@@ -14,6 +14,7 @@ use crate::measure::result::RestartResult;
 use crate::observe::counters::Watch;
 use crate::observe::listen::Diag;
 use crate::scenario::plan::{Restart, Succession};
+use crate::sys::deaf::deafen;
 use crate::sys::tcp_info::TcpInfo;
 use crate::sys::{clock, errno, listener};
 
@@ -135,7 +136,7 @@ fn close(old: Vec<Socket>, door: &Door, result: &mut RestartResult) {
     let drops = |one: &Socket| listener::dropped(one).map_or(0, u64::from);
     let dropped_before: u64 = old.iter().map(drops).sum();
     for listener in &old {
-        if let Err(error) = listener::shut_out(listener) {
+        if let Err(error) = deafen(listener) {
             *result.errors.entry(errno::error_name(&error)).or_default() += 1;
         }
     }
