@@ -40,10 +40,10 @@ pub fn decide(plan: &Plan, choice: LabChoice) -> Result<Where, Failure> {
 fn outside(cell: &Cell) -> Option<String> {
     match &cell.target {
         Target::External { .. } => Some("an external target lives outside of any lab".to_owned()),
-        Target::Own { command: Some(_), .. } => {
+        Target::Own { command: Some(_), .. } | Target::Receiver { command: Some(_), .. } => {
             Some("a target started by target.command may live anywhere".to_owned())
         }
-        Target::Own { .. } => None,
+        Target::Own { .. } | Target::Receiver { .. } => None,
     }
 }
 
@@ -74,6 +74,7 @@ pub fn probe() -> Result<Exit, Failure> {
         sources: 1,
         strangers: 0,
         sysctl: Vec::new(),
+        impair: None,
     };
     Lab::create(&privacy, &plan).map_err(failed)?;
     Ok(Exit::Pass)

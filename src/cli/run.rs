@@ -69,7 +69,7 @@ fn refuse_strangers(plan: &Plan, policy: &Policy) -> Result<(), Failure> {
     for cell in &plan.cells {
         let address = match &cell.target {
             Target::External { address, .. } => Some(address),
-            Target::Own { address, .. } => address.as_ref(),
+            Target::Own { address, .. } | Target::Receiver { address, .. } => address.as_ref(),
         };
         if let Some(address) = address {
             policy.resolve_and_permit(address).map_err(|e| Failure::Input(e.to_string()))?;

@@ -164,6 +164,8 @@ impl Script {
         let request = |exchange, greet| Request::new(exchange, greet, finish);
         let kind = match client {
             plan::Client::Connect { hold, greet } => connect(hold.nanos(), *greet),
+            // Sent by an engine of their own, without a connection that could have a script.
+            plan::Client::Datagram { .. } => connect(0, false),
             // Never established: the engine keeps its socket.
             plan::Client::HalfOpen { hold } => connect(hold.nanos(), false),
             plan::Client::Churn { exchange: None, greet, .. } => connect(0, *greet),

@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     fn of(link: Link, family: Family, sources: u16) -> Addresses {
-        Addresses::of(&Lab { link, family, sources, strangers: 4096, sysctl: vec![] })
+        Addresses::of(&Lab { link, family, sources, strangers: 4096, sysctl: vec![], impair: None })
     }
 
     #[test]

@@ -26,7 +26,7 @@ const UNNEGATABLE: [u8; 9] = [0xff; 9];
 /// Length of a plain histogram's header.
 const HEADER: usize = 40;
 
-/// A latency metric; values are nanoseconds.
+/// A metric; values are nanoseconds, or what [`Metric::unit`] says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Metric {
@@ -50,11 +50,43 @@ pub enum Metric {
     RequestService,
     /// FIN sent -> the peer's FIN, by the side that closed first.
     Close,
+    /// One-way delay (RFC 7679): intended -> read by the target.
+    Owd,
+    /// Sent -> read by the target.
+    OwdService,
+    /// Delay variation (RFC 3393), its magnitude: how much the `owd` of a datagram differs from that
+    /// of the one before it in its stream.
+    Ipdv,
+    /// The same of `owd_service`.
+    IpdvService,
+    /// Interarrival jitter (RFC 3550, 6.4.1) of each stream at the end of each interval, from `owd`.
+    Jitter,
+    /// The same from `owd_service`.
+    JitterService,
+    /// Intended -> its echo.
+    Rtt,
+    /// Sent -> its echo.
+    RttService,
+    /// Datagrams lost one after the other (RFC 3357: loss period).
+    LossBurst,
+    /// Datagrams received between two such bursts.
+    LossGap,
+    /// Reordering extent of a datagram that came after a later one (RFC 4737, 4.2.1).
+    ReorderExtent,
+}
+
+/// What a metric's values are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// Nanoseconds; reports show other units of time.
+    Nanoseconds,
+    /// Datagrams.
+    Datagrams,
 }
 
 impl Metric {
     /// Every metric, in the order in which reports show them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 21] = [
         Self::Connect,
         Self::ConnectService,
         Self::KernelRtt,
@@ -65,7 +97,31 @@ impl Metric {
         Self::Request,
         Self::RequestService,
         Self::Close,
+        Self::Owd,
+        Self::OwdService,
+        Self::Ipdv,
+        Self::IpdvService,
+        Self::Jitter,
+        Self::JitterService,
+        Self::Rtt,
+        Self::RttService,
+        Self::LossBurst,
+        Self::LossGap,
+        Self::ReorderExtent,
     ];
+
+    /// What its values are.
+    pub const fn unit(self) -> Unit {
+        match self {
+            Self::LossBurst | Self::LossGap | Self::ReorderExtent => Unit::Datagrams,
+            _ => Unit::Nanoseconds,
+        }
+    }
+
+    /// Whether it compares the clocks of sender and receiver.
+    pub const fn is_one_way(self) -> bool {
+        matches!(self, Self::QueueWait | Self::Owd | Self::OwdService)
+    }
 
     /// The name in scenarios and results.
     pub const fn name(self) -> &'static str {
@@ -80,6 +136,17 @@ impl Metric {
             Self::Request => "request",
             Self::RequestService => "request_service",
             Self::Close => "close",
+            Self::Owd => "owd",
+            Self::OwdService => "owd_service",
+            Self::Ipdv => "ipdv",
+            Self::IpdvService => "ipdv_service",
+            Self::Jitter => "jitter",
+            Self::JitterService => "jitter_service",
+            Self::Rtt => "rtt",
+            Self::RttService => "rtt_service",
+            Self::LossBurst => "loss_burst",
+            Self::LossGap => "loss_gap",
+            Self::ReorderExtent => "reorder_extent",
         }
     }
 

@@ -2,6 +2,8 @@
 //! series, ledgers, results. Pure.
 
 pub mod book;
+pub mod datagram;
+pub mod datagrams;
 pub mod greeting;
 mod histogram;
 pub mod intervals;
@@ -13,6 +15,6 @@ pub mod result;
 mod sockets;
 mod timeline;
 
-pub use histogram::{Metric, Recorder, Summary, decode, empty, encode, percentile, record};
+pub use histogram::{Metric, Recorder, Summary, Unit, decode, empty, encode, percentile, record};
 pub use outcome::{Ending, Outcome, TargetEnding, TargetOutcome};
 pub use record::{Event, Record};

@@ -34,15 +34,15 @@ macro_rules! classes {
 classes! {
     /// How an attempt to connect ended, as the client saw it.
     Outcome {
-        /// Established with the first SYN.
+        /// Established with the first SYN. A datagram: sent, and replied to where a reply is due.
         Ok = "ok",
         /// Established after at least one SYN retransmit.
         OkRetried = "ok_retried",
-        /// ECONNREFUSED: nobody listens.
+        /// ECONNREFUSED: nobody listens. A datagram: the target's host said so (ICMP).
         Refused = "refused",
         /// ECONNRESET before the connection was established.
         Reset = "reset",
-        /// Not established within the load's timeout, or ETIMEDOUT.
+        /// Not established within the load's timeout, or ETIMEDOUT. A datagram: no reply within it.
         Timeout = "timeout",
         /// EHOSTUNREACH or ENETUNREACH.
         Unreachable = "unreachable",
@@ -50,9 +50,9 @@ classes! {
         NoPort = "no_port",
         /// EMFILE or ENFILE: no descriptor left.
         NoFd = "no_fd",
-        /// ENOBUFS or ENOMEM.
+        /// ENOBUFS or ENOMEM: no memory, or the sending interface's queue was full.
         NoBuffer = "no_buffer",
-        /// EAGAIN: an AF_UNIX queue is full.
+        /// EAGAIN: an AF_UNIX queue is full, or the sending socket's buffer.
         Again = "again",
         /// Left half-open, as planned: the client never saw the SYN-ACK.
         HalfOpen = "half_open",

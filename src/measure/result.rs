@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use super::datagrams::*;
 pub use super::restart::RestartResult;
 pub use super::sockets::{MemoryResult, SocketStates, SocketsResult, StatesResult};
 pub use super::timeline::{
@@ -146,6 +147,9 @@ pub struct CellResult {
     pub counters: Vec<CounterResult>,
     /// What happened when.
     pub timeline: Timeline,
+    /// The ledger of datagrams and where they were lost; `None` for connections.
+    #[serde(default)]
+    pub datagrams: Option<DatagramsResult>,
     /// Sockets that were being opened or closed, at both ends.
     #[serde(default)]
     pub sockets: SocketsResult,
@@ -224,6 +228,9 @@ pub struct LoadResult {
     /// `fast_open`.
     #[serde(default)]
     pub fast_open: Option<u64>,
+    /// What its datagrams were; `None` for connections.
+    #[serde(default)]
+    pub datagrams: Option<SentResult>,
 }
 
 /// Whether connections were served in the order in which the client saw them established.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::datagrams::DatagramInterval;
 use super::sockets::SocketStates;
 
 /// What happened when, in intervals of one length.
@@ -21,7 +22,11 @@ pub struct Timeline {
     /// be seen.
     #[serde(default)]
     pub queues: Vec<Vec<QueueInterval>>,
-    /// Connect latency over time, over all loads.
+    /// Datagrams, over all loads; as long as the longest load series, or empty for connections.
+    #[serde(default)]
+    pub datagrams: Vec<DatagramInterval>,
+    /// Connect latency over time (of datagrams: `owd`, or `rtt` towards a server of the user), over
+    /// all loads.
     pub heat: Heat,
 }
 

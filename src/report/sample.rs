@@ -130,6 +130,7 @@ fn plan_cell(backlog: u32) -> Cell {
             sources: 1,
             strangers: 0,
             sysctl: vec![],
+            impair: None,
         },
         target: Target::Own { command: None, address: None, serve },
         loads: vec![Load::new(
@@ -261,6 +262,7 @@ fn cell(backlog: u32) -> CellResult {
         axes: axes(backlog),
         duration_s: 11.1,
         status: Status::Complete,
+        datagrams: None,
         place: Place::Lab { link: "loopback".to_owned(), sysctl: vec![] },
         settings: Default::default(),
         loads: vec![load(&model, attempts)],
@@ -300,6 +302,7 @@ fn cell(backlog: u32) -> CellResult {
             queues: vec![model.target.iter().map(queue).collect()],
             target: model.target,
             client_states: vec![],
+            datagrams: vec![],
             heat: Heat {
                 rows_per_decade: ROWS,
                 places: model.places.into_iter().map(|((t, r), n)| (t, r, n)).collect(),
@@ -357,6 +360,7 @@ fn load(model: &Model, attempts: u64) -> LoadResult {
         syn_retransmits: model.overflows,
         retransmitted_established: model.retried,
         fast_open: None,
+        datagrams: None,
     }
 }
 

@@ -90,6 +90,7 @@ pub fn assemble(parts: Parts) -> CellResult {
         metrics: metrics(&parts),
         ledger,
         timeline: timeline(&parts),
+        datagrams: None,
         sockets: sockets(&parts),
         memory: memory(&parts),
         loads,
@@ -155,6 +156,7 @@ fn load_result(parts: &Parts, index: usize, load: &Load, book: &LoadBook) -> Loa
         syn_retransmits: book.syn_retransmits,
         retransmitted_established: book.retransmitted_established,
         fast_open: load.fast_open.then_some(book.syn_data),
+        datagrams: None,
     }
 }
 
@@ -271,7 +273,7 @@ fn target_result(parts: &Parts) -> TargetResult {
         Side::Own(own) => {
             let asked = match &parts.cell.target {
                 Target::Own { serve, .. } => Some(serve.backlog.0),
-                Target::External { .. } => None,
+                Target::Receiver { .. } | Target::External { .. } => None,
             };
             let effective = own.listening.effective;
             let finished = own.finished.clone();
@@ -383,7 +385,8 @@ fn timeline(parts: &Parts) -> Timeline {
     }
     let interval_s = parts.plan.interval.get().as_secs_f64();
     let queues = parts.target.queues(longest);
-    Timeline { interval_s, loads, target, queues, client_states, heat: parts.book.heat() }
+    let (datagrams, heat) = (Vec::new(), parts.book.heat());
+    Timeline { interval_s, loads, target, queues, client_states, datagrams, heat }
 }
 
 fn sockets(parts: &Parts) -> SocketsResult {

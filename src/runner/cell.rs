@@ -222,6 +222,7 @@ impl Running<'_> {
     fn sample_period(&self) -> u64 {
         match &self.cell.target {
             Target::Own { serve, .. } => serve.sample.nanos(),
+            Target::Receiver { receive, .. } => receive.sample.nanos(),
             Target::External { sample, .. } => sample.nanos(),
         }
     }

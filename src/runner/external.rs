@@ -65,6 +65,7 @@ impl External {
         let mut notices = Vec::new();
         let seen = match address {
             Endpoint::Inet(address) => visible(address),
+            Endpoint::Udp(_) => Err("datagrams do not wait for accept()".to_owned()),
             Endpoint::Unix(kind, name) => visible_unix(kind, &name, &mut notices),
         };
         let queue = match seen {
@@ -150,6 +151,7 @@ impl External {
 fn queue_of(address: Endpoint) -> io::Result<Queue> {
     Ok(match address {
         Endpoint::Inet(address) => Queue::Anybodys(Diag::open()?, address),
+        Endpoint::Udp(_) => return Err(io::ErrorKind::Unsupported.into()),
         Endpoint::Unix(kind, name) => Queue::AnybodysUnix(UnixDiag::open()?, kind, name),
     })
 }
@@ -166,7 +168,7 @@ fn visible_unix(
     if queue.other_kind {
         let other = match kind {
             UnixKind::Stream => "unix-seqpacket",
-            UnixKind::Seqpacket => "unix-stream",
+            UnixKind::Seqpacket | UnixKind::Datagram => "unix-stream",
         };
         notices.push(format!("a server of the other kind listens there: transport = \"{other}\""));
     }

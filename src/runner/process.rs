@@ -311,7 +311,7 @@ mod tests {
         let serve = crate::scenario::plan::Serve::default();
         TargetPlan {
             address: std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into(),
-            serve,
+            duty: crate::target::protocol::Duty::Serve(serve),
             interval: 1_000_000,
             seed: 1,
             run: 1,

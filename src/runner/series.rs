@@ -117,7 +117,13 @@ mod tests {
         let text = encode(&values);
         // A target does not measure how late a client is.
         let metrics = [(Metric::QueueWait, text.clone()), (Metric::Lag, text)].into();
-        Interval { index, seen, queues: vec![QueueInterval::default(); 1000], metrics }
+        Interval {
+            index,
+            seen,
+            queues: vec![QueueInterval::default(); 1000],
+            metrics,
+            datagrams: None,
+        }
     }
 
     #[test]

@@ -15,7 +15,9 @@ use crate::scenario::plan::{self, Cell, Family, Serve};
 use crate::sys::clock;
 use crate::sys::endpoint::Endpoint;
 use crate::sys::permit::{self, PermittedAddr, Policy};
-use crate::target::protocol::{Finished, FromTarget, Interval, Listening, TargetPlan, ToTarget};
+use crate::target::protocol::{
+    Duty, Finished, FromTarget, Interval, Listening, TargetPlan, ToTarget,
+};
 
 /// Longest wait for a target's report at the end.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -71,6 +73,9 @@ impl Side {
                 let address = setup.policy.resolve_and_permit(address).map_err(refused)?;
                 Ok((Self::External(Box::new(External::look(address.get()))), address))
             }
+            plan::Target::Receiver { .. } => Err(RunError::Environment(
+                "a target for datagrams accepts no connections".to_owned(),
+            )),
             plan::Target::Own { command, address, serve } => {
                 let at = match address {
                     Some(name) => setup.policy.resolve_and_permit(name).map_err(refused)?.get(),
@@ -171,14 +176,18 @@ fn out_of_turn(message: FromTarget) -> String {
         FromTarget::Failed { what, remedy } => {
             format!("it could not {what}. {remedy}").trim_end().to_owned()
         }
-        FromTarget::Listening(_) => "it said twice that it listens".to_owned(),
-        FromTarget::Finished(_) => "it ended although it was not told to".to_owned(),
-        FromTarget::Interval(_) => "it spoke out of turn".to_owned(),
+        FromTarget::Listening(_) | FromTarget::Receiving(_) => {
+            "it said twice that it listens".to_owned()
+        }
+        FromTarget::Finished(_) | FromTarget::Received(_) => {
+            "it ended although it was not told to".to_owned()
+        }
+        FromTarget::Interval(_) | FromTarget::Drained => "it spoke out of turn".to_owned(),
     }
 }
 
 fn unmeasured((index, seen, queues): Look) -> Interval {
-    Interval { index, seen, queues, metrics: BTreeMap::new() }
+    Interval { index, seen, queues, metrics: BTreeMap::new(), datagrams: None }
 }
 
 /// Where clients connect to: load goes to the address that was checked, whatever the target
@@ -215,7 +224,7 @@ fn target_plan(
 ) -> TargetPlan {
     TargetPlan {
         address,
-        serve: serve.clone(),
+        duty: Duty::Serve(serve.clone()),
         interval: setup.plan.interval.nanos(),
         seed: identity.seed,
         run: identity.run,

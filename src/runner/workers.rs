@@ -196,7 +196,7 @@ fn order(work: &Work, loads: &[Driven], worker: u16, limit: u64) -> Order {
 fn part(work: &Work, driven: &Driven, worker: u16) -> PartOrder {
     let target_closes = match &work.cell.target {
         Target::Own { serve, .. } => serve.close == Closer::Server,
-        Target::External { .. } => false,
+        Target::Receiver { .. } | Target::External { .. } => false,
     };
     let nth = u64::from(driven.index) + 1;
     PartOrder {

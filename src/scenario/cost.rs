@@ -107,7 +107,7 @@ fn has_ports(cell: &Cell) -> bool {
 /// Sockets on this host for each connection.
 fn ends(cell: &Cell) -> u64 {
     match &cell.target {
-        Target::Own { command: Some(_), .. } => 1,
+        Target::Own { command: Some(_), .. } | Target::Receiver { command: Some(_), .. } => 1,
         _ => 2,
     }
 }
@@ -117,6 +117,8 @@ fn held(client: &Client) -> Duration {
     match client {
         Client::Connect { hold, .. } | Client::HalfOpen { hold } => hold.get(),
         Client::Hold { until, .. } => until.get(),
+        // Its sockets are counted by themselves.
+        Client::Datagram { .. } => Duration::ZERO,
         Client::Request { .. } | Client::Churn { .. } => {
             client.exchange().map_or(Duration::ZERO, |exchange| {
                 exchange.think.get().saturating_mul(exchange.exchanges - 1)
@@ -127,11 +129,17 @@ fn held(client: &Client) -> Duration {
 
 /// Sockets of a load that are open at once if the target answers.
 pub fn certain_sockets(load: &Load) -> u64 {
+    if let Client::Datagram { datagrams } = &load.client {
+        return u64::from(datagrams.streams);
+    }
     in_flight(&load.schedule, held(&load.client))
 }
 
 /// The same if every attempt takes as long as it may.
 fn peak_sockets(load: &Load) -> u64 {
+    if let Client::Datagram { datagrams } = &load.client {
+        return u64::from(datagrams.streams);
+    }
     in_flight(&load.schedule, longest_attempt(&load.client, load.timeout))
 }
 
@@ -318,9 +326,11 @@ fn on_loopback(cell: &Cell) -> bool {
         host == "localhost" || host == "[::1]" || host.starts_with("127.")
     };
     match &cell.target {
-        Target::Own { address: None, .. } => cell.lab.link == Link::Loopback,
-        Target::Own { address: Some(address), .. } | Target::External { address, .. } => {
-            local(address)
+        Target::Own { address: None, .. } | Target::Receiver { address: None, .. } => {
+            cell.lab.link == Link::Loopback
         }
+        Target::Own { address: Some(address), .. }
+        | Target::Receiver { address: Some(address), .. }
+        | Target::External { address, .. } => local(address),
     }
 }

@@ -1,5 +1,7 @@
 //! A plan as text for people, within 80 columns.
 
+mod datagram;
+
 use std::fmt::Write as _;
 
 use super::cost::cost_of_cell;
@@ -45,7 +47,7 @@ fn describe_cell(cell: &Cell, lines: &mut Lines) {
     let sources = lab.sources;
     lines.add(
         "  lab",
-        &match cell.target.transport().is_tcp() {
+        &match cell.target.transport().is_ip() {
             true => format!("{}, {}, {sources} client address(es)", lab.link, lab.family),
             false => "one namespace for both sides".to_owned(),
         },
@@ -56,15 +58,20 @@ fn describe_cell(cell: &Cell, lines: &mut Lines) {
     for (key, value) in &lab.sysctl {
         lines.add("", &format!("{key} = {value}"));
     }
+    if let Some(impair) = &lab.impair {
+        lines.add("", &datagram::impair_text(impair));
+    }
     match &cell.target {
         Target::External { address, sample, .. } => {
             lines.add("  target", &format!("yours, at {address}; queue sampled every {sample}"));
         }
         Target::Own { command, address, serve } => {
             lines.add("  target", &serve_text(serve));
-            if let (Some(command), Some(address)) = (command, address) {
-                lines.add("", &format!("started by `{}`, at {address}", command.join(" ")));
-            }
+            lines.add_start(command.as_deref(), address.as_deref());
+        }
+        Target::Receiver { command, address, receive } => {
+            lines.add("  target", &datagram::receive_text(receive));
+            lines.add_start(command.as_deref(), address.as_deref());
         }
     }
     for load in &cell.loads {
@@ -226,6 +233,7 @@ fn client_text(client: &Client) -> String {
             format!("hold until {until}{}", talk.unwrap_or_default())
         }
         Client::HalfOpen { hold } => format!("half-open, kept {hold}"),
+        Client::Datagram { datagrams } => datagram::datagrams_text(datagrams),
     };
     if client.greets() { what + ", greets" } else { what }
 }
@@ -322,6 +330,13 @@ struct Lines {
 }
 
 impl Lines {
+    /// How a target is started that is not simply ours.
+    fn add_start(&mut self, command: Option<&[String]>, address: Option<&str>) {
+        if let (Some(command), Some(address)) = (command, address) {
+            self.add("", &format!("started by `{}`, at {address}", command.join(" ")));
+        }
+    }
+
     fn add(&mut self, label: &str, text: &str) {
         const INDENT: usize = 10;
         let mut line = format!("{label:<INDENT$}");

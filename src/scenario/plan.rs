@@ -6,6 +6,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::datagram::{
+    Bulk, Cast, DatagramReply, Datagrams, Delay, Impair, Loss, Rebind, Receive, Sizes,
+};
 pub use self::load::{
     After, Client, Close, Closing, EngineChoice, Exchange, Lifecycle, Load, ReplyEnd, Vanish,
     VanishHow, WhenFull,
@@ -15,6 +18,7 @@ pub use crate::units::Transport;
 
 use crate::units::Span;
 
+mod datagram;
 mod load;
 
 /// A whole scenario, resolved.
@@ -84,22 +88,33 @@ pub struct Lab {
     pub strangers: u16,
     /// Kernel settings (dotted names under `net.`) and their values, in the order written.
     pub sysctl: Vec<(String, String)>,
+    /// What happens to datagrams on their way to the target.
+    #[serde(default)]
+    pub impair: Option<Impair>,
 }
 
 impl Cell {
     /// Whether it cannot be measured outside of a lab. A client that falls silent may leave its
-    /// handshake half-open: its final ACK may have met a full accept queue.
+    /// handshake half-open: its final ACK may have met a full accept queue. What goes to all goes to
+    /// all of a lab, and nowhere else.
     pub fn needs_lab(&self) -> bool {
+        let to_all = matches!(
+            &self.target,
+            Target::Receiver { receive, .. } if receive.cast != Cast::Unicast
+        );
         let silent =
             |load: &Load| matches!(load.vanish, Some(Vanish { how: VanishHow::Silent, .. }));
-        self.lab.required() || self.loads.iter().any(silent)
+        self.lab.required() || to_all || self.loads.iter().any(silent)
     }
 }
 
 impl Lab {
     /// Whether it is more than a private loopback.
     fn required(&self) -> bool {
-        self.link == Link::Veth || !self.sysctl.is_empty() || self.strangers > 0
+        self.link == Link::Veth
+            || !self.sysctl.is_empty()
+            || self.strangers > 0
+            || self.impair.is_some()
     }
 }
 
@@ -137,12 +152,21 @@ pub enum Target {
         /// How it serves.
         serve: Serve,
     },
+    /// `loadgen serve`, started by the runner, for datagrams.
+    Receiver {
+        /// As of [`Target::Own`].
+        command: Option<Vec<String>>,
+        /// As of [`Target::Own`]; receivers beyond the first have the ports that follow.
+        address: Option<String>,
+        /// How it receives.
+        receive: Receive,
+    },
     /// Any server that the user runs.
     External {
         /// `host:port` as written, or the name of an AF_UNIX socket: `unix:/path`, `unix:@name`,
-        /// `unix-seqpacket:@name`.
+        /// `unix-seqpacket:@name`, `unix-dgram:@name`, `udp:host:port`.
         address: String,
-        /// What carries the connections.
+        /// What carries connections or datagrams.
         #[serde(default)]
         transport: Transport,
         /// Period of the samples of its listen queue.
@@ -151,10 +175,11 @@ pub enum Target {
 }
 
 impl Target {
-    /// What carries the connections.
+    /// What carries connections or datagrams.
     pub fn transport(&self) -> Transport {
         match self {
             Self::Own { serve, .. } => serve.transport,
+            Self::Receiver { receive, .. } => receive.transport,
             Self::External { transport, .. } => *transport,
         }
     }

@@ -108,15 +108,16 @@ pub enum Succession {
     HandOver,
 }
 
-/// How fast connections are taken from the accept queue.
+/// How fast connections, or datagrams, are taken from their queue.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AcceptPace {
     /// As soon as they are there.
     Asap,
-    /// At most this many a second over all acceptors; time spent idle is not made up for.
+    /// At most this many a second over all acceptors or readers; time spent idle is not made up
+    /// for.
     Rate(Rate),
-    /// Never: whatever completes its handshake stays in the queue.
+    /// Never: what has come stays in the queue.
     Never,
 }
 

@@ -3,6 +3,7 @@
 //! What depends on the operating system is chosen here and in [`crate::lab`], nowhere else.
 
 pub mod clock;
+pub mod datagram;
 pub mod deaf;
 pub mod endpoint;
 pub mod errno;

@@ -17,7 +17,7 @@ mod class;
 pub use cidr::{Cidr, CidrError};
 pub use class::{Class, canonical};
 
-use super::endpoint::Endpoint;
+use super::endpoint::{Endpoint, UDP};
 
 /// The longest `host:port` that is looked up: a DNS name (RFC 1035, 253 octets) and a port.
 const LONGEST: usize = 300;
@@ -117,13 +117,15 @@ impl Policy {
     /// Names the address, its class and the remedy.
     pub fn permit(&self, address: impl Into<Endpoint>) -> Result<PermittedAddr, PermitError> {
         match address.into() {
-            Endpoint::Inet(address) => self.permit_inet(address),
+            Endpoint::Inet(address) => self.permit_ip(address).map(Endpoint::Inet),
+            Endpoint::Udp(address) => self.permit_ip(address).map(Endpoint::Udp),
             Endpoint::Unix(_, name) if name.is_unnamed() => Err(PermitError::NoName),
-            unix => Ok(PermittedAddr(unix)),
+            unix => Ok(unix),
         }
+        .map(PermittedAddr)
     }
 
-    fn permit_inet(&self, address: SocketAddr) -> Result<PermittedAddr, PermitError> {
+    fn permit_ip(&self, address: SocketAddr) -> Result<SocketAddr, PermitError> {
         let address = canonical(address);
         let ip = address.ip();
         let class = Class::of(ip);
@@ -136,13 +138,13 @@ impl Policy {
         match (permitted, address.port()) {
             (false, _) => Err(PermitError::Refused { address, class }),
             (true, 0) => Err(PermitError::NoPort(address)),
-            (true, _) => Ok(PermittedAddr(Endpoint::Inet(address))),
+            (true, _) => Ok(address),
         }
     }
 
     /// Resolves `host:port` and checks the first address, which is the one that is used. A name
     /// whose first address is refused is refused, whatever else it resolves to. The text of an
-    /// AF_UNIX [`Endpoint`] is taken as it is.
+    /// AF_UNIX [`Endpoint`] is taken as it is; `udp:` before a host makes it an address of UDP.
     ///
     /// # Errors
     /// As [`Policy::permit`], and where the name has no address.
@@ -150,10 +152,15 @@ impl Policy {
         if let Ok(unix @ Endpoint::Unix(..)) = host_port.parse() {
             return self.permit(unix);
         }
+        let (host_port, datagrams) = match host_port.strip_prefix(UDP) {
+            Some(rest) => (rest, true),
+            None => (host_port, false),
+        };
+        let endpoint = if datagrams { Endpoint::Udp } else { Endpoint::Inet };
         let unresolved = |error| PermitError::Unresolved { name: host_port.into(), error };
         let addresses = resolve(host_port).map_err(unresolved)?;
         match addresses.first() {
-            Some(first) => self.permit(*first).map_err(|error| match host_port.parse() {
+            Some(first) => self.permit(endpoint(*first)).map_err(|error| match host_port.parse() {
                 Ok::<SocketAddr, _>(_) => error,
                 Err(_) => PermitError::Named { name: host_port.into(), error: Box::new(error) },
             }),

@@ -144,7 +144,7 @@ impl Dialer {
         match self.endpoint {
             Endpoint::Inet(_) => TcpInfo::of(socket),
             // Its connect() is over when it returns.
-            Endpoint::Unix(..) => Ok(TcpInfo::unknown()),
+            Endpoint::Udp(_) | Endpoint::Unix(..) => Ok(TcpInfo::unknown()),
         }
     }
 

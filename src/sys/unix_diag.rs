@@ -126,6 +126,7 @@ fn wire(kind: UnixKind) -> u8 {
     match kind {
         UnixKind::Stream => libc::SOCK_STREAM as u8,
         UnixKind::Seqpacket => libc::SOCK_SEQPACKET as u8,
+        UnixKind::Datagram => libc::SOCK_DGRAM as u8,
     }
 }
 

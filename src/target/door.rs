@@ -56,6 +56,7 @@ impl Door {
         let address = Endpoint::of(&first)?;
         let effective = match address {
             Endpoint::Inet(_) => TcpInfo::of(&first).map(|info| info.accept_limit()),
+            Endpoint::Udp(_) => return Err(io::Error::from_raw_os_error(libc::EOPNOTSUPP)),
             Endpoint::Unix(..) => {
                 UnixDiag::open().and_then(|mut diag| diag.listener(&first)).map(|queue| queue.limit)
             }

@@ -3,16 +3,18 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::net::IpAddr;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::measure::result::{
-    CounterResult, QueueInterval, RestartResult, SamplerResult, StatesResult, TargetInterval,
+    Charge, CounterResult, DatagramInterval, QueueInterval, ReceiverRestart, ReceiverResult,
+    RestartResult, SamplerResult, StatesResult, StreamResult, TargetInterval,
 };
 use crate::measure::{Metric, TargetEnding, TargetOutcome};
-use crate::scenario::plan::Serve;
+use crate::scenario::plan::{Receive, Serve};
 use crate::sys::endpoint::Endpoint;
 
 /// Longest line that either side reads, in bytes.
@@ -31,6 +33,8 @@ pub enum ToTarget {
         /// CLOCK_REALTIME at the same instant, for a target on another host.
         realtime: u64,
     },
+    /// The last datagram is sent: read what waits at once, whatever the pace, and say so.
+    Drain,
     /// The last attempt is over: count what is left, report, and exit.
     Stop,
 }
@@ -40,8 +44,8 @@ pub enum ToTarget {
 pub struct TargetPlan {
     /// Where to listen; port 0, or a socket without a name, lets the kernel choose.
     pub address: Endpoint,
-    /// How to serve.
-    pub serve: Serve,
+    /// What to do there.
+    pub duty: Duty,
     /// Length of a timeline interval, in nanoseconds.
     pub interval: u64,
     /// Seed of the service times.
@@ -55,12 +59,33 @@ pub struct TargetPlan {
     pub time_line: String,
 }
 
+/// What a target does.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Duty {
+    /// Accepts connections.
+    Serve(Serve),
+    /// Receives datagrams.
+    Receive {
+        /// How.
+        receive: Receive,
+        /// Sizes of payloads whose charge is to be measured, in bytes.
+        sizes: Vec<u16>,
+        /// The target's own address, where `address` is that of a group or of all.
+        interface: Option<IpAddr>,
+    },
+}
+
 /// From the target.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FromTarget {
     /// It listens.
     Listening(Listening),
+    /// It is ready for datagrams.
+    Receiving(Receiving),
+    /// Nothing waits in the receivers' buffers any more.
+    Drained,
     /// An interval of the timeline is over.
     Interval(Box<Interval>),
     /// It cannot go on.
@@ -72,6 +97,8 @@ pub enum FromTarget {
     },
     /// The last word.
     Finished(Box<Finished>),
+    /// The last word of one that receives datagrams.
+    Received(Box<Received>),
 }
 
 /// A target that listens.
@@ -90,6 +117,22 @@ pub struct Listening {
     pub one_clock: bool,
 }
 
+/// A target that is ready for datagrams.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receiving {
+    /// Version of the target's program.
+    pub version: String,
+    /// Where each receiver is reached, in order.
+    pub addresses: Vec<Endpoint>,
+    /// The limit of each socket's buffer as the kernel counts it (SK_MEMINFO_RCVBUF), in bytes; `None`
+    /// where it does not tell.
+    pub effective: Option<u64>,
+    /// What datagrams are charged, by the sizes asked for.
+    pub charges: Vec<Charge>,
+    /// Whether runner and target share a clock.
+    pub one_clock: bool,
+}
+
 /// An interval at the target.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
@@ -104,6 +147,9 @@ pub struct Interval {
     /// without values are missing.
     #[serde(default)]
     pub metrics: BTreeMap<Metric, String>,
+    /// What came of datagrams, as far as the target knows it; `None` where it accepts connections.
+    #[serde(default)]
+    pub datagrams: Option<DatagramInterval>,
 }
 
 /// What the target has counted.
@@ -138,6 +184,37 @@ pub struct Finished {
     pub resident_at_start: Option<u64>,
     /// Half-open connections to the listener when the last attempt was over.
     pub syn_recv_at_end: Option<u64>,
+    /// What could not be observed, and why.
+    pub notices: Vec<String>,
+}
+
+/// What a target has received.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Received {
+    /// Each stream at each receiver from which something came, in order; `sent` is what the closing
+    /// marker said, 0 without one.
+    pub streams: Vec<StreamResult>,
+    /// Datagrams that were not of this run.
+    pub foreign: u64,
+    /// Datagrams of ours that were damaged.
+    pub corrupt: u64,
+    /// Datagrams of streams beyond those that are counted one by one.
+    pub beyond: u64,
+    /// The receivers.
+    pub receivers: Vec<ReceiverResult>,
+    /// Their restarts.
+    pub restarts: Vec<ReceiverRestart>,
+    /// Errors of receiving and of sending back, by name.
+    pub errors: BTreeMap<String, u64>,
+    /// Datagrams of this run that were still in a buffer at the end.
+    pub unread: u64,
+    /// CPU seconds (user, system).
+    pub cpu_s: (f64, f64),
+    /// The buffers' sampler.
+    pub sampler: SamplerResult,
+    /// Counters of the target's namespace: from before the first datagram of the loads to after the
+    /// last, closing markers included.
+    pub counters: Vec<CounterResult>,
     /// What could not be observed, and why.
     pub notices: Vec<String>,
 }

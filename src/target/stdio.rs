@@ -12,7 +12,8 @@ use tokio::sync::mpsc;
 use super::counts::Tally;
 use super::door::Door;
 use super::protocol::{
-    Finished, FromTarget, Interval, Listening, TargetPlan, ToTarget, read_message, write_message,
+    Duty, Finished, FromTarget, Interval, Listening, TargetPlan, ToTarget, read_message,
+    write_message,
 };
 use super::server::{Occasion, Server};
 use crate::measure::result::SamplerResult;
@@ -22,6 +23,7 @@ use crate::observe::listen::Diag;
 use crate::observe::memory::resident;
 use crate::observe::sampler::{self, Queue, Sampling};
 use crate::observe::states::StateWatch;
+use crate::scenario::plan::Serve;
 use crate::sys::netlink::{End, Families};
 use crate::sys::{clock, errno};
 
@@ -35,7 +37,11 @@ pub async fn serve() -> io::Result<()> {
         Some(ToTarget::Plan(plan)) => *plan,
         _ => return Ok(()),
     };
-    match attend(&plan, &mut talk).await {
+    let attended = match &plan.duty {
+        Duty::Serve(serve) => attend(&plan, serve, &mut talk).await,
+        Duty::Receive { .. } => Err(at("receive datagrams")(io::ErrorKind::Unsupported.into())),
+    };
+    match attended {
         Err(Trouble { call, error }) => {
             let what = format!("{call}: {}", errno::describe(&error));
             let remedy = remedy(&error).to_owned();
@@ -99,9 +105,9 @@ impl Talk {
     }
 }
 
-async fn attend(plan: &TargetPlan, talk: &mut Talk) -> Result<(), Trouble> {
+async fn attend(plan: &TargetPlan, serve: &Serve, talk: &mut Talk) -> Result<(), Trouble> {
     let door =
-        Door::open(plan.address, &plan.serve).map_err(at(format!("listen on {}", plan.address)))?;
+        Door::open(plan.address, serve).map_err(at(format!("listen on {}", plan.address)))?;
     let before = Before { counters: Counters::read(), resident: resident().ok() };
     let time_line = clock::time_line();
     let one_clock = !time_line.is_empty() && time_line == plan.time_line;
@@ -120,8 +126,9 @@ async fn attend(plan: &TargetPlan, talk: &mut Talk) -> Result<(), Trouble> {
     let epoch = if one_clock { monotonic } else { local_epoch(realtime) };
     let occasion =
         Occasion { epoch, run: plan.run, seed: plan.seed, one_clock, expected: plan.expected };
-    let server = Server::start(&door, &plan.serve, occasion).map_err(at("start acceptors"))?;
-    let mut work = Work::start(&door, server, plan, epoch).map_err(at("start the sampler"))?;
+    let server = Server::start(&door, serve, occasion).map_err(at("start acceptors"))?;
+    let when = Sampling { epoch, period: serve.sample.nanos(), interval: plan.interval };
+    let mut work = Work::start(&door, server, when).map_err(at("start the sampler"))?;
     loop {
         tokio::select! {
             Some(interval) = work.intervals.recv() => {
@@ -162,11 +169,10 @@ struct Work {
 }
 
 impl Work {
-    fn start(door: &Arc<Door>, server: Server, plan: &TargetPlan, epoch: u64) -> io::Result<Self> {
+    fn start(door: &Arc<Door>, server: Server, when: Sampling) -> io::Result<Self> {
         let server = Arc::new(server);
         let stop = Arc::new(AtomicBool::new(false));
         let (sender, intervals) = mpsc::unbounded_channel();
-        let when = Sampling { epoch, period: plan.serve.sample.nanos(), interval: plan.interval };
         let states = door.address.inet().and_then(|address| {
             StateWatch::start(End::Local(address.port()), Families::of(address)).ok()
         });
@@ -189,7 +195,7 @@ impl Work {
                 }
                 before = tally;
                 // Nobody listens only when we are about to end.
-                let _ = sender.send(Interval { index, seen, queues, metrics });
+                let _ = sender.send(Interval { index, seen, queues, metrics, datagrams: None });
             })
         };
         let sampler = std::thread::Builder::new().name("sampler".to_owned()).spawn(sample)?;

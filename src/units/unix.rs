@@ -17,6 +17,8 @@ pub enum UnixKind {
     Stream,
     /// SOCK_SEQPACKET: packets.
     Seqpacket,
+    /// SOCK_DGRAM: datagrams.
+    Datagram,
 }
 
 /// The name of an AF_UNIX socket: a path, an abstract name (`@` stands for its leading NUL), or
@@ -97,7 +99,7 @@ impl fmt::Debug for UnixName {
     }
 }
 
-/// What carries connections between clients and target.
+/// What carries connections or datagrams between clients and target.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema,
 )]
@@ -110,21 +112,36 @@ pub enum Transport {
     UnixStream,
     /// AF_UNIX, SOCK_SEQPACKET.
     UnixSeqpacket,
+    /// UDP over IPv4 or IPv6.
+    Udp,
+    /// AF_UNIX, SOCK_DGRAM.
+    UnixDgram,
 }
 
 impl Transport {
     /// Which kind of AF_UNIX socket, if it is one.
     pub const fn unix(self) -> Option<UnixKind> {
         match self {
-            Self::Tcp => None,
+            Self::Tcp | Self::Udp => None,
             Self::UnixStream => Some(UnixKind::Stream),
             Self::UnixSeqpacket => Some(UnixKind::Seqpacket),
+            Self::UnixDgram => Some(UnixKind::Datagram),
         }
     }
 
     /// Whether it is TCP.
     pub const fn is_tcp(&self) -> bool {
         matches!(self, Self::Tcp)
+    }
+
+    /// Whether it has IP addresses and ports.
+    pub const fn is_ip(&self) -> bool {
+        matches!(self, Self::Tcp | Self::Udp)
+    }
+
+    /// Whether it carries datagrams, and no connections.
+    pub const fn carries_datagrams(&self) -> bool {
+        matches!(self, Self::Udp | Self::UnixDgram)
     }
 }
 
@@ -134,6 +151,8 @@ impl fmt::Display for Transport {
             Self::Tcp => "tcp",
             Self::UnixStream => "unix-stream",
             Self::UnixSeqpacket => "unix-seqpacket",
+            Self::Udp => "udp",
+            Self::UnixDgram => "unix-dgram",
         })
     }
 }

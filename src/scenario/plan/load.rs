@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Closer, Target};
+use super::{Closer, Datagrams, Target};
 use crate::load::Schedule;
 use crate::units::{Ports, Ratio, Span};
 
@@ -71,7 +71,7 @@ impl Load {
             Client::Churn { closing, .. } => {
                 matches!(closing, Closing::FinClient | Closing::HalfClose)
             }
-            Client::HalfOpen { .. } => false,
+            Client::HalfOpen { .. } | Client::Datagram { .. } => false,
             _ => self.close == Close::Fin && self.lifecycle == Lifecycle::Fresh && !server_first,
         }
     }
@@ -117,6 +117,12 @@ pub enum Client {
         /// How long the client keeps its socket.
         hold: Span,
     },
+    /// Sends datagrams, without a connection.
+    Datagram {
+        /// Which.
+        #[serde(flatten)]
+        datagrams: Datagrams,
+    },
 }
 
 /// Messages and their replies on one connection.
@@ -141,6 +147,7 @@ impl Client {
             Self::Churn { .. } => "churn",
             Self::Hold { .. } => "hold",
             Self::HalfOpen { .. } => "half-open",
+            Self::Datagram { .. } => "datagram",
         }
     }
 
@@ -150,7 +157,7 @@ impl Client {
             Self::Connect { greet, .. }
             | Self::Request { greet, .. }
             | Self::Churn { greet, .. } => *greet,
-            Self::Hold { .. } | Self::HalfOpen { .. } => false,
+            Self::Hold { .. } | Self::HalfOpen { .. } | Self::Datagram { .. } => false,
         }
     }
 
@@ -159,7 +166,7 @@ impl Client {
         match self {
             Self::Request { exchange, .. } => Some(exchange),
             Self::Churn { exchange, .. } | Self::Hold { exchange, .. } => exchange.as_ref(),
-            Self::Connect { .. } | Self::HalfOpen { .. } => None,
+            Self::Connect { .. } | Self::HalfOpen { .. } | Self::Datagram { .. } => None,
         }
     }
 }

@@ -36,7 +36,7 @@ fn reply(at: &At<raw::Load>, target: &Target, message: &[u8], problems: &mut Pro
     let written = at.get().reply.as_ref().map(|written| (end_of(written, problems), written));
     let serve = match target {
         Target::Own { serve, .. } => serve,
-        Target::External { .. } => {
+        Target::Receiver { .. } | Target::External { .. } => {
             return written.map(|(end, _)| end).unwrap_or_else(|| {
                 problems.missing(
                     "reply",

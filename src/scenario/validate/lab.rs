@@ -25,11 +25,13 @@ fn outside(target: &Target) -> Option<Outside> {
         Target::External { .. } => {
             Some(Outside { what: "a server of yours", key: "`target.address`" })
         }
-        Target::Own { command: Some(_), .. } => Some(Outside {
-            what: "a target that a command of yours starts",
-            key: "`target.command` and `target.address`",
-        }),
-        Target::Own { command: None, .. } => None,
+        Target::Own { command: Some(_), .. } | Target::Receiver { command: Some(_), .. } => {
+            Some(Outside {
+                what: "a target that a command of yours starts",
+                key: "`target.command` and `target.address`",
+            })
+        }
+        Target::Own { command: None, .. } | Target::Receiver { command: None, .. } => None,
     }
 }
 
@@ -51,6 +53,7 @@ pub(super) fn lab(raw: Option<&raw::Lab>, target: &Target, problems: &mut Proble
         family: raw.family.as_ref().map_or(Family::Ipv4, |family| *family.get()),
         sources: number("sources", raw.sources.as_ref(), 1, 1..=4096, problems),
         strangers: 0,
+        impair: None,
         sysctl: settings(raw.sysctl.as_ref(), outside.as_ref(), problems),
     }
 }

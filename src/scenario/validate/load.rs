@@ -73,6 +73,8 @@ pub(in crate::scenario) fn longest_attempt(client: &Client, timeout: Span) -> Du
         Client::Request { .. } => Duration::ZERO,
         // The wait for the other side's FIN.
         Client::Churn { .. } => timeout.get(),
+        // The echo of the last one.
+        Client::Datagram { .. } => Duration::ZERO,
         Client::Hold { until, .. } => return timeout.get() + until.get(),
     };
     timeout.get().saturating_add(rest).saturating_add(exchanges)

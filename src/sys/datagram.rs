@@ -1,0 +1,4 @@
+//! Many datagrams in one call: `sendmmsg(2)`, `recvmmsg(2)`, and what the kernel tells beside them.
+
+pub mod receive;
+pub mod send;

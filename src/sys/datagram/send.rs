@@ -1,0 +1,1 @@
+//! Sending many datagrams in one call, and the errors that come back for them.
