@@ -1,4 +1,5 @@
 //! Many datagrams in one call: `sendmmsg(2)`, `recvmmsg(2)`, and what the kernel tells beside them.
 
+pub mod bind;
 pub mod receive;
 pub mod send;
