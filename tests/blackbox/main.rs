@@ -9,6 +9,8 @@ mod bad_input;
 mod closing;
 mod common;
 mod engines;
+mod datagrams;
+mod datagrams_external;
 mod environment;
 mod external;
 mod folder;
