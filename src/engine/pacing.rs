@@ -101,6 +101,14 @@ impl Pacing {
         }
     }
 
+    /// Number of the next attempt, due or not; `None` when there is none.
+    pub fn number(&self) -> Option<u64> {
+        match self {
+            Self::Open { next, .. } => next.map(|arrival| arrival.number),
+            Self::Closed(closed) => closed.next,
+        }
+    }
+
     /// Takes the next attempt, if it is due: its number and its intended instant.
     pub fn take(&mut self, now: u64) -> Option<Arrival> {
         match self {
