@@ -18,6 +18,8 @@ pub mod sent;
 mod sockets;
 mod timeline;
 
-pub use histogram::{Metric, Recorder, Summary, Unit, decode, empty, encode, percentile, record};
+pub use histogram::{
+    Metric, Recorder, Summary, Unit, decode, empty, encode, percentile, record, record_many,
+};
 pub use outcome::{Ending, Outcome, TargetEnding, TargetOutcome};
 pub use record::{Event, Record};
