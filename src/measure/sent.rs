@@ -235,10 +235,14 @@ mod tests {
         let mut told = Vec::new();
         book.enter(0, 0, &counts(3, 3), [(Metric::Lag, &lag)]);
         book.enter(0, 1, &counts(1, 1), []);
-        book.advance((0, 0), 250, |index, _, metric, values| told.push((index, metric, values.len())));
+        book.advance((0, 0), 250, |index, _, metric, values| {
+            told.push((index, metric, values.len()))
+        });
         assert!(told.is_empty() && book.loads[0].intervals.is_empty());
         book.enter(0, 0, &counts(2, 2), [(Metric::Lag, &lag)]);
-        book.advance((1, 0), 100, |index, _, metric, values| told.push((index, metric, values.len())));
+        book.advance((1, 0), 100, |index, _, metric, values| {
+            told.push((index, metric, values.len()))
+        });
         assert_eq!(told, [(0, Metric::Lag, 2)]);
         book.finish(|_, _, _, _| {});
         let load = &book.loads[0];

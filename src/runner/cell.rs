@@ -60,7 +60,8 @@ impl Ground<'_> {
         let drives = workers::drives(self.cell).map_err(|error| no_threads(&error))?;
         let clients = self.start_clients(address, start, identity, &drives)?;
         beside.add(&clients.workers.resident);
-        let mut series = TargetSeries::new(self.logs(start.realtime, vec!["target".to_owned()]), interval);
+        let mut series =
+            TargetSeries::new(self.logs(start.realtime, vec!["target".to_owned()]), interval);
         let gone = self.attend(&mut side, &clients, (&mut series, &mut beside), watch).await;
         let stopped_at = clients.elapsed();
         let left = clients.workers.join();

@@ -47,7 +47,10 @@ impl Side {
         if let Target::External { address, .. } = &ground.cell.target {
             let address = ground.setup.policy.resolve_and_permit(address);
             let address = address.map_err(|error| RunError::Input(error.to_string()))?;
-            return Ok((Self::External(Box::new(ExternalBuffer::look(address.get()))), vec![address]));
+            return Ok((
+                Self::External(Box::new(ExternalBuffer::look(address.get()))),
+                vec![address],
+            ));
         }
         let (own, addresses) = Own::prepare(ground, identity).await?;
         Ok((Self::Own(Box::new(own)), addresses))

@@ -183,7 +183,11 @@ impl Ground<'_> {
             _ if wanted.sources < 2 => Ok(Vec::new()),
             Some(lab) => Ok(lab.client_addresses().to_vec()),
             // All of 127.0.0.0/8 is there on any host.
-            None if address.get().socket_addr().is_some_and(|a| a.is_ipv4() && a.ip().is_loopback()) => {
+            None if address
+                .get()
+                .socket_addr()
+                .is_some_and(|a| a.is_ipv4() && a.ip().is_loopback()) =>
+            {
                 Ok(Addresses::of(wanted).clients)
             }
             None => Err(RunError::Environment(format!(

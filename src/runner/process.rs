@@ -264,11 +264,8 @@ mod tests {
         let mut plan = plan();
         // More than a pipe holds.
         plan.time_line = "x".repeat(1 << 20);
-        let error = deaf
-            .begin(Duration::from_millis(300), plan)
-            .await
-            .expect_err("no answer")
-            .to_string();
+        let error =
+            deaf.begin(Duration::from_millis(300), plan).await.expect_err("no answer").to_string();
         assert!(error.contains("did not listen within"), "{error}");
     }
 

@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 
 use super::cost::cost_of_cell;
 use super::plan::{
-    AcceptPace, After, Bound, Cell, Client, Close, Closing, DatagramReply, EngineChoice, Exchange, Lifecycle,
-    Limit, Load, Plan, Reply, ReplyEnd, Restart, Serve, ServiceTime, Statistic, Subject,
+    AcceptPace, After, Bound, Cell, Client, Close, Closing, DatagramReply, EngineChoice, Exchange,
+    Lifecycle, Limit, Load, Plan, Reply, ReplyEnd, Restart, Serve, ServiceTime, Statistic, Subject,
     Succession, Target, TargetEngine, Transport, Vanish, VanishHow, WhenFull,
 };
 use crate::load::{Schedule, Shape};

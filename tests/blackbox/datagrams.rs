@@ -318,7 +318,11 @@ streams = 2
         &["target.cast=broadcast"],
     ] {
         let all = &cell_of(SCENARIO, sets)["datagrams"];
-        assert_eq!((number(all, "expected"), number(all, "received")), (900, 900), "{sets:?}: {all}");
+        assert_eq!(
+            (number(all, "expected"), number(all, "received")),
+            (900, 900),
+            "{sets:?}: {all}"
+        );
         assert_eq!(all["streams"].as_array().unwrap().len(), 6, "{sets:?}: {all}");
     }
 }

@@ -24,8 +24,8 @@ use crate::runner::ground::Ground;
 use crate::runner::series::TargetTold;
 use crate::scenario::plan::{Bulk, Client, DatagramReply, Datagrams, Load, Receive, Target};
 use crate::sys::datagram::send::{MOST_BYTES, MOST_SEGMENTS};
-use crate::sys::errno;
 use crate::sys::endpoint::Endpoint;
+use crate::sys::errno;
 use crate::sys::permit::PermittedAddr;
 
 /// Everything that a cell of datagrams left.
@@ -62,7 +62,8 @@ pub struct Parts<'a> {
 pub fn assemble(parts: Parts) -> CellResult {
     let cell = parts.ground.cell;
     let counters = counters(&parts);
-    let loads: Vec<LoadResult> = (0..).zip(cell.loads.iter().zip(&parts.book.loads))
+    let loads: Vec<LoadResult> = (0..)
+        .zip(cell.loads.iter().zip(&parts.book.loads))
         .filter_map(|(index, (load, book))| load_result(&parts, index, load, book))
         .collect();
     let datagrams = datagrams(&parts, &loads, &counters);
@@ -139,7 +140,8 @@ fn load_result(parts: &Parts, index: u16, load: &Load, book: &SentLoad) -> Optio
     let offered = attempts + unissued;
     let window = window_s(parts, load);
     let in_window = issued_in_window(parts, load, book).min(offered as f64);
-    let workers = parts.reports.iter().filter(|r| r.parts.iter().any(|p| p.report.load == index)).count();
+    let workers =
+        parts.reports.iter().filter(|r| r.parts.iter().any(|p| p.report.load == index)).count();
     Some(LoadResult {
         name: load.name.clone(),
         client: load.client.kind().to_owned(),
@@ -213,11 +215,7 @@ fn receive<'a>(parts: &'a Parts) -> Option<&'a Receive> {
     }
 }
 
-fn datagrams(
-    parts: &Parts,
-    loads: &[LoadResult],
-    counters: &[CounterResult],
-) -> DatagramsResult {
+fn datagrams(parts: &Parts, loads: &[LoadResult], counters: &[CounterResult]) -> DatagramsResult {
     let wanted = loads.iter().map(|load| load.attempts).sum();
     let sent: u64 = parts.book.loads.iter().map(|load| load.counts.sent).sum();
     let received = parts.own.as_ref().and_then(|own| own.received.as_ref());
@@ -238,9 +236,7 @@ fn datagrams(
     for (outcome, count) in parts.book.loads.iter().flat_map(|load| &load.counts.unsent) {
         *unsent.entry(*outcome).or_default() += count;
     }
-    let over = |count: fn(&StreamResult) -> u64| -> u64 {
-        streams.iter().map(count).sum()
-    };
+    let over = |count: fn(&StreamResult) -> u64| -> u64 { streams.iter().map(count).sum() };
     DatagramsResult {
         wanted,
         unsent: unsent.values().sum(),
@@ -317,7 +313,8 @@ fn receivers(parts: &Parts) -> Vec<ReceiverResult> {
 /// What was counted on the way.
 fn evidence(parts: &Parts, counters: &[CounterResult]) -> Evidence {
     let received = parts.own.as_ref().and_then(|own| own.received.as_ref());
-    let ipv6 = parts.addresses.first().and_then(|a| a.get().socket_addr()).is_some_and(|a| a.is_ipv6());
+    let ipv6 =
+        parts.addresses.first().and_then(|a| a.get().socket_addr()).is_some_and(|a| a.is_ipv6());
     let udp = parts.addresses.first().is_some_and(|a| a.get().socket_addr().is_some());
     // In the host's network others may be the cause of a count.
     let alone = parts.ground.lab.is_some() && udp;
@@ -366,10 +363,11 @@ fn bulk(parts: &Parts) -> u64 {
 }
 
 fn metrics(parts: &Parts) -> Vec<MetricResult> {
-    let of_loads = parts.ground.cell.loads.iter().zip(&parts.book.loads).flat_map(|(load, book)| {
-        let kept = book.metrics.iter().filter(|(_, recorder)| !recorder.total.is_empty());
-        kept.map(|(metric, one)| metric_result(&load.name, *metric, &one.total, false))
-    });
+    let of_loads =
+        parts.ground.cell.loads.iter().zip(&parts.book.loads).flat_map(|(load, book)| {
+            let kept = book.metrics.iter().filter(|(_, recorder)| !recorder.total.is_empty());
+            kept.map(|(metric, one)| metric_result(&load.name, *metric, &one.total, false))
+        });
     let two_clocks = parts.own.as_ref().is_some_and(|own| !own.receiving.one_clock);
     let of_target = parts.target.metrics.iter().filter(|(_, one)| !one.total.is_empty());
     let of_target = of_target.map(|(metric, recorder)| {

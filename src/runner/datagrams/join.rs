@@ -84,7 +84,8 @@ mod tests {
         // The second says that more came than was sent; the fourth is nobody's.
         let came = [stream(0, 0, 9, 7), stream(1, 0, 0, 12), stream(9, 1, 0, 3)];
         let joined = join_streams(sent.into_iter(), &came);
-        let lost: Vec<_> = joined.streams.iter().map(|one| (one.stream, one.sent, one.lost)).collect();
+        let lost: Vec<_> =
+            joined.streams.iter().map(|one| (one.stream, one.sent, one.lost)).collect();
         assert_eq!(lost, [(0, 10, 3), (1, 10, 0), (2, 5, 5)]);
         assert_eq!((joined.received, joined.surplus, joined.foreign), (19, 2, 3));
     }

@@ -164,7 +164,8 @@ impl Sending<'_> {
 
 /// Every sender with each of its loads.
 fn parts(workers: &[u16]) -> impl Iterator<Item = (usize, usize)> {
-    let of_load = |(load, workers): (usize, &u16)| (0..usize::from(*workers)).map(move |w| (w, load));
+    let of_load =
+        |(load, workers): (usize, &u16)| (0..usize::from(*workers)).map(move |w| (w, load));
     workers.iter().enumerate().flat_map(of_load)
 }
 
@@ -211,8 +212,7 @@ impl Senders {
             true => self.gate.open(),
             false => self.gate.abandon(),
         }
-        let mut left =
-            Left { book, reports: Vec::new(), failed_log, failed: None, ended_at: 0 };
+        let mut left = Left { book, reports: Vec::new(), failed_log, failed: None, ended_at: 0 };
         for thread in self.threads {
             let lost = |_| Err(io::Error::other("a sender panicked"));
             match thread.join().unwrap_or_else(lost) {
@@ -248,9 +248,13 @@ impl Collector {
             let counts = counts(&tallies);
             note(&self.seen, &counts);
             self.book.enter(load.into(), index, &counts, metrics(&tallies));
-            self.book.advance((worker, load.into()), upto, |index, load, metric: Metric, values| {
-                logs.append(index, load, metric, values);
-            });
+            self.book.advance(
+                (worker, load.into()),
+                upto,
+                |index, load, metric: Metric, values| {
+                    logs.append(index, load, metric, values);
+                },
+            );
             tallies.clear();
             // A worker that has ended needs no more buffers.
             let _ = self.emptied[worker].send(tallies);

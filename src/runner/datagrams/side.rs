@@ -60,9 +60,10 @@ impl Own {
                 receiving.addresses.len()
             )));
         }
-        let addresses = receiving.addresses.iter().map(|claimed| {
-            policy.permit(reached(at, *claimed)?).map_err(refused)
-        });
+        let addresses = receiving
+            .addresses
+            .iter()
+            .map(|claimed| policy.permit(reached(at, *claimed)?).map_err(refused));
         let mut addresses = addresses.collect::<Result<Vec<_>, _>>()?;
         if receive.cast != Cast::Unicast {
             // All of them hear what goes to the one address.
@@ -138,7 +139,8 @@ fn group(
     if receive.cast == Cast::Unicast {
         return Ok((at, None));
     }
-    let group: Option<IpAddr> = None; let _ = ground.lab;
+    let group: Option<IpAddr> = None;
+    let _ = ground.lab;
     match (at, group) {
         (Endpoint::Udp(own), Some(group)) => {
             Ok((Endpoint::Udp((group, own.port()).into()), Some(own.ip())))

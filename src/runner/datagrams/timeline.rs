@@ -1,9 +1,9 @@
 //! What happened to datagrams when.
 
 use super::assemble::{Parts, series};
+use crate::measure::Metric;
 use crate::measure::result::{Cause, DatagramInterval, LoadSeries, Timeline};
 use crate::measure::sent::SentInterval;
-use crate::measure::Metric;
 
 /// The timeline of a cell of datagrams, as long as its longest part.
 pub fn timeline(parts: &Parts) -> Timeline {

@@ -96,7 +96,6 @@ fn few_names(names: BTreeMap<String, u64>) -> BTreeMap<String, u64> {
     few
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -97,7 +97,11 @@ fn what_cannot_be_is_told() {
         ("load.payload=10B", "cannot have 10B", "\"40B\""),
         ("load.payload=70000B", "cannot have 70000B", "\"65507B\""),
         ("load.payload=[]", "there are no sizes", "a list such as"),
-        ("load.payload={ distribution = \"uniform\", min = \"9KiB\", max = \"1KiB\" }", "`min` is above", "smaller"),
+        (
+            "load.payload={ distribution = \"uniform\", min = \"9KiB\", max = \"1KiB\" }",
+            "`min` is above",
+            "smaller",
+        ),
         ("load.reply=close", "it has no other end", "\"echo\""),
         ("load.streams=5000", "`streams` cannot be 5000", "1 to 4096"),
         ("target.backlog=5", "`backlog` means nothing", "`rcvbuf`"),
@@ -120,7 +124,10 @@ fn what_cannot_be_is_told() {
         (&["target.cast=multicast", "target.readers=2"], "a second reader gets it again"),
         (&["target.readers=64", "target.receivers=2"], "too many threads"),
         (&["target.address=127.0.0.1:53", "lab.impair.loss=1%"], "outside the lab"),
-        (&["load.streams=4096", "target.receivers=8", "target.cast=multicast"], "too many to keep books"),
+        (
+            &["load.streams=4096", "target.receivers=8", "target.cast=multicast"],
+            "too many to keep books",
+        ),
         (&["target.transport=unix-dgram", "load.bulk=gso"], "only UDP is sent in bulk"),
     ] {
         let told = told(UDP, sets);
