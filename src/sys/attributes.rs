@@ -124,7 +124,7 @@ mod tests {
         assert_eq!(number(nest, 0), 0x0505_0505);
         assert_eq!(find(&nest[4..], 3), [0, 0, 0, 1]);
         assert_eq!(find(&nest[4..], 4), [1]);
-        assert_eq!(find(attributes, 9), []);
+        assert!(find(attributes, 9).is_empty());
         let mut kinds = Vec::new();
         each(attributes, |kind, _| {
             kinds.push(kind);
