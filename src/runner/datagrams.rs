@@ -1,6 +1,7 @@
 //! A cell of datagrams: its senders, its target, and what is lost between them.
 
 mod assemble;
+mod external;
 mod join;
 mod path;
 mod senders;
@@ -11,6 +12,7 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use self::assemble::{Parts, assemble};
+use self::external::External;
 use self::path::PathWatch;
 use self::senders::{Senders, Sending};
 use self::side::Own;
@@ -20,7 +22,6 @@ use super::series::TargetSeries;
 use super::side::{Heard, Identity, no_threads};
 use crate::lab::Impairments;
 use crate::observe::cpu;
-use crate::observe::datagrams::ExternalBuffer;
 use crate::observe::sampler::Sampling;
 use crate::scenario::plan::Target;
 use crate::sys::clock;
@@ -36,7 +37,7 @@ enum Side {
     /// Ours.
     Own(Box<Own>),
     /// A server of the user.
-    External(Box<ExternalBuffer>),
+    External(Box<External>),
 }
 
 impl Side {
@@ -47,10 +48,7 @@ impl Side {
         if let Target::External { address, .. } = &ground.cell.target {
             let address = ground.setup.policy.resolve_and_permit(address);
             let address = address.map_err(|error| RunError::Input(error.to_string()))?;
-            return Ok((
-                Self::External(Box::new(ExternalBuffer::look(address.get()))),
-                vec![address],
-            ));
+            return Ok((Self::External(Box::new(External::look(address.get()))), vec![address]));
         }
         let (own, addresses) = Own::prepare(ground, identity).await?;
         Ok((Self::Own(Box::new(own)), addresses))
@@ -93,9 +91,9 @@ impl Ground<'_> {
         let start = Start::soon(side.one_clock());
         match &mut side {
             Side::Own(own) => own.start(start.epoch).await?,
-            Side::External(buffer) => {
+            Side::External(external) => {
                 let period = self.sample_period();
-                buffer.sample(Sampling { epoch: start.epoch, period, interval });
+                external.sample(Sampling { epoch: start.epoch, period, interval });
             }
         }
         let sending = Sending {
@@ -120,7 +118,7 @@ impl Ground<'_> {
         let (target_failed, target) = series.finish();
         let (own, external) = match side {
             Side::Own(own) => (Some(*own), None),
-            Side::External(buffer) => (None, Some(buffer.finish())),
+            Side::External(external) => (None, Some(external.finish())),
         };
         let measured = assemble(Parts {
             ground: self,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::external::ExternalTold;
 use super::join::{Joined, join};
 use super::path::PathTold;
 use super::side::Own;
@@ -18,7 +19,6 @@ use crate::measure::result::{
 };
 use crate::measure::sent::{SentBook, SentInterval, SentLoad};
 use crate::measure::{Metric, Outcome, empty};
-use crate::observe::datagrams::BufferTold;
 use crate::runner::assemble::{Means, metric_result, validity};
 use crate::runner::ground::Ground;
 use crate::runner::series::TargetTold;
@@ -39,7 +39,7 @@ pub struct Parts<'a> {
     /// Our own target.
     pub own: Option<Own>,
     /// What was seen of a server of the user.
-    pub external: Option<BufferTold>,
+    pub external: Option<ExternalTold>,
     /// The books.
     pub book: SentBook,
     /// What each worker said.
@@ -330,7 +330,7 @@ fn evidence(parts: &Parts, counters: &[CounterResult]) -> Evidence {
     Evidence {
         impairments: parts.path.impairments.clone(),
         no_ports: grown("NoPorts", "Udp6NoPorts"),
-        refused: parts.book.loads.iter().map(|load| refused(load)).sum(),
+        refused: parts.book.loads.iter().map(refused).sum(),
         drops: of(&receivers, |receiver| receiver.drops),
         rcvbuf_errors: grown("RcvbufErrors", "Udp6RcvbufErrors"),
         rxq_ovfl: of(&receivers, |receiver| receiver.rxq_ovfl),
