@@ -13,6 +13,7 @@ mod record;
 mod restart;
 pub mod result;
 mod sockets;
+pub mod stream;
 mod timeline;
 
 pub use histogram::{Metric, Recorder, Summary, Unit, decode, empty, encode, percentile, record};
