@@ -16,6 +16,7 @@ mod restart;
 pub mod result;
 pub mod sent;
 mod sockets;
+pub mod stream;
 mod timeline;
 
 pub use histogram::{
