@@ -4,7 +4,7 @@ use crate::measure::{Ending, Metric, Outcome};
 use crate::scenario::at::At;
 use crate::scenario::diagnostic::{Problems, nearest, suggest};
 use crate::scenario::plan::{
-    Bound, Cell, Client, Closer, Comparison, Limit, Statistic, Subject, Target,
+    Bound, Cell, Client, Closer, Comparison, DatagramReply, Limit, Statistic, Subject, Target,
 };
 use crate::scenario::raw;
 
@@ -14,7 +14,7 @@ const MOST: usize = 200;
 const STATISTICS: [&str; 10] =
     ["count", "min", "mean", "stdev", "max", "p50", "p90", "p99", "p999", "p9999"];
 /// Counters that scenarios commonly judge: a name close to one of them is probably meant to be it.
-const COUNTERS: [&str; 10] = [
+const COUNTERS: [&str; 12] = [
     "ListenOverflows",
     "ListenDrops",
     "SyncookiesSent",
@@ -25,6 +25,8 @@ const COUNTERS: [&str; 10] = [
     "TCPTimeouts",
     "TCPSynRetrans",
     "RetransSegs",
+    "RcvbufErrors",
+    "NoPorts",
 ];
 
 /// The limits, in the order written.
@@ -157,7 +159,7 @@ fn metric_of(
         problems.error(key.span(), format!("there is no metric `{name}`"), help);
         return None;
     };
-    let at_target = matches!(metric, Metric::QueueWait | Metric::Service);
+    let at_target = matches!(metric, Metric::QueueWait | Metric::Service) || of_receiver(metric);
     if at_target && load.is_some() {
         problems.error(
             key.span(),
@@ -169,6 +171,12 @@ fn metric_of(
             Metric::QueueWait => "our own target measures it where a load has greet = true",
             Metric::Service => "only our own target measures it",
             Metric::KernelRtt | Metric::ObserverError => "the kernel tells it of TCP only",
+            Metric::Rtt | Metric::RttService => {
+                "it is measured where a load of datagrams has reply = \"echo\""
+            }
+            metric if of_receiver(metric) => {
+                "our own target measures it with transport = \"udp\" or \"unix-dgram\""
+            }
             Metric::Close => {
                 "a load with client = \"churn\" measures it, or our own target with close = \"server\""
             }
@@ -185,7 +193,17 @@ fn measures(cell: &Cell, metric: Metric, load: Option<&str>) -> bool {
     let mut loads = cell.loads.iter().filter(|l| load.is_none_or(|name| l.name == name));
     match metric {
         Metric::Service => own,
-        Metric::KernelRtt | Metric::ObserverError => cell.target.transport().is_tcp(),
+        Metric::KernelRtt => cell.target.transport().is_tcp(),
+        Metric::ObserverError => {
+            let transport = cell.target.transport();
+            transport.is_tcp() || transport.carries_datagrams()
+        }
+        Metric::Lag => loads.any(|load| !matches!(load.client, Client::HalfOpen { .. })),
+        Metric::Rtt | Metric::RttService => loads.any(|load| match &load.client {
+            Client::Datagram { datagrams } => datagrams.reply == DatagramReply::Echo,
+            _ => false,
+        }),
+        metric if of_receiver(metric) => matches!(cell.target, Target::Receiver { .. }),
         Metric::QueueWait => own && loads.any(|load| load.client.greets()),
         Metric::Request | Metric::RequestService => {
             loads.any(|load| load.client.exchange().is_some())
@@ -193,8 +211,26 @@ fn measures(cell: &Cell, metric: Metric, load: Option<&str>) -> bool {
         Metric::Close => {
             closes_first(&cell.target) || loads.any(|l| matches!(l.client, Client::Churn { .. }))
         }
-        _ => loads.any(|load| !matches!(load.client, Client::HalfOpen { .. })),
+        _ => loads.any(|load| {
+            !matches!(load.client, Client::HalfOpen { .. } | Client::Datagram { .. })
+        }),
     }
+}
+
+/// Whether a target of datagrams measures it.
+fn of_receiver(metric: Metric) -> bool {
+    matches!(
+        metric,
+        Metric::Owd
+            | Metric::OwdService
+            | Metric::Ipdv
+            | Metric::IpdvService
+            | Metric::Jitter
+            | Metric::JitterService
+            | Metric::LossBurst
+            | Metric::LossGap
+            | Metric::ReorderExtent
+    )
 }
 
 fn closes_first(target: &Target) -> bool {
