@@ -119,7 +119,7 @@ fn asked_loss(plan: &Cell, ledger: &DatagramsResult) -> Found {
             let off = (dropped as f64 / seen.max(1) as f64 - ratio.get()).abs();
             let within = NEARLY_ALL * spread;
             let text = format!(
-                "The lab dropped {dropped} of {seen} datagrams ({share}); {ratio} was asked for, \
+                "The lab dropped {dropped} of {seen} packets ({share}); {ratio} was asked for, \
                  and chance alone makes that {:.3} % more or less in 99.9 of 100 runs.",
                 within * 100.0
             );
@@ -128,7 +128,7 @@ fn asked_loss(plan: &Cell, ledger: &DatagramsResult) -> Found {
         Loss::Every(nth) => {
             let due = seen / u64::from(nth);
             let text = format!(
-                "The lab dropped {dropped} of {seen} datagrams ({share}); every {nth}th was asked \
+                "The lab dropped {dropped} of {seen} packets ({share}); every {nth}th was asked \
                  for, which is {due}."
             );
             (dropped == due, text)

@@ -88,9 +88,11 @@ impl DatagramsResult {
         self.causes.iter().filter(|one| one.cause == cause).map(|one| one.count).sum()
     }
 
-    /// Whether it is known what came and what was lost: the target counted, or replies tell.
+    /// Whether it is known of each datagram that it came or was lost: the target counted, or replies
+    /// tell. Else `lost` is what somebody told of, and there may be more.
     pub fn is_known(&self) -> bool {
-        self.counted || self.received > 0 || self.lost > 0
+        let told = self.received.saturating_add(self.late).saturating_add(self.lost);
+        self.counted || self.expected > 0 && told == self.expected
     }
 
     /// What was lost of what, by one cause or (`None`) between the senders' kernel and the readers;
@@ -101,9 +103,14 @@ impl DatagramsResult {
             return self.is_known().then_some((self.lost, self.expected));
         };
         let count = self.of(cause);
+        let buffers = self.receivers.iter().any(|receiver| receiver.drops.is_some());
+        let told = match cause {
+            Cause::ReceiveBuffer => count > 0 || buffers,
+            _ => count > 0,
+        };
         match cause.side() {
             Side::Sender => Some((count, self.wanted)),
-            _ => (self.is_known() || count > 0).then_some((count, self.expected)),
+            _ => (self.is_known() || told).then_some((count, self.expected)),
         }
     }
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::measure::result::DatagramsResult;
+use crate::measure::result::{DatagramsResult, ReceiverResult};
 use crate::measure::{Summary, encode, record};
 use crate::report::sample;
 use crate::scenario::plan::Comparison;
@@ -50,6 +50,11 @@ fn what_is_lost_without_a_trace_is_not_judged() {
     }
     let sender = single(&loss(Some("send_buffer"), Bound::Count(0.0)), &cell);
     assert_eq!(sender.holds, Some(true), "the sender itself knows");
+    let seen = ReceiverResult { drops: Some(0), ..ReceiverResult::default() };
+    let cell = lossy(&DatagramsResult { receivers: vec![seen], lost: 3, ..unknown });
+    let buffer = single(&loss(Some("receive_buffer"), Bound::Count(0.0)), &cell);
+    assert_eq!(buffer.holds, Some(true), "somebody looked");
+    assert_eq!(single(&loss(None, Bound::Count(9.0)), &cell).holds, None, "there may be more");
     let nothing = lossy(&DatagramsResult { counted: true, ..Default::default() });
     assert_eq!(single(&loss(None, Bound::Share(0.1)), &nothing).holds, None, "a share of nothing");
     let tcp = sample::backlog().cells.remove(0);

@@ -47,7 +47,7 @@ fn reached(cell: &CellResult) -> bool {
     if let Some(datagrams) = &cell.datagrams {
         // A server that never replies tells nothing of what reaches it.
         let came = datagrams.received > 0 || datagrams.late > 0;
-        return came || datagrams.expected == 0 && datagrams.wanted == 0 || !datagrams.is_known();
+        return came || datagrams.wanted == 0 || !datagrams.is_known();
     }
     let half_open: u64 =
         cell.loads.iter().filter_map(|load| load.outcomes.get(&Outcome::HalfOpen)).sum();

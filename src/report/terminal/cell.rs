@@ -23,7 +23,7 @@ pub fn table(sheet: &mut Sheet, cell: &CellResult) {
     cell.loads.iter().for_each(|load| load_lines(sheet, load));
     metrics::tables(sheet, cell);
     match &cell.datagrams {
-        Some(ledger) => datagrams::lines(sheet, ledger),
+        Some(ledger) => datagrams::lines(sheet, cell, ledger),
         None => connections(sheet, cell),
     }
     trust(sheet, cell);

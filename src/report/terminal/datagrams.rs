@@ -3,7 +3,7 @@
 use super::cell::{counts, say};
 use super::{Sheet, Tone};
 use crate::measure::result::{
-    Cause, DatagramsResult, LossCause, ReceiverResult, SentResult, Side, StreamResult,
+    Cause, CellResult, DatagramsResult, LossCause, ReceiverResult, SentResult, Side,
 };
 use crate::report::text::thousands;
 
@@ -32,7 +32,7 @@ pub fn sent(sheet: &mut Sheet, sent: &SentResult) {
 }
 
 /// Writes the ledger, each loss by its cause, and the buffers.
-pub fn lines(sheet: &mut Sheet, ledger: &DatagramsResult) {
+pub fn lines(sheet: &mut Sheet, cell: &CellResult, ledger: &DatagramsResult) {
     balance(sheet, ledger);
     ledger.causes.iter().for_each(|cause| loss(sheet, ledger, cause));
     beside(sheet, ledger);
@@ -47,6 +47,11 @@ pub fn lines(sheet: &mut Sheet, ledger: &DatagramsResult) {
         let seen = done.seen.map_or(String::new(), |seen| format!(" of {}", thousands(seen)));
         let text = format!("{}: {}{seen} packets dropped", done.what, thousands(done.dropped));
         say(sheet, Tone::Plain, "lab", &text);
+    }
+    let faults = &cell.target.client_faults;
+    if !faults.is_empty() {
+        let text = counts(faults.iter().map(|(name, count)| (name.as_str(), *count)));
+        say(sheet, Tone::Doubtful, "errors", &format!("at the target: {text}"));
     }
     for restart in &ledger.restarts {
         let text = format!(
@@ -67,6 +72,9 @@ fn balance(sheet: &mut Sheet, ledger: &DatagramsResult) {
         text.push_str(&format!(" x {copies} receivers = {expected} expected"));
     }
     if !ledger.is_known() {
+        if ledger.lost > 0 {
+            text.push_str(&format!(", at least {} lost", thousands(ledger.lost)));
+        }
         text.push_str("; the target tells nothing of what it got");
         return say(sheet, Tone::Doubtful, "ledger", &text);
     }
@@ -77,7 +85,8 @@ fn balance(sheet: &mut Sheet, ledger: &DatagramsResult) {
         thousands(ledger.late),
         thousands(ledger.lost)
     ));
-    let lost = ledger.causes.iter().filter(|one| one.side != Side::Sender);
+    let told = |one: &&LossCause| one.count > 0 || one.cause == Cause::Unexplained;
+    let lost = ledger.causes.iter().filter(|one| one.side != Side::Sender).filter(told);
     let causes: Vec<_> =
         lost.map(|one| format!("{} {}", thousands(one.count), one.cause.name())).collect();
     if !causes.is_empty() {
@@ -120,15 +129,6 @@ fn beside(sheet: &mut Sheet, ledger: &DatagramsResult) {
     ];
     if seen.iter().any(|(_, count)| *count > 0) {
         say(sheet, Tone::Plain, "besides", &counts(seen.into_iter()));
-    }
-    let open = |stream: &&StreamResult| !stream.closed && stream.sent > 0;
-    let open = ledger.streams.iter().filter(open).count() as u64;
-    if open > 0 && ledger.counted {
-        let text = format!(
-            "no closing marker came of {}: losses at their end are not among the bursts",
-            thousands(open)
-        );
-        say(sheet, Tone::Doubtful, "streams", &text);
     }
 }
 
