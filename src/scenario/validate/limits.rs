@@ -312,13 +312,17 @@ fn check_pair(subject: &Subject, bound: Bound, value: &At<String>, problems: &mu
     let (title, help) = match (subject, bound) {
         (Subject::Metric { statistic: Statistic::Count, .. }, Bound::Count(_))
         | (Subject::Counter(_), Bound::Count(_))
-        | (Subject::Outcome { .. }, Bound::Count(_) | Bound::Share(_)) => return,
+        | (Subject::Outcome { .. } | Subject::Loss(_), Bound::Count(_) | Bound::Share(_)) => return,
         (Subject::Metric { statistic: Statistic::Count, .. } | Subject::Counter(_), _) => {
             ("a number of events is compared with a number", "write one, such as \"== 0\"")
         }
         (Subject::Outcome { .. }, Bound::Time(_)) => (
             "a number of attempts is not compared with a time",
             "write a number or a share of the attempts, such as \"== 0\" or \"<= 0.1%\"",
+        ),
+        (Subject::Loss(_), Bound::Time(_)) => (
+            "a number of datagrams is not compared with a time",
+            "write a number or a share of the datagrams, such as \"== 0\" or \"<= 0.1%\"",
         ),
         (Subject::Metric { .. }, Bound::Time(_)) => return,
         (Subject::Metric { .. }, _) => {
