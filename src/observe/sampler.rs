@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use socket2::Socket;
 
@@ -264,6 +264,7 @@ mod tests {
     use crate::sys::endpoint::Endpoint;
     use crate::sys::socket::listen;
     use std::net::TcpStream;
+    use std::sync::atomic::Ordering;
 
     #[test]
     fn a_queue_that_cannot_be_read_is_lost() {

@@ -208,7 +208,7 @@ pub fn groups(privacy: Privacy) {
                     let socket = UdpSocket::bind(SocketAddr::new(*source, 0)).unwrap();
                     socket.set_broadcast(true).unwrap();
                     socket.connect(at).unwrap();
-                    (0..10u8).for_each(|n| drop(socket.send(&[n]).unwrap()));
+                    (0..10).for_each(|n| assert_eq!(socket.send(&[n]).unwrap(), 1));
                 };
                 lab.client().run(send).unwrap();
                 for member in others.iter().chain([&first]) {
