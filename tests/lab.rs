@@ -4,6 +4,9 @@
 //! cannot run is printed as skipped, with the reason, and counted in the closing line.
 
 #[cfg(target_os = "linux")]
+#[path = "lab/datagrams.rs"]
+mod datagrams;
+#[cfg(target_os = "linux")]
 #[path = "lab/linux.rs"]
 mod linux;
 

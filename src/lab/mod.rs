@@ -14,12 +14,14 @@ use crate::sys::permit::Policy;
 
 mod addresses;
 mod half_open;
+mod impair;
 mod links;
 mod privacy;
 mod sysctl;
 
 pub use addresses::Addresses;
 pub use half_open::{HalfOpen, LabAddr};
+pub use impair::Impairments;
 pub use privacy::{Privacy, enter};
 
 /// Why there is no lab; the text names the remedy.
@@ -41,6 +43,16 @@ pub enum LabError {
         /// What was being done.
         step: String,
         /// The error by name, or the state that was met.
+        reason: String,
+        /// What would help.
+        remedy: &'static str,
+    },
+    /// Datagrams cannot be lost, held or doubled on purpose.
+    #[error("the lab cannot {what}: {reason}. {remedy}")]
+    Impairment {
+        /// What was wanted.
+        what: &'static str,
+        /// The error by name, or why not.
         reason: String,
         /// What would help.
         remedy: &'static str,
@@ -120,6 +132,15 @@ impl Lab {
     /// The target's address.
     pub fn target_address(&self) -> IpAddr {
         self.addresses.target
+    }
+
+    /// Puts into force what `plan` does to datagrams on their way to `ports` of the target, which
+    /// is bound to them: once for a lab, and it lasts as long as the lab.
+    ///
+    /// # Errors
+    /// Names what this kernel cannot do, and what works without it.
+    pub fn impair(&self, plan: &plan::Impair, ports: &[u16]) -> Result<Impairments, LabError> {
+        Impairments::start(self, plan, ports)
     }
 
     /// Kernel settings that were set, as read back at the target.

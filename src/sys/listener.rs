@@ -108,7 +108,7 @@ pub fn dropped(socket: &Socket) -> io::Result<u32> {
 }
 
 /// The value of an option as so many words; zeroes where the kernel has fewer.
-fn get<const N: usize>(
+pub(super) fn get<const N: usize>(
     socket: &Socket,
     level: libc::c_int,
     name: libc::c_int,

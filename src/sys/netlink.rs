@@ -13,7 +13,7 @@ use netlink_packet_sock_diag::inet::{
     ExtensionFlags, InetRequest, InetResponseHeader, SocketId, StateFlags,
 };
 
-use super::sock_diag::{Extent, Questions, rubbish};
+use super::questions::{Extent, NETLINK_SOCK_DIAG, Questions, rubbish};
 pub use super::socket_table::{End, Families, Listener, STATES, StateCounts};
 
 /// Length of `struct inet_diag_msg`; attributes follow.
@@ -29,7 +29,7 @@ impl SockDiag {
     /// # Errors
     /// As [`Questions::open`].
     pub fn open() -> io::Result<Self> {
-        Questions::open().map(Self)
+        Questions::open(NETLINK_SOCK_DIAG).map(Self)
     }
 
     /// Calls `each` for every TCP listener of IPv4 and IPv6 at this port.
@@ -124,7 +124,7 @@ fn parse(entry: &[u8]) -> io::Result<(u16, Listener)> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sock_diag::entry;
+    use super::super::questions::entry;
     use super::*;
     use proptest::prelude::*;
 

@@ -17,6 +17,8 @@ use loadgen::sys::netlink::{End, Families};
 use loadgen::sys::permit::Policy;
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::datagrams;
+
 /// Names the case to a child.
 const CASE: &str = "LOADGEN_LAB_CASE";
 /// Exit status of a child whose machine refuses namespaces.
@@ -34,6 +36,8 @@ const CASES: &[Case] = &[
     ("listen_queues_count_half_open_connections", half_open),
     ("half_open_connections_stop_where_the_kernel_says", syn_backlog),
     ("looking_at_thousands_of_sockets_stays_cheap", cheap),
+    ("random_loss_is_counted_exactly", datagrams::random_loss),
+    ("every_so_manyth_datagram_is_lost", datagrams::regular_loss),
 ];
 
 pub fn main() -> ExitCode {
@@ -163,7 +167,7 @@ fn child(name: &str) -> ! {
     std::process::exit(0)
 }
 
-fn wanted(link: Link, family: Family, sources: u16, sysctl: &[(&str, &str)]) -> plan::Lab {
+pub fn wanted(link: Link, family: Family, sources: u16, sysctl: &[(&str, &str)]) -> plan::Lab {
     let sysctl = sysctl.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
     plan::Lab { link, family, sources, strangers: 0, sysctl, impair: None }
 }

@@ -17,7 +17,7 @@ use crate::sys::namespace::Namespace;
 /// Index of the loopback interface in every namespace (`LOOPBACK_IFINDEX`, `include/net/flow.h`).
 const LOOPBACK: u32 = 1;
 /// Name of the interface on either side.
-const NAME: &str = "lab";
+pub const NAME: &str = "lab";
 /// Longest wait until a link that is up can be used.
 const PATIENCE: Duration = Duration::from_secs(5);
 
