@@ -148,14 +148,26 @@ impl Lab {
         &self.sysctl
     }
 
+    /// The address by which a datagram reaches all of the target's receivers; `None` for
+    /// [`plan::Cast::Unicast`], and where the family has none. To multicast over veth the receivers
+    /// join it on the interface of [`Lab::target_address`]; over loopback on loopback.
+    pub fn group(&self, cast: plan::Cast) -> Option<IpAddr> {
+        match cast {
+            plan::Cast::Unicast => None,
+            plan::Cast::Multicast => Some(self.addresses.multicast),
+            plan::Cast::Broadcast => self.addresses.broadcast,
+        }
+    }
+
     /// Whether the address is one of this lab's.
     pub fn contains(&self, ip: IpAddr) -> bool {
         ip == self.addresses.target || self.addresses.clients.contains(&ip)
     }
 
-    /// What load in this lab may reach: what `policy` permits, and the lab's target.
+    /// What load in this lab may reach: what `policy` permits, the lab's target and its groups.
     pub fn permits(&self, policy: Policy) -> Policy {
-        policy.with_lab([self.addresses.target])
+        let Addresses { target, multicast, broadcast, .. } = self.addresses;
+        policy.with_lab([target, multicast].into_iter().chain(broadcast))
     }
 }
 

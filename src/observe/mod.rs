@@ -3,8 +3,10 @@
 
 pub mod counters;
 pub mod cpu;
+pub mod datagrams;
 pub mod environment;
 pub mod listen;
 pub mod memory;
 pub mod sampler;
 pub mod states;
+pub mod ticker;

@@ -4,21 +4,18 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use socket2::Socket;
 
 use super::counters::Watch;
 use super::listen::Diag;
+use super::ticker::Ticker;
 use crate::measure::result::{QueueInterval, SamplerResult, TargetInterval};
 use crate::sys::clock;
-use crate::sys::limits::thread_cpu;
 use crate::sys::tcp_info::TcpInfo;
 use crate::sys::unix_diag::UnixDiag;
 use crate::units::{UnixKind, UnixName};
 
-/// Longest sleep without a look at the wish to stop, in nanoseconds.
-const NAP: u64 = 50_000_000;
 const COUNTERS: [&str; 7] = [
     "ListenOverflows",
     "ListenDrops",
@@ -127,27 +124,20 @@ pub fn run(
 ) -> SamplerResult {
     clock::tighten_timer_slack();
     let mut sampler = Sampler::new(queue, when);
-    let cpu_before = thread_cpu().unwrap_or_default();
-    let began = clock::monotonic();
-    while let Some(now) = sampler.sleep(stop) {
+    while let Some(now) = sampler.ticker.sleep(stop) {
         sampler.finish_intervals(now, &mut each);
         sampler.sample();
     }
-    let now = clock::monotonic().saturating_sub(when.epoch);
-    sampler.finish_intervals(now, &mut each);
+    sampler.finish_intervals(sampler.ticker.now(), &mut each);
     let (last, queues) = sampler.interval_seen();
     each(sampler.index, last, queues);
-    let cpu = thread_cpu().unwrap_or_default().saturating_sub(cpu_before);
-    let wall = clock::monotonic().saturating_sub(began).max(1);
-    sampler.result(cpu, wall)
+    sampler.ticker.result(sampler.queue.method(), sampler.failed)
 }
 
 struct Sampler {
     queue: Queue,
-    when: Sampling,
+    ticker: Ticker,
     watch: Option<Watch>,
-    tick: u64,
-    lost: u64,
     /// Samples at which the queue could not be read.
     failed: u64,
     /// The interval in progress.
@@ -164,10 +154,8 @@ impl Sampler {
     fn new(queue: Queue, when: Sampling) -> Self {
         let mut sampler = Self {
             queue,
-            when: Sampling { period: when.period.max(1), ..when },
+            ticker: Ticker::new(when),
             watch: Watch::open(&COUNTERS).ok(),
-            tick: 0,
-            lost: 0,
             failed: 0,
             index: 0,
             whole: Depths::default(),
@@ -177,26 +165,6 @@ impl Sampler {
         };
         sampler.counters = sampler.read_counters();
         sampler
-    }
-
-    /// Sleeps until the next tick; its instant since the epoch, or `None` to stop.
-    fn sleep(&mut self, stop: &AtomicBool) -> Option<u64> {
-        let due = self.when.epoch + self.tick * self.when.period;
-        loop {
-            if stop.load(Ordering::Relaxed) {
-                return None;
-            }
-            let now = clock::monotonic();
-            if now >= due {
-                break;
-            }
-            clock::sleep_until(due.min(now + NAP));
-        }
-        let now = clock::monotonic().saturating_sub(self.when.epoch);
-        let present = now / self.when.period;
-        self.lost += present - self.tick;
-        self.tick = present + 1;
-        Some(now)
     }
 
     fn sample(&mut self) {
@@ -222,7 +190,7 @@ impl Sampler {
         now: u64,
         each: &mut impl FnMut(usize, TargetInterval, Vec<QueueInterval>),
     ) {
-        while now >= (self.index as u64 + 1) * self.when.interval {
+        while self.ticker.is_over(self.index, now) {
             let (seen, queues) = self.interval_seen();
             each(self.index, seen, queues);
             self.index += 1;
@@ -254,18 +222,6 @@ impl Sampler {
     fn read_counters(&mut self) -> [Option<u64>; COUNTERS.len()] {
         let read = self.watch.as_mut().and_then(|watch| watch.read().ok());
         read.and_then(|values| values.try_into().ok()).unwrap_or([None; COUNTERS.len()])
-    }
-
-    fn result(&self, cpu: Duration, wall: u64) -> SamplerResult {
-        let taken = (self.tick - self.lost).max(1);
-        SamplerResult {
-            method: self.queue.method().to_owned(),
-            period_us: self.when.period as f64 / 1e3,
-            ticks: self.tick,
-            lost: self.lost + self.failed,
-            cost_us: cpu.as_secs_f64() * 1e6 / taken as f64,
-            cpu_share: cpu.as_secs_f64() / (wall as f64 / 1e9),
-        }
     }
 }
 
@@ -330,7 +286,7 @@ mod tests {
         let when = Sampling { epoch: 0, period: 1_000_000, interval: 20_000_000 };
         let mut sampler = Sampler::new(queue, when);
         (0..5).for_each(|_| sampler.sample());
-        assert_eq!((sampler.lost, sampler.failed), (0, 0));
+        assert_eq!(sampler.failed, 0);
     }
 
     #[test]

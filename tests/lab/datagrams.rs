@@ -1,14 +1,16 @@
 //! What labs do to datagrams: what is lost is counted, to the last one.
 
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use loadgen::lab::{Impairments, Lab, Privacy};
 use loadgen::measure::datagram::{Header, Kind};
 use loadgen::measure::result::{Cause, ImpairmentResult};
-use loadgen::scenario::plan::{Family, Impair, Link, Loss};
+use loadgen::scenario::plan::{Cast, Delay, Family, Impair, Link, Loss};
+use loadgen::sys::permit::Policy;
+use socket2::{Domain, Protocol, Socket, Type};
 
-use super::linux::wanted;
+use super::linux::{SKIPPED, wanted};
 
 /// Few enough to fit any receive buffer.
 const BATCH: u64 = 50;
@@ -115,7 +117,7 @@ pub fn regular_loss(privacy: Privacy) {
             assert_eq!(pair.arrived(), [0]);
             assert_eq!(other.exchange(10).len(), 10);
             let back = pair.sender.local_addr().unwrap();
-            pair.receiver.send_to(b"\x89LDd and so on", back).unwrap();
+            pair.receiver.send_to(b"\x89LDd and more", back).unwrap();
             assert_eq!(pair.sender.recv(&mut [0; 100]).unwrap(), 13);
             let arrived = pair.exchange(3000);
             let nth = u64::from(nth);
@@ -125,4 +127,123 @@ pub fn regular_loss(privacy: Privacy) {
             assert_eq!((counted.dropped, counted.seen), (3000 / nth, Some(3000)));
         }
     });
+}
+
+pub fn limited_rate(privacy: Privacy) {
+    const SENT: u64 = 300;
+    for family in [Family::Ipv4, Family::Ipv6] {
+        let lab = Lab::create(&privacy, &wanted(Link::Veth, family, 1, &[])).unwrap();
+        let pair = Pair::new(&lab);
+        let impair = Impair { rate: Some(8_000_000), ..Impair::default() };
+        let impairments = lab.impair(&impair, &[pair.port()]).unwrap();
+        // 64 KiB may wait, and 4000 bytes go at once: 67 of the 300 at most, and what goes meanwhile.
+        (0..SENT).for_each(|n| pair.send(Kind::Data, n, 1000));
+        let mut arrived = Vec::new();
+        while impairments.queued().unwrap() > 0 {
+            arrived.extend(pair.arrived());
+        }
+        arrived.extend(pair.arrived());
+        let counted = of(&impairments, Cause::LabRate);
+        assert_eq!(counted.dropped, SENT - arrived.len() as u64, "{family:?}");
+        assert!(counted.dropped > 50, "{counted:?}");
+        assert!(counted.seen.unwrap() >= SENT, "{counted:?}");
+        assert_eq!(of(&impairments, Cause::Link).dropped, 0);
+    }
+    let lab = Lab::create(&privacy, &wanted(Link::Loopback, Family::Ipv4, 1, &[])).unwrap();
+    let impair = Impair { rate: Some(8_000_000), ..Impair::default() };
+    let error = lab.impair(&impair, &[9]).unwrap_err().to_string();
+    assert!(error.contains("link = \"veth\""), "{error}");
+}
+
+/// Where the kernel has netem, datagrams are delayed and doubled; elsewhere the error says what is
+/// missing, and what works without it.
+pub fn delay(privacy: Privacy) {
+    let lab = Lab::create(&privacy, &wanted(Link::Veth, Family::Ipv4, 1, &[])).unwrap();
+    let pair = Pair::new(&lab);
+    let delay = Delay { mean: "20ms".parse().unwrap(), jitter: "0ms".parse().unwrap() };
+    let impair = Impair {
+        delay: Some(delay),
+        duplicate: Some("100%".parse().unwrap()),
+        rate: Some(8_000_000),
+        ..Impair::default()
+    };
+    let impairments = match lab.impair(&impair, &[pair.port()]) {
+        Ok(impairments) => impairments,
+        Err(error) => {
+            let text = error.to_string();
+            assert!(text.contains("ENOENT") && text.contains("sch_netem"), "{text}");
+            println!("this kernel has no netem");
+            std::process::exit(SKIPPED);
+        }
+    };
+    (0..20).for_each(|n| pair.send(Kind::Data, n, 100));
+    assert!(impairments.queued().unwrap() >= 20);
+    while impairments.queued().unwrap() > 0 {}
+    let mut arrived = pair.arrived();
+    arrived.sort_unstable();
+    let twice: Vec<u64> = (0..40).map(|n| n / 2).collect();
+    assert_eq!(arrived, twice);
+    assert_eq!(of(&impairments, Cause::LabDelay).what, "delay 20ms, duplicate 100%");
+    assert_eq!(of(&impairments, Cause::LabRate).dropped, 0);
+}
+
+pub fn groups(privacy: Privacy) {
+    every_link(|link, family| {
+        for cast in [Cast::Unicast, Cast::Multicast, Cast::Broadcast] {
+            let lab = Lab::create(&privacy, &wanted(link, family, 3, &[])).unwrap();
+            let Some(group) = lab.group(cast) else {
+                assert!(
+                    cast != Cast::Multicast && (cast == Cast::Unicast || family == Family::Ipv6)
+                );
+                continue;
+            };
+            let policy = lab.permits(Policy::default());
+            let first = lab.target().run(|| member(&lab, group, 0)).unwrap();
+            let port = first.local_addr().unwrap().port();
+            let others = lab.target().run(|| [(); 2].map(|()| member(&lab, group, port))).unwrap();
+            let at = SocketAddr::new(group, port);
+            assert!(policy.permit(at).is_ok() && Policy::default().permit(at).is_err());
+            for source in lab.client_addresses() {
+                let send = || {
+                    let socket = UdpSocket::bind(SocketAddr::new(*source, 0)).unwrap();
+                    socket.set_broadcast(true).unwrap();
+                    socket.connect(at).unwrap();
+                    (0..10u8).for_each(|n| drop(socket.send(&[n]).unwrap()));
+                };
+                lab.client().run(send).unwrap();
+                for member in others.iter().chain([&first]) {
+                    let mut buffer = [0; 10];
+                    for n in 0..10 {
+                        let (length, from) = member.recv_from(&mut buffer).unwrap();
+                        assert_eq!((length, buffer[0], from.ip()), (1, n, *source));
+                    }
+                    member.set_nonblocking(true).unwrap();
+                    assert!(member.recv(&mut buffer).is_err(), "once each: {link:?} {group}");
+                    member.set_nonblocking(false).unwrap();
+                }
+            }
+        }
+    });
+}
+
+/// A socket of the target's at a group.
+fn member(lab: &Lab, group: IpAddr, port: u16) -> UdpSocket {
+    let at = SocketAddr::new(group, port);
+    let socket = Socket::new(Domain::for_address(at), Type::DGRAM, Some(Protocol::UDP)).unwrap();
+    socket.set_reuse_address(true).unwrap();
+    socket.bind(&at.into()).unwrap();
+    let device = if lab.separate() { "lab" } else { "lo" };
+    match group {
+        IpAddr::V4(ip) if ip.is_multicast() => {
+            let IpAddr::V4(own) = lab.target_address() else { panic!("of one family") };
+            socket.join_multicast_v4(&ip, &own).unwrap();
+        }
+        IpAddr::V6(ip) => {
+            let index = nix::net::if_::if_nametoindex(device).unwrap();
+            socket.join_multicast_v6(&ip, index).unwrap();
+        }
+        IpAddr::V4(_) => {}
+    }
+    socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    socket.into()
 }

@@ -22,7 +22,7 @@ use super::datagrams;
 /// Names the case to a child.
 const CASE: &str = "LOADGEN_LAB_CASE";
 /// Exit status of a child whose machine refuses namespaces.
-const SKIPPED: i32 = 77;
+pub const SKIPPED: i32 = 77;
 
 type Case = (&'static str, fn(Privacy));
 
@@ -38,6 +38,9 @@ const CASES: &[Case] = &[
     ("looking_at_thousands_of_sockets_stays_cheap", cheap),
     ("random_loss_is_counted_exactly", datagrams::random_loss),
     ("every_so_manyth_datagram_is_lost", datagrams::regular_loss),
+    ("what_a_rate_drops_is_counted", datagrams::limited_rate),
+    ("netem_holds_and_doubles_or_is_named", datagrams::delay),
+    ("every_member_of_a_group_gets_every_datagram", datagrams::groups),
 ];
 
 pub fn main() -> ExitCode {

@@ -22,7 +22,7 @@ impl SizeOf {
             Sizes::Turns { bytes } => bytes[(number % bytes.len() as u64) as usize],
             Sizes::Uniform { min, max } => {
                 let span = u64::from(max.saturating_sub(*min)) + 1;
-                min + (u128::from(self.random(number)) * u128::from(span) >> 64) as u16
+                min + ((u128::from(self.random(number)) * u128::from(span)) >> 64) as u16
             }
             Sizes::Exponential { min, mean, max } => {
                 // 53 bits, as a float has them; above zero, so that the logarithm is finite.

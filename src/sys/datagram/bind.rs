@@ -1,7 +1,7 @@
 //! Sockets that receive datagrams, and what their buffers hold.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use socket2::Socket;
 
@@ -47,11 +47,22 @@ pub fn bind(endpoint: Endpoint, how: Binding) -> io::Result<Socket> {
     if how.gro {
         set_int(&socket, libc::SOL_UDP, libc::UDP_GRO, 1)?;
     }
-    socket.bind(&endpoint.sock_addr())?;
+    socket.bind(&scoped(endpoint, how.group_on)?.sock_addr())?;
     if let (Some(interface), Some(group)) = (how.group_on, endpoint.socket_addr()) {
         join(&socket, group.ip(), interface)?;
     }
     Ok(socket)
+}
+
+/// A group of the link is the group of one interface (RFC 4291, 2.7), which its address has to name.
+fn scoped(endpoint: Endpoint, interface: Option<IpAddr>) -> io::Result<Endpoint> {
+    match (endpoint, interface) {
+        (Endpoint::Udp(SocketAddr::V6(mut group)), Some(interface)) => {
+            group.set_scope_id(index_of(interface)?);
+            Ok(Endpoint::Udp(group.into()))
+        }
+        _ => Ok(endpoint),
+    }
 }
 
 /// Becomes a member of `group` (RFC 3376, RFC 3810) on the interface that has this address.

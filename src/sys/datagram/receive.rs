@@ -346,9 +346,8 @@ mod tests {
     #[test]
     fn what_was_sent_in_bulk_comes_whole_and_is_taken_apart() {
         let (receiver, sender) = pair("127.0.0.1:0", Binding { gro: true, ..Binding::default() });
-        let sender = Socket::from(std::net::UdpSocket::into(sender) as std::os::fd::OwnedFd);
-        super::super::super::socket::set_int(&sender, libc::SOL_UDP, libc::UDP_SEGMENT, 100)
-            .expect("GSO");
+        let sender = Socket::from(sender);
+        crate::sys::socket::set_int(&sender, libc::SOL_UDP, libc::UDP_SEGMENT, 100).expect("GSO");
         sender.send(&[5; 350]).expect("sent");
         let mut inbox = Inbox::new(65_535, false);
         assert_eq!(inbox.receive(&receiver, BATCH).expect("one"), 1);
