@@ -1,5 +1,6 @@
 //! `[limits]`.
 
+use crate::measure::result::Cause;
 use crate::measure::{Ending, Metric, Outcome};
 use crate::scenario::at::At;
 use crate::scenario::diagnostic::{Problems, nearest, suggest};
@@ -57,6 +58,9 @@ fn subject(key: &At<String>, cells: &[Cell], problems: &mut Problems) -> Option<
     if let Some(name) = path.strip_prefix("counters.") {
         return counter(key, name, problems);
     }
+    if path == "loss" || path.starts_with("loss.") {
+        return loss(key, path.strip_prefix("loss."), cells, problems);
+    }
     let (load, rest) = match path.strip_prefix("load.") {
         None => (None, path),
         Some(rest) => {
@@ -77,7 +81,8 @@ fn subject(key: &At<String>, cells: &[Cell], problems: &mut Problems) -> Option<
                 key.span(),
                 format!("`{path}` is not something that a limit can judge"),
                 "write a metric and its statistic (connect.p99), outcomes.timeout, \
-                 counters.ListenOverflows, or one of these after load.NAME.",
+                 loss, loss.receive_buffer, counters.ListenOverflows, or a metric or an outcome after \
+                 load.NAME.",
             );
             None
         }
@@ -100,6 +105,29 @@ fn counter(key: &At<String>, name: &str, problems: &mut Problems) -> Option<Subj
         problems.notice(key.span(), format!("`{name}` may be no counter of this kernel"), help);
     }
     Some(Subject::Counter(name.to_owned()))
+}
+
+/// Datagrams that were lost, in all or by one cause.
+fn loss(
+    key: &At<String>,
+    cause: Option<&str>,
+    cells: &[Cell],
+    problems: &mut Problems,
+) -> Option<Subject> {
+    let names: Vec<&str> = Cause::ALL.iter().map(|cause| cause.name()).collect();
+    if let Some(unknown) = cause.filter(|cause| !names.contains(cause)) {
+        let help = suggest(unknown, &names).0;
+        problems.error(key.span(), format!("nothing loses datagrams as `{unknown}`"), help);
+        return None;
+    }
+    if !cells.is_empty() && !cells.iter().any(|cell| cell.target.transport().carries_datagrams()) {
+        problems.error(
+            key.span(),
+            "nothing here sends datagrams that could be lost",
+            "write transport = \"udp\" or \"unix-dgram\" under [target]",
+        );
+    }
+    Some(Subject::Loss(cause.map(str::to_owned)))
 }
 
 /// The load whose name `rest` begins with, and what follows it.
