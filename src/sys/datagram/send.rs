@@ -5,7 +5,6 @@ use std::io;
 use std::mem::{size_of, zeroed};
 use std::ops::Range;
 use std::os::fd::AsRawFd;
-use std::ptr;
 
 use super::client::Client;
 
@@ -14,41 +13,36 @@ pub const MOST_SEGMENTS: usize = 64;
 /// Most payload of one datagram, or bulk of them, over IPv4: 65,535 less the headers of IPv4 and UDP.
 pub const MOST_BYTES: usize = 65_507;
 
+/// Buffers a power of two apart would all fall into the same few lines of the CPU's caches.
+const STAGGER: usize = 64;
+
 /// Datagrams that are to be sent, in buffers that are made once.
 pub struct Outbox {
     /// Room for each.
     largest: usize,
-    buffers: Box<[u8]>,
-    /// Each names the used part of a buffer.
+    bytes: Box<[u8]>,
+    /// Each names the used part of a datagram's room.
     parts: Box<[libc::iovec]>,
     /// Each names one of `parts`.
     messages: Box<[libc::mmsghdr]>,
-    /// One control message: UDP_SEGMENT, two bytes, aligned as control messages are.
-    control: Box<[u64; 4]>,
 }
+
+/// A control message of two bytes, aligned as a `cmsghdr` is.
+#[repr(C, align(8))]
+struct Control([u8; 32]);
 
 impl Outbox {
     /// Room for `capacity` datagrams of at most `largest` bytes.
     pub fn new(capacity: usize, largest: usize) -> Self {
-        let mut buffers = vec![0_u8; capacity * largest].into_boxed_slice();
-        let base = buffers.as_mut_ptr();
-        // The heap keeps its place when the outbox moves.
-        let part = |index| libc::iovec {
-            iov_base: base.wrapping_add(index * largest).cast(),
-            iov_len: largest,
-        };
-        let mut parts: Box<[libc::iovec]> = (0..capacity).map(part).collect();
-        let first = parts.as_mut_ptr();
-        let message = |index| {
-            // SAFETY: an mmsghdr of zeros is one without name, parts and control.
-            #[allow(unsafe_code)]
-            let mut message: libc::mmsghdr = unsafe { zeroed() };
-            message.msg_hdr.msg_iov = first.wrapping_add(index);
-            message.msg_hdr.msg_iovlen = 1;
-            message
-        };
-        let messages = (0..capacity).map(message).collect();
-        Self { largest, buffers, parts, messages, control: Box::new([0; 4]) }
+        // SAFETY: plain data of C, for which zeroes are valid: null pointers, lengths of zero.
+        #[allow(unsafe_code)]
+        let (part, message) = unsafe { (zeroed::<libc::iovec>(), zeroed::<libc::mmsghdr>()) };
+        Self {
+            largest,
+            bytes: vec![0; capacity * (largest + STAGGER)].into_boxed_slice(),
+            parts: vec![part; capacity].into_boxed_slice(),
+            messages: vec![message; capacity].into_boxed_slice(),
+        }
     }
 
     /// How many datagrams fit.
@@ -63,7 +57,7 @@ impl Outbox {
     pub fn datagram(&mut self, index: usize, size: usize) -> &mut [u8] {
         assert!(size <= self.largest, "{size} bytes do not fit in {}", self.largest);
         self.parts[index].iov_len = size;
-        &mut self.buffers[index * self.largest..][..size]
+        &mut self.bytes[index * (self.largest + STAGGER)..][..size]
     }
 
     /// Sends datagrams, each by itself: how many of them the kernel took. It stops at the first that
@@ -73,9 +67,16 @@ impl Outbox {
     /// Of the first of them; or of an earlier datagram that ICMP brought back, see
     /// [`super::complaints::next`].
     pub fn send(&mut self, client: &Client, which: Range<usize>) -> io::Result<usize> {
+        self.name_rooms(which.clone());
+        for (message, part) in
+            self.messages[which.clone()].iter_mut().zip(&mut self.parts[which.clone()])
+        {
+            message.msg_hdr.msg_iov = part;
+            message.msg_hdr.msg_iovlen = 1;
+        }
         let messages = &mut self.messages[which];
-        // SAFETY: the messages name parts, and these name buffers, which live as long as `self`; a
-        // part is never longer than its buffer.
+        // SAFETY: the messages name parts, and these name rooms of `self.bytes`; all have just been
+        // set, and nobody else refers to them during the call.
         #[allow(unsafe_code)]
         let sent = unsafe {
             libc::sendmmsg(
@@ -100,14 +101,16 @@ impl Outbox {
         which: Range<usize>,
         segment: u16,
     ) -> io::Result<()> {
+        self.name_rooms(which.clone());
         let parts = &mut self.parts[which];
+        let mut control = Control([0; 32]);
         // SAFETY: a msghdr of zeros is one without name, parts and control.
         #[allow(unsafe_code)]
         let mut message: libc::msghdr = unsafe { zeroed() };
         message.msg_iov = parts.as_mut_ptr();
         message.msg_iovlen = parts.len() as _;
         if parts.len() > 1 {
-            message.msg_control = ptr::from_mut(&mut *self.control).cast();
+            message.msg_control = control.0.as_mut_ptr().cast();
             write_segment(&mut message, segment);
         }
         let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
@@ -115,6 +118,15 @@ impl Outbox {
         #[allow(unsafe_code)]
         let sent = unsafe { libc::sendmsg(client.as_raw_fd(), &raw const message, flags) };
         if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    }
+
+    /// Lets each part name its room, no more of which than there is.
+    fn name_rooms(&mut self, which: Range<usize>) {
+        let rooms = self.bytes.chunks_exact_mut(self.largest + STAGGER);
+        for (room, part) in rooms.zip(&mut self.parts).take(which.end).skip(which.start) {
+            part.iov_base = room.as_mut_ptr().cast();
+            part.iov_len = part.iov_len.min(room.len());
+        }
     }
 }
 
