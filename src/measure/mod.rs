@@ -15,6 +15,7 @@ pub mod result;
 mod sockets;
 pub mod stream;
 mod timeline;
+pub mod variation;
 
 pub use histogram::{Metric, Recorder, Summary, Unit, decode, empty, encode, percentile, record};
 pub use outcome::{Ending, Outcome, TargetEnding, TargetOutcome};

@@ -8,3 +8,4 @@ pub mod listen;
 pub mod memory;
 pub mod sampler;
 pub mod states;
+pub mod ticker;

@@ -3,22 +3,20 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::atomic::AtomicBool;
 
 use socket2::Socket;
 
 use super::counters::Watch;
 use super::listen::Diag;
+pub use super::ticker::Sampling;
+use super::ticker::Ticker;
 use crate::measure::result::{QueueInterval, SamplerResult, TargetInterval};
 use crate::sys::clock;
-use crate::sys::limits::thread_cpu;
 use crate::sys::tcp_info::TcpInfo;
 use crate::sys::unix_diag::UnixDiag;
 use crate::units::{UnixKind, UnixName};
 
-/// Longest sleep without a look at the wish to stop, in nanoseconds.
-const NAP: u64 = 50_000_000;
 const COUNTERS: [&str; 7] = [
     "ListenOverflows",
     "ListenDrops",
@@ -105,17 +103,6 @@ impl Queue {
     }
 }
 
-/// When to sample.
-#[derive(Debug, Clone, Copy)]
-pub struct Sampling {
-    /// Start of the cell's schedule, CLOCK_MONOTONIC in nanoseconds.
-    pub epoch: u64,
-    /// From one sample to the next, in nanoseconds.
-    pub period: u64,
-    /// Length of a timeline interval, in nanoseconds.
-    pub interval: u64,
-}
-
 /// Samples until `stop`, and gives each interval to `each` when it is over. Belongs into a thread
 /// of its own, inside the target's network namespace. What cannot be read stays `None`, and what
 /// others measure is theirs to enter.
@@ -127,9 +114,7 @@ pub fn run(
 ) -> SamplerResult {
     clock::tighten_timer_slack();
     let mut sampler = Sampler::new(queue, when);
-    let cpu_before = thread_cpu().unwrap_or_default();
-    let began = clock::monotonic();
-    while let Some(now) = sampler.sleep(stop) {
+    while let Some(now) = sampler.ticker.sleep(stop) {
         sampler.finish_intervals(now, &mut each);
         sampler.sample();
     }
@@ -137,17 +122,14 @@ pub fn run(
     sampler.finish_intervals(now, &mut each);
     let (last, queues) = sampler.interval_seen();
     each(sampler.index, last, queues);
-    let cpu = thread_cpu().unwrap_or_default().saturating_sub(cpu_before);
-    let wall = clock::monotonic().saturating_sub(began).max(1);
-    sampler.result(cpu, wall)
+    sampler.ticker.result(sampler.queue.method(), sampler.failed)
 }
 
 struct Sampler {
     queue: Queue,
     when: Sampling,
     watch: Option<Watch>,
-    tick: u64,
-    lost: u64,
+    ticker: Ticker,
     /// Samples at which the queue could not be read.
     failed: u64,
     /// The interval in progress.
@@ -164,10 +146,9 @@ impl Sampler {
     fn new(queue: Queue, when: Sampling) -> Self {
         let mut sampler = Self {
             queue,
-            when: Sampling { period: when.period.max(1), ..when },
+            when,
             watch: Watch::open(&COUNTERS).ok(),
-            tick: 0,
-            lost: 0,
+            ticker: Ticker::new(when),
             failed: 0,
             index: 0,
             whole: Depths::default(),
@@ -177,26 +158,6 @@ impl Sampler {
         };
         sampler.counters = sampler.read_counters();
         sampler
-    }
-
-    /// Sleeps until the next tick; its instant since the epoch, or `None` to stop.
-    fn sleep(&mut self, stop: &AtomicBool) -> Option<u64> {
-        let due = self.when.epoch + self.tick * self.when.period;
-        loop {
-            if stop.load(Ordering::Relaxed) {
-                return None;
-            }
-            let now = clock::monotonic();
-            if now >= due {
-                break;
-            }
-            clock::sleep_until(due.min(now + NAP));
-        }
-        let now = clock::monotonic().saturating_sub(self.when.epoch);
-        let present = now / self.when.period;
-        self.lost += present - self.tick;
-        self.tick = present + 1;
-        Some(now)
     }
 
     fn sample(&mut self) {
@@ -255,18 +216,6 @@ impl Sampler {
         let read = self.watch.as_mut().and_then(|watch| watch.read().ok());
         read.and_then(|values| values.try_into().ok()).unwrap_or([None; COUNTERS.len()])
     }
-
-    fn result(&self, cpu: Duration, wall: u64) -> SamplerResult {
-        let taken = (self.tick - self.lost).max(1);
-        SamplerResult {
-            method: self.queue.method().to_owned(),
-            period_us: self.when.period as f64 / 1e3,
-            ticks: self.tick,
-            lost: self.lost + self.failed,
-            cost_us: cpu.as_secs_f64() * 1e6 / taken as f64,
-            cpu_share: cpu.as_secs_f64() / (wall as f64 / 1e9),
-        }
-    }
 }
 
 /// The samples of one queue in one interval.
@@ -308,6 +257,7 @@ mod tests {
     use crate::sys::endpoint::Endpoint;
     use crate::sys::socket::listen;
     use std::net::TcpStream;
+    use std::sync::atomic::Ordering;
 
     #[test]
     fn a_queue_that_cannot_be_read_is_lost() {
@@ -330,7 +280,7 @@ mod tests {
         let when = Sampling { epoch: 0, period: 1_000_000, interval: 20_000_000 };
         let mut sampler = Sampler::new(queue, when);
         (0..5).for_each(|_| sampler.sample());
-        assert_eq!((sampler.lost, sampler.failed), (0, 0));
+        assert_eq!(sampler.failed, 0);
     }
 
     #[test]

@@ -1,0 +1,80 @@
+//! A steady period for samples, and what keeping it cost.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use crate::measure::result::SamplerResult;
+use crate::sys::clock;
+use crate::sys::limits::thread_cpu;
+
+/// Longest sleep without a look at the wish to stop, in nanoseconds.
+const NAP: u64 = 50_000_000;
+
+/// When to sample.
+#[derive(Debug, Clone, Copy)]
+pub struct Sampling {
+    /// Start of the cell's schedule, CLOCK_MONOTONIC in nanoseconds.
+    pub epoch: u64,
+    /// From one sample to the next, in nanoseconds.
+    pub period: u64,
+    /// Length of a timeline interval, in nanoseconds.
+    pub interval: u64,
+}
+
+/// The ticks of one sampling thread.
+#[derive(Debug)]
+pub struct Ticker {
+    when: Sampling,
+    tick: u64,
+    lost: u64,
+    cpu_before: Duration,
+    began: u64,
+}
+
+impl Ticker {
+    /// Ticks from the schedule's start on; to be made in the thread that samples.
+    pub fn new(when: Sampling) -> Self {
+        Self {
+            when: Sampling { period: when.period.max(1), ..when },
+            tick: 0,
+            lost: 0,
+            cpu_before: thread_cpu().unwrap_or_default(),
+            began: clock::monotonic(),
+        }
+    }
+
+    /// Sleeps until the next tick; its instant since the epoch, or `None` to stop.
+    pub fn sleep(&mut self, stop: &AtomicBool) -> Option<u64> {
+        let due = self.when.epoch + self.tick * self.when.period;
+        loop {
+            if stop.load(Ordering::Relaxed) {
+                return None;
+            }
+            let now = clock::monotonic();
+            if now >= due {
+                break;
+            }
+            clock::sleep_until(due.min(now + NAP));
+        }
+        let now = clock::monotonic().saturating_sub(self.when.epoch);
+        let present = now / self.when.period;
+        self.lost += present - self.tick;
+        self.tick = present + 1;
+        Some(now)
+    }
+
+    /// What sampling by `method` cost up to here; at `failed` ticks nothing could be read.
+    pub fn result(&self, method: &str, failed: u64) -> SamplerResult {
+        let cpu = thread_cpu().unwrap_or_default().saturating_sub(self.cpu_before);
+        let wall = clock::monotonic().saturating_sub(self.began).max(1);
+        let taken = (self.tick - self.lost).max(1);
+        SamplerResult {
+            method: method.to_owned(),
+            period_us: self.when.period as f64 / 1e3,
+            ticks: self.tick,
+            lost: self.lost + failed,
+            cost_us: cpu.as_secs_f64() * 1e6 / taken as f64,
+            cpu_share: cpu.as_secs_f64() / (wall as f64 / 1e9),
+        }
+    }
+}
