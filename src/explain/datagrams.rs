@@ -178,7 +178,11 @@ fn unexplained(ledger: &DatagramsResult) -> Found {
         ledger.expected,
         percent(count, ledger.expected)
     );
-    found(count, text, format!("lost {}; known: {}", ledger.lost, known.join(", ")))
+    let evidence = match known.is_empty() {
+        true => format!("lost {}, by nothing that was counted", ledger.lost),
+        false => format!("lost {}; known: {}", ledger.lost, known.join(", ")),
+    };
+    found(count, text, evidence)
 }
 
 fn surplus(ledger: &DatagramsResult) -> Found {

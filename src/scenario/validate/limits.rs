@@ -239,9 +239,8 @@ fn measures(cell: &Cell, metric: Metric, load: Option<&str>) -> bool {
         Metric::Close => {
             closes_first(&cell.target) || loads.any(|l| matches!(l.client, Client::Churn { .. }))
         }
-        _ => loads.any(|load| {
-            !matches!(load.client, Client::HalfOpen { .. } | Client::Datagram { .. })
-        }),
+        _ => loads
+            .any(|load| !matches!(load.client, Client::HalfOpen { .. } | Client::Datagram { .. })),
     }
 }
 
