@@ -69,13 +69,21 @@ fn by_metric(
 fn unresolved(limit: &Limit, cell: &CellResult, measured: &MetricResult, latency: f64) -> bool {
     let Bound::Time(bound) = limit.bound else { return false };
     // Each that the tool's own clock readings begin or end.
-    let observed = match measured.metric {
-        Metric::Connect | Metric::Request => true,
-        Metric::ConnectService | Metric::RequestService => true,
-        Metric::Owd | Metric::OwdService | Metric::Rtt | Metric::RttService => true,
-        Metric::Ipdv | Metric::IpdvService | Metric::Jitter | Metric::JitterService => true,
-        _ => false,
-    };
+    let observed = matches!(
+        measured.metric,
+        Metric::Connect
+            | Metric::ConnectService
+            | Metric::Request
+            | Metric::RequestService
+            | Metric::Owd
+            | Metric::OwdService
+            | Metric::Ipdv
+            | Metric::IpdvService
+            | Metric::Jitter
+            | Metric::JitterService
+            | Metric::Rtt
+            | Metric::RttService
+    );
     observed && latency.max(bound.nanos() as f64) < cell.validity.resolution as f64
 }
 

@@ -24,6 +24,9 @@ pub enum Marks {
     Latencies,
 }
 
+/// Draws the plot of the cell of this number.
+type Plot<'a> = Box<dyn Fn(usize, &Panel) -> Drawn + 'a>;
+
 /// One row.
 pub struct Strip<'a> {
     /// What it shows: words in the colours of the lines stand for a legend.
@@ -39,7 +42,7 @@ pub struct Strip<'a> {
     /// The vertical marks.
     pub marks: Marks,
     /// Draws the plot of a cell, by its number.
-    pub plot: Box<dyn Fn(usize, &Panel) -> Drawn + 'a>,
+    pub plot: Plot<'a>,
 }
 
 /// Draws all rows; each of `names` is a column.
