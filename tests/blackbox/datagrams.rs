@@ -183,15 +183,15 @@ address = "127.0.0.1:65000"
 rcvbuf = "4MiB"
 command = {words:?}
 [[load]]
-rate = "2000/s"
-attempts = 3000
+rate = "1000/s"
+attempts = 2000
 "#
     );
     let cell = cell_of(&scenario, &[]);
     let all = &cell["datagrams"];
     let told: Value = serde_json::from_str(&fs::read_to_string(&account).unwrap()).unwrap();
-    assert_eq!(number(&told, "passed"), 3000, "the proxy lost some itself: {told}");
-    assert_eq!((number(all, "received"), number(all, "lost")), (3000, 0), "{all}");
+    assert_eq!(number(&told, "passed"), 2000, "the proxy lost some itself: {told}");
+    assert_eq!((number(all, "received"), number(all, "lost")), (2000, 0), "{all}");
     assert_eq!(number(all, "duplicates"), number(&told, "doubled"), "{all}");
     assert_eq!(number(all, "reordered"), number(&told, "reordered"), "{all}");
     let extent = metric(&cell, "target", "reorder_extent").expect("reordering has an extent");

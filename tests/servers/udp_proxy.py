@@ -34,6 +34,8 @@ def proxy(port):
                     back.send(one)
             held, later = None, []
             back.send(datagram)
+            with open(account, "w") as out:
+                json.dump(done, out)
             continue
         done["passed"] += 1
         place = number % 10
@@ -54,8 +56,6 @@ def proxy(port):
             done["reordered"] += 1
         while later and later[0][0] <= number:
             back.send(later.pop(0)[1])
-        with open(account, "w") as out:
-            json.dump(done, out)
 
 
 def answers():

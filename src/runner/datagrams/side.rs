@@ -139,8 +139,7 @@ fn group(
     if receive.cast == Cast::Unicast {
         return Ok((at, None));
     }
-    let group: Option<IpAddr> = None;
-    let _ = ground.lab;
+    let group = ground.lab.and_then(|lab| lab.group(receive.cast));
     match (at, group) {
         (Endpoint::Udp(own), Some(group)) => {
             Ok((Endpoint::Udp((group, own.port()).into()), Some(own.ip())))
