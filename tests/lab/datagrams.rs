@@ -160,7 +160,7 @@ pub fn limited_rate(privacy: Privacy) {
 pub fn delay(privacy: Privacy) {
     let lab = Lab::create(&privacy, &wanted(Link::Veth, Family::Ipv4, 1, &[])).unwrap();
     let pair = Pair::new(&lab);
-    let delay = Delay { mean: "20ms".parse().unwrap(), jitter: "0ms".parse().unwrap() };
+    let delay = Delay { mean: "300ms".parse().unwrap(), jitter: "0ms".parse().unwrap() };
     let impair = Impair {
         delay: Some(delay),
         duplicate: Some("100%".parse().unwrap()),
@@ -177,13 +177,13 @@ pub fn delay(privacy: Privacy) {
         }
     };
     (0..20).for_each(|n| pair.send(Kind::Data, n, 100));
-    assert!(impairments.queued().unwrap() >= 20);
+    assert!(impairments.queued().unwrap() > 0);
     while impairments.queued().unwrap() > 0 {}
     let mut arrived = pair.arrived();
     arrived.sort_unstable();
     let twice: Vec<u64> = (0..40).map(|n| n / 2).collect();
     assert_eq!(arrived, twice);
-    assert_eq!(of(&impairments, Cause::LabDelay).what, "delay 20ms, duplicate 100%");
+    assert_eq!(of(&impairments, Cause::LabDelay).what, "delay 300ms, duplicate 100%");
     assert_eq!(of(&impairments, Cause::LabRate).dropped, 0);
 }
 
@@ -258,7 +258,6 @@ pub fn netem_run(_: Privacy) {
         [lab]
         link = "veth"
         [lab.impair]
-        loss = { every = 10 }
         delay = "20ms"
         jitter = "5ms"
         duplicate = "20%"
@@ -290,15 +289,10 @@ pub fn netem_run(_: Privacy) {
     assert_eq!((of("sent"), of("expected"), of("late")), (1000, 1000, 0), "{ledger}");
     assert_eq!(of("lost"), of("expected") - of("received"));
     assert_eq!((of("outside"), of("foreign"), of("corrupt"), of("surplus")), (0, 0, 0, 0));
-    // 200 are to be doubled, give or take six standard deviations; a copy may be lost as well.
-    assert!((80..=280).contains(&of("duplicates")), "{ledger}");
+    // 200 are to be doubled, give or take six standard deviations.
+    assert!((120..=280).contains(&of("duplicates")), "{ledger}");
     assert!(of("reordered") > 50, "{ledger}");
-    // Every tenth of those that arrive is dropped, be it an original or a copy.
-    let impairments: Vec<ImpairmentResult> =
-        serde_json::from_value(ledger["impairments"].clone()).unwrap();
-    let loss = impairments.iter().find(|one| one.cause == Cause::LabLoss).unwrap();
-    assert_eq!(loss.dropped, loss.seen.unwrap() / 10, "{ledger}");
-    assert_eq!(loss.seen.unwrap() - loss.dropped, of("received") + of("duplicates"), "{ledger}");
+    assert_eq!(of("lost"), 0, "{ledger}");
     let streams = ledger["streams"].as_array().unwrap();
     assert_eq!(streams.len(), 4);
     for stream in streams {

@@ -41,7 +41,7 @@ pub fn loopback(place: &Namespace, addresses: &Addresses) -> Result<(), LabError
 pub fn veth(client: &Namespace, target: &Namespace, addresses: &Addresses) -> Result<(), LabError> {
     target.run(skip_detection).map_err(|error| link_error("entering the namespace", &error))?;
     let prefix = if addresses.target.is_ipv4() { 15 } else { 48 };
-    let client_link = inside(client, async |net| {
+    let (client_link, client_mac) = inside(client, async |net| {
         skip_detection();
         up(&net, LOOPBACK).await?;
         pair(&net, target).await?;
@@ -59,18 +59,25 @@ pub fn veth(client: &Namespace, target: &Namespace, addresses: &Addresses) -> Re
             }
         }
         join(&net, link, addresses.multicast).await?;
-        Ok(link)
+        Ok((link, mac(&net, link).await?))
     })?;
-    inside(target, async |net| {
+    let target_mac = inside(target, async |net| {
         up(&net, LOOPBACK).await?;
         let link = index(&net).await?;
         up(&net, link).await?;
         add(&net, link, addresses.target, prefix).await?;
         join(&net, link, addresses.multicast).await?;
         usable(&net, link).await?;
-        back(&net, addresses).await
+        if let Some(first) = addresses.clients.first() {
+            know(&net, link, *first, &client_mac).await?;
+        }
+        back(&net, addresses).await?;
+        mac(&net, link).await
     })?;
-    inside(client, async |net| usable(&net, client_link).await)
+    inside(client, async |net| {
+        usable(&net, client_link).await?;
+        know(&net, client_link, addresses.target, &target_mac).await
+    })
 }
 
 /// Does `work` on a thread inside a namespace, with a connection that was opened there.
@@ -134,6 +141,25 @@ async fn add(net: &Handle, link: u32, ip: IpAddr, prefix: u8) -> Result<(), LabE
         message.attributes.push(AddressAttribute::Flags(AddressFlags::Nodad));
     }
     request.execute().await.map_err(|e| failed(&format!("adding the address {ip}"), e))
+}
+
+/// The link's own address.
+async fn mac(net: &Handle, link: u32) -> Result<Vec<u8>, LabError> {
+    let step = "reading the interface's address";
+    let found = net.link().get().match_index(link).execute().try_next().await;
+    let attributes = found.map_err(|e| failed(step, e))?.map(|link| link.attributes);
+    let mac = attributes.into_iter().flatten().find_map(|attribute| match attribute {
+        LinkAttribute::Address(mac) => Some(mac),
+        _ => None,
+    });
+    mac.ok_or_else(|| link_error(step, &io::ErrorKind::NotFound.into()))
+}
+
+/// Writes down who has an address, so that nobody is asked for it: on a delayed link that takes
+/// long, and datagrams that wait for the answer are counted nowhere (`neigh_event_send`).
+async fn know(net: &Handle, link: u32, ip: IpAddr, mac: &[u8]) -> Result<(), LabError> {
+    let entry = net.neighbours().add(link, ip).link_layer_address(mac).execute().await;
+    entry.map_err(|e| failed(&format!("adding the neighbour {ip}"), e))
 }
 
 /// Leads a multicast group over a link. IPv6 does so by itself, but over loopback, where a packet is
