@@ -42,8 +42,9 @@ test: ## every test; lists those that could not run here
 	else echo "no test was skipped"; fi; \
 	exit $$status
 
-bench: ## what a connection costs, as ratios to a bare epoll loop
+bench: ## what a connection and a datagram cost, as ratios to bare loops
 	$(CARGO) bench --locked --bench connect
+	$(CARGO) bench --locked --bench datagram
 
 clean: ## remove what was built; results in reports/ stay
 	$(CARGO) clean

@@ -11,10 +11,6 @@ use std::time::Duration;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-mod unix;
-
-pub use unix::{Transport, UnixKind, UnixName};
-
 /// Why a text is not a value of the wanted unit; the text names the remedy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -60,6 +56,13 @@ macro_rules! textual {
         }
     };
 }
+use textual;
+
+mod bit_rate;
+mod unix;
+
+pub use bit_rate::BitRate;
+pub use unix::{Transport, UnixKind, UnixName};
 
 /// A length of time of at most a year, in whole nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]

@@ -2,6 +2,7 @@
 
 mod attempt;
 mod connecting;
+pub mod datagram;
 mod descriptors;
 mod engines;
 mod pacing;

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::load::{Arrival, Arrivals, Schedule};
+use crate::load::{Arrival, Arrivals, Schedule, Turns};
 
 /// The share of one worker in one load's schedule. All instants are nanoseconds since the start
 /// of the cell's schedule.
@@ -30,9 +30,11 @@ pub struct Closed {
     ready: VecDeque<u64>,
     think: u64,
     end: u64,
-    /// Number of the next attempt, and the step to the one after it.
-    next: u64,
-    stride: u64,
+    /// Number of the next attempt, unless all have been made.
+    next: Option<u64>,
+    turns: Turns,
+    /// How many of the turns are over.
+    taken: u64,
     attempts: u64,
 }
 
@@ -42,26 +44,42 @@ const GRACE: u64 = 1_000_000_000;
 impl Pacing {
     /// The share of worker `index` of `workers`; the load starts at `start`.
     pub fn new(schedule: &Schedule, seed: u64, start: u64, index: u64, workers: u64) -> Self {
+        let numbered = match schedule {
+            Schedule::Open { .. } => workers,
+            // A worker without a client would keep its numbers for itself.
+            Schedule::Closed { clients, .. } => workers.min(u64::from(*clients)),
+        };
+        let turns = Turns::of_worker(index, numbered);
+        Self::in_turns(schedule, seed, start, (index, workers), turns)
+    }
+
+    /// As [`Pacing::new`], with the attempts of these turns.
+    pub fn in_turns(
+        schedule: &Schedule,
+        seed: u64,
+        start: u64,
+        (index, workers): (u64, u64),
+        turns: Turns,
+    ) -> Self {
         let window = schedule.window();
         match schedule {
             Schedule::Open { shape, attempts, .. } => {
                 let all = Arrivals::new(shape, window, *attempts, seed);
-                let mut arrivals = all.share(index, workers);
+                let mut arrivals = all.share(turns);
                 let next = arrivals.next();
                 Self::Open { arrivals, next, start, end: start + window.nanos() + GRACE }
             }
             Schedule::Closed { clients, think, attempts, .. } => {
-                let clients = u64::from(*clients);
+                let (clients, limit) = (u64::from(*clients), attempts.unwrap_or(u64::MAX));
                 let share = clients / workers + u64::from(index < clients % workers);
-                // A worker without a client would keep its numbers for itself.
-                let workers = workers.min(clients);
                 Self::Closed(Closed {
                     ready: std::iter::repeat_n(start, share as usize).collect(),
                     think: think.nanos(),
                     end: start + window.nanos(),
-                    next: index,
-                    stride: workers,
-                    attempts: attempts.unwrap_or(u64::MAX),
+                    next: turns.number(0).filter(|number| *number < limit),
+                    turns,
+                    taken: 0,
+                    attempts: limit,
                 })
             }
         }
@@ -80,6 +98,14 @@ impl Pacing {
         match self {
             Self::Open { next, start, .. } => next.map(|arrival| *start + arrival.offset),
             Self::Closed(closed) => closed.ready.front().copied(),
+        }
+    }
+
+    /// Number of the next attempt, due or not; `None` when there is none.
+    pub fn number(&self) -> Option<u64> {
+        match self {
+            Self::Open { next, .. } => next.map(|arrival| arrival.number),
+            Self::Closed(closed) => closed.next,
         }
     }
 
@@ -117,7 +143,7 @@ impl Pacing {
         match self {
             Self::Open { next, end, .. } => now >= *end || next.is_none(),
             Self::Closed(closed) => {
-                now >= closed.end || closed.next >= closed.attempts || closed.ready.is_empty()
+                now >= closed.end || closed.next.is_none() || closed.ready.is_empty()
             }
         }
     }
@@ -136,13 +162,11 @@ impl Pacing {
 
 impl Closed {
     fn take(&mut self, now: u64) -> Option<Arrival> {
-        if now >= self.end || self.next >= self.attempts {
-            return None;
-        }
+        let number = self.next.filter(|_| now < self.end)?;
         let offset = *self.ready.front().filter(|intended| **intended <= now)?;
         self.ready.pop_front();
-        let number = self.next;
-        self.next += self.stride;
+        self.taken += 1;
+        self.next = self.turns.number(self.taken).filter(|number| *number < self.attempts);
         Some(Arrival { number, offset })
     }
 }

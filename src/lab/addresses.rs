@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::scenario::plan::{Family, Lab, Link};
+use crate::sys::permit::group;
 
 /// The addresses of one lab.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +15,10 @@ pub struct Addresses {
     pub strangers: Vec<IpAddr>,
     /// The target's.
     pub target: IpAddr,
+    /// A group that the target's sockets may join.
+    pub multicast: IpAddr,
+    /// What reaches all of the target's sockets at a port; IPv6 has none.
+    pub broadcast: Option<IpAddr>,
 }
 
 impl Addresses {
@@ -57,7 +62,16 @@ impl Addresses {
                 (v6.map(IpAddr::V6).collect(), Ipv6Addr::new(0x2001, 2, 0, 0, 0, 0, 2, 1).into())
             }
         };
-        Self { clients, strangers, target }
+        let multicast = match plan.family {
+            Family::Ipv4 => group::MULTICAST_V4,
+            Family::Ipv6 => group::MULTICAST_V6,
+        };
+        let broadcast = match (plan.link, plan.family) {
+            (Link::Loopback, Family::Ipv4) => Some(group::BROADCAST_LOOPBACK),
+            (Link::Veth, Family::Ipv4) => Some(group::BROADCAST),
+            (_, Family::Ipv6) => None,
+        };
+        Self { clients, strangers, target, multicast, broadcast }
     }
 
     /// Every address of the clients' side.

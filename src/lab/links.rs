@@ -1,7 +1,7 @@
 //! Interfaces, addresses and routes of a lab, over rtnetlink.
 
 #[cfg(target_os = "linux")]
-pub(super) use linux::{loopback, veth};
+pub(super) use linux::{NAME, loopback, veth};
 
 #[cfg(target_os = "linux")]
 mod linux;

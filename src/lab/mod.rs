@@ -14,12 +14,14 @@ use crate::sys::permit::Policy;
 
 mod addresses;
 mod half_open;
+mod impair;
 mod links;
 mod privacy;
 mod sysctl;
 
 pub use addresses::Addresses;
 pub use half_open::{HalfOpen, LabAddr};
+pub use impair::Impairments;
 pub use privacy::{Privacy, enter};
 
 /// Why there is no lab; the text names the remedy.
@@ -41,6 +43,16 @@ pub enum LabError {
         /// What was being done.
         step: String,
         /// The error by name, or the state that was met.
+        reason: String,
+        /// What would help.
+        remedy: &'static str,
+    },
+    /// Datagrams cannot be lost, held or doubled on purpose.
+    #[error("the lab cannot {what}: {reason}. {remedy}")]
+    Impairment {
+        /// What was wanted.
+        what: &'static str,
+        /// The error by name, or why not.
         reason: String,
         /// What would help.
         remedy: &'static str,
@@ -122,9 +134,29 @@ impl Lab {
         self.addresses.target
     }
 
+    /// Puts into force what `plan` does to datagrams on their way to `ports` of the target, which
+    /// is bound to them: once for a lab, and it lasts as long as the lab.
+    ///
+    /// # Errors
+    /// Names what this kernel cannot do, and what works without it.
+    pub fn impair(&self, plan: &plan::Impair, ports: &[u16]) -> Result<Impairments, LabError> {
+        Impairments::start(self, plan, ports)
+    }
+
     /// Kernel settings that were set, as read back at the target.
     pub fn sysctl(&self) -> &[(String, String)] {
         &self.sysctl
+    }
+
+    /// The address by which a datagram reaches all of the target's receivers; `None` for
+    /// [`plan::Cast::Unicast`], and where the family has none. To multicast over veth the receivers
+    /// join it on the interface of [`Lab::target_address`]; over loopback on loopback.
+    pub fn group(&self, cast: plan::Cast) -> Option<IpAddr> {
+        match cast {
+            plan::Cast::Unicast => None,
+            plan::Cast::Multicast => Some(self.addresses.multicast),
+            plan::Cast::Broadcast => self.addresses.broadcast,
+        }
     }
 
     /// Whether the address is one of this lab's.
@@ -132,9 +164,10 @@ impl Lab {
         ip == self.addresses.target || self.addresses.clients.contains(&ip)
     }
 
-    /// What load in this lab may reach: what `policy` permits, and the lab's target.
+    /// What load in this lab may reach: what `policy` permits, the lab's target and its groups.
     pub fn permits(&self, policy: Policy) -> Policy {
-        policy.with_lab([self.addresses.target])
+        let Addresses { target, multicast, broadcast, .. } = self.addresses;
+        policy.with_lab([target, multicast].into_iter().chain(broadcast))
     }
 }
 

@@ -5,24 +5,25 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
 
 use super::shape::{Shape, Stage};
+use super::turns::Turns;
 use crate::units::Span;
 
 /// Fractional bits of a Poisson process's running sum: gaps are rounded once each, to 2^-20 ns,
 /// and their sum is exact.
 const FRACTION_BITS: u32 = 20;
 
-/// The offsets, in nanoseconds from the load's start, of the attempts `first`, `first + stride`,
-/// `first + 2 * stride`, ... of an open loop, in order.
+/// The offsets, in nanoseconds from the load's start, of an open loop's attempts, in order.
 ///
-/// Workers that share a load take one residue each, so that together they make every attempt
+/// Workers that share a load take turns (see [`Turns`]), so that together they make every attempt
 /// exactly once. The same shape, window and seed always give the same offsets.
 #[derive(Debug, Clone)]
 pub struct Arrivals {
     offsets: Offsets,
     window: u64,
     attempts: u64,
-    next: u64,
-    stride: u64,
+    turns: Turns,
+    /// How many of the turns are over.
+    taken: u64,
 }
 
 /// An attempt's number in its load and its offset from the load's start, in nanoseconds.
@@ -41,8 +42,8 @@ impl Arrivals {
             offsets: Offsets::new(shape, window, seed),
             window: window.nanos(),
             attempts: attempts.unwrap_or(u64::MAX),
-            next: 0,
-            stride: 1,
+            turns: Turns::of_worker(0, 1),
+            taken: 0,
         }
     }
 
@@ -55,7 +56,8 @@ impl Arrivals {
         }
         // Offsets never decrease: the first attempt that is too late is found by halving.
         let is_wanted = |step: u64, arrivals: &mut Self| {
-            let number = arrivals.next.checked_add(step.saturating_mul(arrivals.stride));
+            let nth = arrivals.taken.checked_add(step);
+            let number = nth.and_then(|nth| arrivals.turns.number(nth));
             let number = number.filter(|number| *number < arrivals.attempts);
             let offset = number.and_then(|number| arrivals.offsets.at(number));
             offset.is_some_and(|offset| offset < arrivals.window)
@@ -76,11 +78,9 @@ impl Arrivals {
         inside
     }
 
-    /// Only the share of worker `index` out of `workers`.
-    pub fn share(mut self, index: u64, workers: u64) -> Self {
-        self.next = index;
-        self.stride = workers.max(1);
-        self
+    /// Only the share of one worker.
+    pub fn share(self, turns: Turns) -> Self {
+        Self { turns, ..self }
     }
 }
 
@@ -88,7 +88,7 @@ impl Iterator for Arrivals {
     type Item = Arrival;
 
     fn next(&mut self) -> Option<Arrival> {
-        let number = self.next;
+        let number = self.turns.number(self.taken)?;
         if number >= self.attempts {
             return None;
         }
@@ -96,7 +96,7 @@ impl Iterator for Arrivals {
         if offset >= self.window {
             return None;
         }
-        self.next += self.stride;
+        self.taken += 1;
         Some(Arrival { number, offset })
     }
 }
@@ -310,7 +310,7 @@ mod tests {
             workers in 1u64..4,
         ) {
             let window = Span::from_millis(2000);
-            let mut arrivals = Arrivals::new(&shape, window, Some(4000), 3).share(0, workers);
+            let mut arrivals = Arrivals::new(&shape, window, Some(4000), 3).share(Turns::of_worker(0, workers));
             arrivals.by_ref().take(taken).for_each(drop);
             let expected = arrivals.clone().take_while(|a| a.offset < until).count() as u64;
             prop_assert_eq!(arrivals.left_before(until), expected);
@@ -321,7 +321,7 @@ mod tests {
             let window = Span::from_millis(1000);
             let all = Arrivals::new(&shape, window, Some(500), seed);
             let mut shared: Vec<_> =
-                (0..workers).flat_map(|index| all.clone().share(index, workers)).collect();
+                (0..workers).flat_map(|index| all.clone().share(Turns::of_worker(index, workers))).collect();
             shared.sort_by_key(|arrival| arrival.number);
             prop_assert_eq!(shared, all.collect::<Vec<_>>());
         }

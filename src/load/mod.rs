@@ -3,6 +3,8 @@
 
 mod arrivals;
 mod shape;
+mod turns;
 
 pub use arrivals::{Arrival, Arrivals};
 pub use shape::{Schedule, Shape, Stage};
+pub use turns::Turns;

@@ -5,13 +5,12 @@ use std::collections::{BTreeMap, HashMap};
 
 use hdrhistogram::Histogram;
 
+use super::heat;
 use super::histogram::{Metric, Recorder, percentile, record};
 use super::outcome::{Ending, Outcome};
 use super::record::{Event, Record};
 use super::result::{Heat, LoadInterval, ServingOrder};
 
-/// Rows of the heat map for each factor of ten of latency.
-const ROWS_PER_DECADE: u32 = 20;
 /// An attempt this late is not counted as issued in its load's window, in nanoseconds.
 const PUNCTUAL: u64 = 100_000_000;
 
@@ -88,7 +87,7 @@ impl Book {
             && outcome.established()
         {
             let column = (intended / interval) as u32;
-            *self.heat.entry((column, heat_row(record.at - intended))).or_default() += 1;
+            *self.heat.entry((column, heat::row(record.at - intended))).or_default() += 1;
         }
     }
 
@@ -105,12 +104,8 @@ impl Book {
         let mut places: Vec<_> =
             self.heat.iter().map(|((column, row), count)| (*column, *row, *count)).collect();
         places.sort_unstable();
-        Heat { rows_per_decade: ROWS_PER_DECADE, places }
+        Heat { rows_per_decade: heat::ROWS_PER_DECADE, places }
     }
-}
-
-fn heat_row(nanos: u64) -> u32 {
-    ((nanos.max(1) as f64).log10() * f64::from(ROWS_PER_DECADE)) as u32
 }
 
 impl LoadBook {

@@ -172,6 +172,11 @@ pub fn record(histogram: &mut Histogram<u64>, nanos: u64) {
     histogram.saturating_record(nanos.min(HIGHEST));
 }
 
+/// Adds the same value `count` times; never allocates.
+pub fn record_many(histogram: &mut Histogram<u64>, nanos: u64, count: u64) {
+    histogram.saturating_record_n(nanos.min(HIGHEST), count);
+}
+
 /// The value at `percentile` (0 to 100), in nanoseconds; 0 when empty.
 ///
 /// The rank is `round(percentile / 100 * count)`, as HdrHistogram's own log tools count it, so

@@ -1,10 +1,12 @@
 //! What is measured and what is reported, and nothing about how: records of attempts, histograms,
 //! series, ledgers, results. Pure.
 
+pub mod attribution;
 pub mod book;
 pub mod datagram;
 pub mod datagrams;
 pub mod greeting;
+mod heat;
 mod histogram;
 pub mod intervals;
 pub mod ledger;
@@ -12,11 +14,14 @@ mod outcome;
 mod record;
 mod restart;
 pub mod result;
+pub mod sent;
 mod sockets;
 pub mod stream;
 mod timeline;
 pub mod variation;
 
-pub use histogram::{Metric, Recorder, Summary, Unit, decode, empty, encode, percentile, record};
+pub use histogram::{
+    Metric, Recorder, Summary, Unit, decode, empty, encode, percentile, record, record_many,
+};
 pub use outcome::{Ending, Outcome, TargetEnding, TargetOutcome};
 pub use record::{Event, Record};

@@ -3,6 +3,7 @@
 
 pub mod counters;
 pub mod cpu;
+pub mod datagrams;
 pub mod environment;
 pub mod listen;
 pub mod memory;

@@ -118,8 +118,7 @@ pub fn run(
         sampler.finish_intervals(now, &mut each);
         sampler.sample();
     }
-    let now = clock::monotonic().saturating_sub(when.epoch);
-    sampler.finish_intervals(now, &mut each);
+    sampler.finish_intervals(sampler.ticker.now(), &mut each);
     let (last, queues) = sampler.interval_seen();
     each(sampler.index, last, queues);
     sampler.ticker.result(sampler.queue.method(), sampler.failed)
@@ -127,9 +126,8 @@ pub fn run(
 
 struct Sampler {
     queue: Queue,
-    when: Sampling,
-    watch: Option<Watch>,
     ticker: Ticker,
+    watch: Option<Watch>,
     /// Samples at which the queue could not be read.
     failed: u64,
     /// The interval in progress.
@@ -146,9 +144,8 @@ impl Sampler {
     fn new(queue: Queue, when: Sampling) -> Self {
         let mut sampler = Self {
             queue,
-            when,
-            watch: Watch::open(&COUNTERS).ok(),
             ticker: Ticker::new(when),
+            watch: Watch::open(&COUNTERS).ok(),
             failed: 0,
             index: 0,
             whole: Depths::default(),
@@ -183,7 +180,7 @@ impl Sampler {
         now: u64,
         each: &mut impl FnMut(usize, TargetInterval, Vec<QueueInterval>),
     ) {
-        while now >= (self.index as u64 + 1) * self.when.interval {
+        while self.ticker.is_over(self.index, now) {
             let (seen, queues) = self.interval_seen();
             each(self.index, seen, queues);
             self.index += 1;

@@ -1,4 +1,4 @@
-//! A steady period for samples, and what keeping it cost.
+//! When a sampler looks: at a steady period, and what its looks cost.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -21,10 +21,11 @@ pub struct Sampling {
     pub interval: u64,
 }
 
-/// The ticks of one sampling thread.
+/// The ticks of one sampler, which has a thread of its own.
 #[derive(Debug)]
 pub struct Ticker {
     when: Sampling,
+    /// The next one.
     tick: u64,
     lost: u64,
     cpu_before: Duration,
@@ -32,7 +33,7 @@ pub struct Ticker {
 }
 
 impl Ticker {
-    /// Ticks from the schedule's start on; to be made in the thread that samples.
+    /// From the first tick after the epoch on, in the calling thread.
     pub fn new(when: Sampling) -> Self {
         Self {
             when: Sampling { period: when.period.max(1), ..when },
@@ -56,14 +57,24 @@ impl Ticker {
             }
             clock::sleep_until(due.min(now + NAP));
         }
-        let now = clock::monotonic().saturating_sub(self.when.epoch);
+        let now = self.now();
         let present = now / self.when.period;
         self.lost += present - self.tick;
         self.tick = present + 1;
         Some(now)
     }
 
-    /// What sampling by `method` cost up to here; at `failed` ticks nothing could be read.
+    /// Nanoseconds since the epoch.
+    pub fn now(&self) -> u64 {
+        clock::monotonic().saturating_sub(self.when.epoch)
+    }
+
+    /// Whether an interval is over at an instant since the epoch.
+    pub fn is_over(&self, interval: usize, now: u64) -> bool {
+        now >= (interval as u64 + 1) * self.when.interval
+    }
+
+    /// The account, in the thread in which it began. `failed` looks have seen nothing.
     pub fn result(&self, method: &str, failed: u64) -> SamplerResult {
         let cpu = thread_cpu().unwrap_or_default().saturating_sub(self.cpu_before);
         let wall = clock::monotonic().saturating_sub(self.began).max(1);

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use hdrhistogram::Histogram;
+
 use super::clients_side::ClientsTold;
 use super::engines::Drive;
 use super::external::LastLook;
@@ -85,7 +87,7 @@ pub fn assemble(parts: Parts) -> CellResult {
         status: parts.status.clone(),
         place: parts.place.clone(),
         settings: parts.settings.clone(),
-        validity: validity(&parts, &loads, target.sampler.as_ref()),
+        validity: validity(&loads, target.sampler.as_ref(), &means(&parts)),
         target,
         metrics: metrics(&parts),
         ledger,
@@ -346,10 +348,11 @@ fn metrics(parts: &Parts) -> Vec<MetricResult> {
     of_loads.chain(of_target).collect()
 }
 
-fn metric_result(
+/// A metric of a load, or of the target.
+pub fn metric_result(
     load: &str,
     metric: Metric,
-    values: &hdrhistogram::Histogram<u64>,
+    values: &Histogram<u64>,
     two_clocks: bool,
 ) -> MetricResult {
     MetricResult {
@@ -408,17 +411,44 @@ fn memory(parts: &Parts) -> Option<MemoryResult> {
     parts.beside.memory.result((&parts.target.intervals, before), both_ends)
 }
 
-fn validity(parts: &Parts, loads: &[LoadResult], sampler: Option<&SamplerResult>) -> Validity {
-    let p99 = |metric| {
+/// What bears on how far a cell's figures can be trusted.
+pub struct Means {
+    /// `lag` over all loads.
+    pub lag: Histogram<u64>,
+    /// `observer_error` over all loads.
+    pub observer_error: Histogram<u64>,
+    /// CPU time that the host took from this machine.
+    pub steal: Duration,
+    /// Time that workers were ready to run and had no CPU, in seconds.
+    pub run_delay_s: f64,
+    /// CPU seconds (user, system) of the runner and its worker processes.
+    pub cpu_s: (f64, f64),
+}
+
+fn means(parts: &Parts) -> Means {
+    let all = |metric| {
         let mut all = empty();
         for load in &parts.book.loads {
             for (_, values) in load.metrics().filter(|(m, _)| *m == metric) {
                 all.add(values).expect("all histograms have one shape");
             }
         }
-        percentile(&all, 99.0)
+        all
     };
-    let (lag_p99, observer_error_p99) = (p99(Metric::Lag), p99(Metric::ObserverError));
+    let cpu = parts.reports.iter().map(|report| report.cpu_s);
+    Means {
+        lag: all(Metric::Lag),
+        observer_error: all(Metric::ObserverError),
+        steal: parts.steal,
+        run_delay_s: parts.reports.iter().map(|report| report.run_delay_s).sum(),
+        cpu_s: cpu.fold(parts.cpu, |sum, one| (sum.0 + one.0, sum.1 + one.1)),
+    }
+}
+
+/// How far a cell can be trusted.
+pub fn validity(loads: &[LoadResult], sampler: Option<&SamplerResult>, means: &Means) -> Validity {
+    let (lag_p99, observer_error_p99) =
+        (percentile(&means.lag, 99.0), percentile(&means.observer_error, 99.0));
     let (lost, ticks) = sampler.map_or((0, 0), |sampler| (sampler.lost, sampler.ticks));
     let offers = loads.iter().map(|load| Offer {
         load: &load.name,
@@ -437,12 +467,9 @@ fn validity(parts: &Parts, loads: &[LoadResult], sampler: Option<&SamplerResult>
         observer_error_p99,
         resolution: lag_p99 + observer_error_p99,
         achieved_ratio: loads.iter().map(|load| load.achieved_ratio).fold(1.0, f64::min),
-        steal_s: parts.steal.as_secs_f64(),
-        run_delay_s: parts.reports.iter().map(|report| report.run_delay_s).sum(),
-        cpu_s: parts
-            .reports
-            .iter()
-            .fold(parts.cpu, |sum, report| (sum.0 + report.cpu_s.0, sum.1 + report.cpu_s.1)),
+        steal_s: means.steal.as_secs_f64(),
+        run_delay_s: means.run_delay_s,
+        cpu_s: means.cpu_s,
         sampler_lost: lost as f64 / ticks.max(1) as f64,
     }
 }

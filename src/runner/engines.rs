@@ -96,7 +96,7 @@ fn spread(group: &mut [(&Load, &mut Drive)], limit: u64) {
 }
 
 /// Workers that a load's rate asks for.
-fn by_rate(load: &Load) -> u16 {
+pub fn by_rate(load: &Load) -> u16 {
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32);
     match &load.schedule {
         // As fast as the target lets them, which one worker can keep up with on this machine.

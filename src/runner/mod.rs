@@ -4,8 +4,10 @@ mod assemble;
 mod cell;
 mod clients_side;
 mod collect;
+mod datagrams;
 mod engines;
 mod external;
+mod ground;
 mod order;
 mod process;
 mod processes;
@@ -24,7 +26,7 @@ use crate::scenario::plan::{Cell, Plan};
 use crate::sys::permit::Policy;
 use crate::verdict;
 
-pub use cell::{Moment, Watch};
+pub use ground::{Moment, Watch};
 pub use processes::work;
 
 /// What a run needs.
@@ -120,7 +122,7 @@ fn one_cell(
     result: &mut RunResult,
     watch: Watch<'_>,
 ) -> Result<(), RunError> {
-    let (mut measured, failed) = cell::run(setup, index, cell, watch)?;
+    let (mut measured, failed) = ground::run(setup, index, cell, watch)?;
     for limit in &setup.plan.limits {
         for judged in verdict::judge(limit, &measured) {
             measured.validity.reasons.extend(judged.distrust);

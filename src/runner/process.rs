@@ -1,6 +1,5 @@
 //! A target process that the runner starts: `loadgen serve`, or a command that leads to it.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -14,19 +13,15 @@ use super::RunError;
 use crate::sys::errno;
 use crate::sys::namespace::Namespace;
 use crate::target::protocol::{
-    Finished, FromTarget, Listening, TargetPlan, ToTarget, read_message, write_message,
+    FromTarget, Listening, Receiving, TargetPlan, ToTarget, read_message, write_message,
 };
+
+mod bounds;
+
+pub use bounds::shown;
 
 /// Longest wait for a target to listen, and to report at the end.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Longest text of a target that is shown, in characters.
-const LONGEST_TEXT: usize = 300;
-/// Most counters, names in a map, acceptors, restarts and notices that a target may report.
-const MOST_COUNTERS: usize = 4096;
-const MOST_NAMES: usize = 256;
-const MOST_ACCEPTORS: usize = 64;
-const MOST_RESTARTS: usize = 64;
-const MOST_NOTICES: usize = 256;
 /// Our version, which the target's must equal.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -97,14 +92,32 @@ impl TargetProcess {
 
     /// Sends the plan and waits until the target listens.
     pub async fn listen(&mut self, plan: TargetPlan) -> Result<Listening, RunError> {
-        self.listen_within(PATIENCE, plan).await
+        match self.begin(PATIENCE, plan).await? {
+            FromTarget::Listening(listening) => {
+                same_version(&listening.version)?;
+                Ok(listening)
+            }
+            other => Err(unexpected(&other)),
+        }
     }
 
-    async fn listen_within(
+    /// The same for a target of datagrams.
+    pub async fn receive(&mut self, plan: TargetPlan) -> Result<Receiving, RunError> {
+        match self.begin(PATIENCE, plan).await? {
+            FromTarget::Receiving(receiving) => {
+                same_version(&receiving.version)?;
+                Ok(receiving)
+            }
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Sends the plan: the target's first word, unless it is that it cannot.
+    async fn begin(
         &mut self,
         patience: Duration,
         plan: TargetPlan,
-    ) -> Result<Listening, RunError> {
+    ) -> Result<FromTarget, RunError> {
         let plan = ToTarget::Plan(Box::new(plan));
         let answer = async {
             // A target that has ended already reads nothing: how it ended tells more than the
@@ -113,15 +126,11 @@ impl TargetProcess {
             self.next().await
         };
         match tokio::time::timeout(patience, answer).await {
-            Ok(Word::Said(FromTarget::Listening(listening))) => same_version(listening),
             Ok(Word::Said(FromTarget::Failed { what, remedy })) => {
                 let text = format!("the target cannot {what}. {remedy}");
                 Err(RunError::Environment(text.trim_end().to_owned()))
             }
-            Ok(Word::Said(other)) => Err(RunError::Environment(format!(
-                "the target said {} before it listened",
-                shown(&format!("{other:?}"))
-            ))),
+            Ok(Word::Said(first)) => Ok(first),
             Ok(Word::Gone(why)) => Err(RunError::Environment(format!(
                 "the target ended before it listened: {why}. \
                  It must be `loadgen serve --stdio` of the same version"
@@ -143,7 +152,7 @@ impl TargetProcess {
     /// The next word of the target, with its texts fit to be shown and its size bounded.
     pub async fn next(&mut self) -> Word {
         match self.output.recv().await {
-            Some(Ok(message)) => Word::Said(bounded(message)),
+            Some(Ok(message)) => Word::Said(bounds::bounded(message)),
             Some(Err(error)) => Word::Gone(format!("it said what is not understood: {error}")),
             None => Word::Gone(self.end().await),
         }
@@ -179,69 +188,21 @@ pub fn how_it_ended(status: ExitStatus) -> String {
     }
 }
 
+fn unexpected(first: &FromTarget) -> RunError {
+    let said = shown(&format!("{first:?}"));
+    RunError::Environment(format!("the target said {said} before it listened"))
+}
+
 /// Refuses a target of another version: its messages may mean something else.
-fn same_version(listening: Listening) -> Result<Listening, RunError> {
-    if listening.version == VERSION {
-        return Ok(listening);
+fn same_version(version: &str) -> Result<(), RunError> {
+    if version == VERSION {
+        return Ok(());
     }
     Err(RunError::Environment(format!(
         "the target is loadgen {}, and this is loadgen {VERSION}: install the same version at \
          both ends",
-        shown(&listening.version)
+        shown(version)
     )))
-}
-
-/// A text of another process as it may be shown: of one line, without control characters, and short.
-pub fn shown(text: &str) -> String {
-    let mut plain = text.chars().map(|c| if c.is_whitespace() { ' ' } else { c });
-    let mut plain = plain.by_ref().filter(|c| !c.is_control());
-    let mut shown: String = plain.by_ref().take(LONGEST_TEXT).collect();
-    if plain.next().is_some() {
-        shown.pop();
-        shown.push('…');
-    }
-    shown
-}
-
-/// The message with its texts fit to be shown and no more of anything than an honest one has.
-fn bounded(message: FromTarget) -> FromTarget {
-    match message {
-        FromTarget::Failed { what, remedy } => {
-            FromTarget::Failed { what: shown(&what), remedy: shown(&remedy) }
-        }
-        FromTarget::Finished(mut finished) => {
-            let Finished { accepted_by, accept_errors, client_faults, restarts, .. } =
-                &mut *finished;
-            accepted_by.truncate(MOST_ACCEPTORS);
-            restarts.truncate(MOST_RESTARTS);
-            for restart in restarts {
-                restart.errors = few_names(std::mem::take(&mut restart.errors));
-            }
-            for names in [accept_errors, client_faults] {
-                *names = few_names(std::mem::take(names));
-            }
-            finished.engine = shown(&finished.engine);
-            finished.sampler.method = shown(&finished.sampler.method);
-            finished.counters.truncate(MOST_COUNTERS);
-            for counter in &mut finished.counters {
-                counter.namespace = shown(&counter.namespace);
-                counter.counter = shown(&counter.counter);
-            }
-            finished.notices.truncate(MOST_NOTICES);
-            finished.notices.iter_mut().for_each(|notice| *notice = shown(notice));
-            FromTarget::Finished(finished)
-        }
-        other => other,
-    }
-}
-
-fn few_names(names: BTreeMap<String, u64>) -> BTreeMap<String, u64> {
-    let mut few = BTreeMap::<String, u64>::new();
-    for (name, count) in names.into_iter().take(MOST_NAMES) {
-        let sum = few.entry(shown(&name)).or_default();
-        *sum = sum.saturating_add(count);
-    }
-    few
 }
 
 fn failed(call: &str, error: &io::Error) -> RunError {
@@ -258,49 +219,6 @@ fn failed(call: &str, error: &io::Error) -> RunError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::result::{CounterResult, RestartResult};
-
-    #[test]
-    fn texts_are_short_and_plain() {
-        assert_eq!(shown("listen: EADDRINUSE (x)"), "listen: EADDRINUSE (x)");
-        assert_eq!(shown("a\u{1b}[31m\nb\0\tc"), "a[31m b c");
-        let long = shown(&"é".repeat(5000));
-        assert_eq!(long.chars().count(), LONGEST_TEXT);
-        assert!(long.ends_with('…'));
-        assert_eq!(shown(&"x".repeat(LONGEST_TEXT)), "x".repeat(LONGEST_TEXT));
-    }
-
-    #[test]
-    fn a_report_is_bounded() {
-        let names = |n: u64| (0..n).map(|i| (format!("{i:04}\u{7}"), i)).collect();
-        let counter = CounterResult {
-            namespace: "x".repeat(1000),
-            counter: "a\nb".into(),
-            before: 0,
-            after: 0,
-        };
-        let hostile = Finished {
-            accepted_by: vec![1; 1000],
-            accept_errors: names(1000),
-            client_faults: names(1000),
-            restarts: vec![RestartResult { errors: names(1000), ..Default::default() }; 1000],
-            counters: vec![counter; 10_000],
-            notices: vec!["\u{1b}".repeat(500) + &"n".repeat(500); 1000],
-            ..Finished::default()
-        };
-        let FromTarget::Finished(report) = bounded(FromTarget::Finished(Box::new(hostile))) else {
-            panic!("another message");
-        };
-        assert_eq!(report.accepted_by.len(), 64);
-        assert_eq!((report.accept_errors.len(), report.client_faults.len()), (256, 256));
-        assert!(report.client_faults.contains_key("0000"));
-        assert_eq!((report.restarts.len(), report.restarts[0].errors.len()), (64, 256));
-        assert_eq!((report.counters.len(), report.notices.len()), (4096, 256));
-        assert_eq!(report.counters[0].namespace.chars().count(), 300);
-        assert_eq!(report.counters[0].counter, "a b");
-        assert!(report.notices[0].starts_with("nnn"));
-        assert_eq!(report.notices[0].chars().count(), 300);
-    }
 
     fn target(script: &str) -> TargetProcess {
         let command = ["sh", "-c", script].map(String::from);
@@ -346,11 +264,8 @@ mod tests {
         let mut plan = plan();
         // More than a pipe holds.
         plan.time_line = "x".repeat(1 << 20);
-        let error = deaf
-            .listen_within(Duration::from_millis(300), plan)
-            .await
-            .expect_err("no answer")
-            .to_string();
+        let error =
+            deaf.begin(Duration::from_millis(300), plan).await.expect_err("no answer").to_string();
         assert!(error.contains("did not listen within"), "{error}");
     }
 

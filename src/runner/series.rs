@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::collect::Logs;
-use crate::measure::result::{QueueInterval, TargetInterval};
+use crate::measure::result::{DatagramInterval, Heat, QueueInterval, TargetInterval};
 use crate::measure::{Metric, Recorder, decode};
 use crate::report::files::FolderError;
 use crate::target::protocol::Interval;
@@ -14,7 +14,20 @@ const AHEAD: usize = 20;
 /// Most listeners of a target.
 pub const MOST_LISTENERS: usize = 64;
 /// What a target measures.
-const MEASURED: [Metric; 3] = [Metric::QueueWait, Metric::Service, Metric::Close];
+const MEASURED: [Metric; 12] = [
+    Metric::QueueWait,
+    Metric::Service,
+    Metric::Close,
+    Metric::Owd,
+    Metric::OwdService,
+    Metric::Ipdv,
+    Metric::IpdvService,
+    Metric::Jitter,
+    Metric::JitterService,
+    Metric::LossBurst,
+    Metric::LossGap,
+    Metric::ReorderExtent,
+];
 
 /// What the target has told so far.
 pub struct TargetSeries {
@@ -30,6 +43,10 @@ pub struct TargetTold {
     pub intervals: Vec<TargetInterval>,
     /// Each listener's queue, for each of the intervals.
     pub queues: Vec<Vec<QueueInterval>>,
+    /// Its datagrams, for each of the intervals; empty where it accepts connections.
+    pub datagrams: Vec<DatagramInterval>,
+    /// One-way delay over time.
+    pub heat: Heat,
     /// What it measured, over all loads.
     pub metrics: BTreeMap<Metric, Recorder>,
     /// Intervals that were not taken: their numbers did not increase, or were of the future.
@@ -80,11 +97,18 @@ impl TargetSeries {
         intervals.push(interval.seen);
         self.told.queues.resize(index, Vec::new());
         self.told.queues.push(interval.queues.into_iter().take(MOST_LISTENERS).collect());
+        if let Some(datagrams) = interval.datagrams {
+            self.told.datagrams.resize(index, DatagramInterval::default());
+            self.told.datagrams.push(datagrams);
+        }
         for metric in MEASURED {
             let Some(values) = interval.metrics.get(&metric).and_then(|text| decode(text)) else {
                 continue;
             };
             self.logs.append(index, 0, metric, &values);
+            if metric == Metric::Owd {
+                self.told.heat.enter(index, &values);
+            }
             let recorder = self.told.metrics.entry(metric).or_default();
             recorder.total.add(&values).expect("all histograms have one shape");
         }
@@ -94,6 +118,13 @@ impl TargetSeries {
     pub fn accept_queue(&self) -> Option<(u32, u32)> {
         let last = self.told.intervals.last()?;
         Some((last.accept_queue?, last.accept_limit?))
+    }
+
+    /// The bytes charged to the fullest receive buffer, and its limit.
+    pub fn receive_queue(&self) -> Option<(u32, u32)> {
+        let last = self.told.datagrams.last()?;
+        let small = |bytes: u64| u32::try_from(bytes).unwrap_or(u32::MAX);
+        Some((small(last.queue_bytes?), small(last.queue_limit?)))
     }
 
     /// What was told, and the first error of writing its logs.

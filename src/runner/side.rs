@@ -171,7 +171,8 @@ impl Own {
     }
 }
 
-fn out_of_turn(message: FromTarget) -> String {
+/// What a message means that does not belong here.
+pub fn out_of_turn(message: FromTarget) -> String {
     match message {
         FromTarget::Failed { what, remedy } => {
             format!("it could not {what}. {remedy}").trim_end().to_owned()
@@ -193,10 +194,13 @@ fn unmeasured((index, seen, queues): Look) -> Interval {
 /// Where clients connect to: load goes to the address that was checked, whatever the target
 /// claims. Only the port that it was free to choose is believed, or an abstract name, which leads
 /// to nothing outside of the network namespace.
-fn reached(asked: Endpoint, claimed: Endpoint) -> Result<Endpoint, RunError> {
+pub fn reached(asked: Endpoint, claimed: Endpoint) -> Result<Endpoint, RunError> {
     match (asked, claimed) {
         (Endpoint::Inet(asked), Endpoint::Inet(claimed)) => {
             Ok(SocketAddr::new(asked.ip(), claimed.port()).into())
+        }
+        (Endpoint::Udp(asked), Endpoint::Udp(claimed)) => {
+            Ok(Endpoint::Udp(SocketAddr::new(asked.ip(), claimed.port())))
         }
         (Endpoint::Unix(kind, _), Endpoint::Unix(_, name)) if name.abstract_name().is_some() => {
             Ok(Endpoint::Unix(kind, name))
@@ -207,7 +211,8 @@ fn reached(asked: Endpoint, claimed: Endpoint) -> Result<Endpoint, RunError> {
     }
 }
 
-fn own_address(cell: &Cell, lab: Option<&Lab>) -> SocketAddr {
+/// Where our own target listens: at any port of the lab, or of loopback.
+pub fn own_address(cell: &Cell, lab: Option<&Lab>) -> SocketAddr {
     let loopback = match cell.lab.family {
         Family::Ipv4 => IpAddr::V4(Ipv4Addr::LOCALHOST),
         Family::Ipv6 => IpAddr::V6(Ipv6Addr::LOCALHOST),

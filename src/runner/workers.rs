@@ -193,18 +193,21 @@ fn order(work: &Work, loads: &[Driven], worker: u16, limit: u64) -> Order {
     }
 }
 
+/// Seed of a load: each has arrivals of its own, and every cell has the same ones.
+pub fn seed_of(seed: u64, load: u16) -> u64 {
+    seed.wrapping_add(0x9e37_79b9_7f4a_7c15u64.wrapping_mul(u64::from(load) + 1))
+}
+
 fn part(work: &Work, driven: &Driven, worker: u16) -> PartOrder {
     let target_closes = match &work.cell.target {
         Target::Own { serve, .. } => serve.close == Closer::Server,
         Target::Receiver { .. } | Target::External { .. } => false,
     };
-    let nth = u64::from(driven.index) + 1;
     PartOrder {
         index: driven.index,
         load: driven.load.clone(),
         target_closes,
-        // Each load has arrivals of its own; every cell has the same ones.
-        seed: work.seed.wrapping_add(0x9e37_79b9_7f4a_7c15u64.wrapping_mul(nth)),
+        seed: seed_of(work.seed, driven.index),
         worker,
         workers: driven.workers,
     }

@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 
 use super::cost::cost_of_cell;
 use super::plan::{
-    AcceptPace, After, Bound, Cell, Client, Close, Closing, EngineChoice, Exchange, Lifecycle,
-    Limit, Load, Plan, Reply, ReplyEnd, Restart, Serve, ServiceTime, Statistic, Subject,
+    AcceptPace, After, Bound, Cell, Client, Close, Closing, DatagramReply, EngineChoice, Exchange,
+    Lifecycle, Limit, Load, Plan, Reply, ReplyEnd, Restart, Serve, ServiceTime, Statistic, Subject,
     Succession, Target, TargetEngine, Transport, Vanish, VanishHow, WhenFull,
 };
 use crate::load::{Schedule, Shape};
@@ -169,8 +169,15 @@ fn load_text(load: &Load, transport: Transport) -> String {
     if !load.start.is_zero() {
         text.push_str(&format!(", from {} on", load.start));
     }
-    if let Client::HalfOpen { .. } = load.client {
-        return text;
+    match &load.client {
+        Client::HalfOpen { .. } => return text,
+        Client::Datagram { datagrams } => {
+            if datagrams.reply == DatagramReply::Echo {
+                text.push_str(&format!("; timeout {}", load.timeout));
+            }
+            return text + &places_text(load);
+        }
+        _ => {}
     }
     text.push_str(&format!("; timeout {}", load.timeout));
     text.push_str(match load.lifecycle {
@@ -208,13 +215,14 @@ fn load_text(load: &Load, transport: Transport) -> String {
         EngineChoice::IoUring => text.push_str("; engine io_uring"),
         EngineChoice::Processes => text.push_str("; engine processes"),
     }
-    if let Some(ports) = load.ports {
-        text.push_str(&format!("; local ports {ports}"));
-    }
-    if let Some(workers) = load.workers {
-        text.push_str(&format!("; {workers} worker(s)"));
-    }
-    text
+    text + &places_text(load)
+}
+
+/// Where a load's sockets are, and who drives them.
+fn places_text(load: &Load) -> String {
+    let ports = load.ports.map(|ports| format!("; local ports {ports}"));
+    let workers = load.workers.map(|workers| format!("; {workers} worker(s)"));
+    ports.unwrap_or_default() + &workers.unwrap_or_default()
 }
 
 fn client_text(client: &Client) -> String {
@@ -285,17 +293,18 @@ impl std::fmt::Display for Limit {
 
 impl std::fmt::Display for Subject {
     fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-        let (Self::Metric { load, .. } | Self::Outcome { load, .. }) = self else {
-            let Self::Counter(name) = self else { return Ok(()) };
-            return write!(f, "counters.{name}");
+        let of = |load: &Option<String>| match load {
+            Some(load) => format!("load.{load}."),
+            None => String::new(),
         };
-        if let Some(load) = load {
-            write!(f, "load.{load}.")?;
-        }
         match self {
-            Self::Metric { metric, statistic, .. } => write!(f, "{metric}.{statistic}"),
-            Self::Outcome { outcome, .. } => write!(f, "outcomes.{outcome}"),
-            Self::Counter(_) => Ok(()),
+            Self::Metric { load, metric, statistic } => {
+                write!(f, "{}{metric}.{statistic}", of(load))
+            }
+            Self::Outcome { load, outcome } => write!(f, "{}outcomes.{outcome}", of(load)),
+            Self::Counter(name) => write!(f, "counters.{name}"),
+            Self::Loss(None) => f.write_str("loss"),
+            Self::Loss(Some(cause)) => write!(f, "loss.{cause}"),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Many datagrams in one call: `sendmmsg(2)`, `recvmmsg(2)`, and what the kernel tells beside them.
 
 pub mod bind;
+pub mod client;
+pub mod complaints;
 pub mod receive;
 pub mod send;

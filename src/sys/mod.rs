@@ -2,6 +2,8 @@
 //!
 //! What depends on the operating system is chosen here and in [`crate::lab`], nowhere else.
 
+#[cfg(target_os = "linux")]
+mod attributes;
 pub mod clock;
 pub mod datagram;
 pub mod deaf;
@@ -13,13 +15,17 @@ pub mod listener;
 pub mod namespace;
 #[cfg_attr(not(target_os = "linux"), path = "netlink_elsewhere.rs")]
 pub mod netlink;
+#[cfg(target_os = "linux")]
+pub mod nft;
 pub mod parent;
 pub mod permit;
 #[cfg(target_os = "linux")]
-mod sock_diag;
+mod questions;
 pub mod socket;
 mod socket_table;
 pub mod tcp_info;
+#[cfg(target_os = "linux")]
+pub mod traffic;
 #[cfg_attr(not(target_os = "linux"), path = "unix_diag_elsewhere.rs")]
 pub mod unix_diag;
 mod unix_table;

@@ -4,17 +4,19 @@
 
 use std::io;
 
-use netlink_packet_core::{NlasIterator, Parseable};
+use netlink_packet_core::Parseable;
 use netlink_packet_sock_diag::SockDiagMessage;
 use netlink_packet_sock_diag::constants::{
-    AF_INET, AF_INET6, INET_DIAG_SKV6ONLY, IPPROTO_TCP, TCP_CLOSE, TCP_ESTABLISHED, TCP_LISTEN,
+    AF_INET, AF_INET6, INET_DIAG_SKMEMINFO, INET_DIAG_SKV6ONLY, IPPROTO_TCP, IPPROTO_UDP,
+    TCP_CLOSE, TCP_ESTABLISHED, TCP_LISTEN,
 };
 use netlink_packet_sock_diag::inet::{
     ExtensionFlags, InetRequest, InetResponseHeader, SocketId, StateFlags,
 };
 
-use super::sock_diag::{Extent, Questions, rubbish};
-pub use super::socket_table::{End, Families, Listener, STATES, StateCounts};
+use super::attributes::{find, number};
+use super::questions::{Extent, NETLINK_SOCK_DIAG, Questions, rubbish};
+pub use super::socket_table::{DatagramSocket, End, Families, Listener, STATES, StateCounts};
 
 /// Length of `struct inet_diag_msg`; attributes follow.
 const ENTRY: usize = 72;
@@ -29,7 +31,7 @@ impl SockDiag {
     /// # Errors
     /// As [`Questions::open`].
     pub fn open() -> io::Result<Self> {
-        Questions::open().map(Self)
+        Questions::open(NETLINK_SOCK_DIAG).map(Self)
     }
 
     /// Calls `each` for every TCP listener of IPv4 and IPv6 at this port.
@@ -38,10 +40,33 @@ impl SockDiag {
     /// The kernel's own, by errno (`ENOENT`: no `tcp_diag`).
     pub fn listeners(&mut self, port: u16, mut each: impl FnMut(&Listener)) -> io::Result<()> {
         for family in [AF_INET, AF_INET6] {
-            self.dump(family, StateFlags::LISTEN, End::Local(port), |entry| {
+            let asked = Asked::tcp(family, StateFlags::LISTEN, End::Local(port));
+            self.dump(asked, |entry| {
                 let (at, listener) = parse(entry)?;
                 if at == port {
                     each(&listener);
+                }
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Calls `each` for every UDP socket of IPv4 and IPv6 at this port. The walk is over the table of
+    /// all UDP sockets of the host.
+    ///
+    /// # Errors
+    /// The kernel's own, by errno (`ENOENT`: no `udp_diag`).
+    pub fn datagram_sockets(
+        &mut self,
+        port: u16,
+        mut each: impl FnMut(&DatagramSocket),
+    ) -> io::Result<()> {
+        for family in [AF_INET, AF_INET6] {
+            self.dump(Asked::udp(family, port), |entry| {
+                let (at, socket) = datagram_socket(entry)?;
+                if at == port {
+                    each(&socket);
                 }
                 Ok(())
             })?;
@@ -62,7 +87,7 @@ impl SockDiag {
             StateFlags::all() - StateFlags::LISTEN - StateFlags::ESTABLISHED - StateFlags::CLOSE;
         let mut counts = StateCounts::default();
         for family in asked(families) {
-            self.dump(*family, listed.clone(), end, |entry| {
+            self.dump(Asked::tcp(*family, listed.clone(), end), |entry| {
                 // The state is the second byte of `struct inet_diag_msg`.
                 let state = entry.get(1).copied().unwrap_or(TCP_CLOSE);
                 counts[usize::from(state) % STATES] += 1;
@@ -75,21 +100,36 @@ impl SockDiag {
     }
 
     /// Gives each entry of a dump to `each`.
-    fn dump(
-        &mut self,
-        family: u8,
-        states: StateFlags,
-        end: End,
-        each: impl FnMut(&[u8]) -> io::Result<()>,
-    ) -> io::Result<()> {
+    fn dump(&mut self, asked: Asked, each: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+        let Asked { family, protocol, states, extensions, end } = asked;
         let mut socket_id = if family == AF_INET { SocketId::new_v4() } else { SocketId::new_v6() };
         match end {
             End::Local(port) => socket_id.source_port = port,
             End::Remote(port) => socket_id.destination_port = port,
         }
-        let extensions = ExtensionFlags::empty();
-        let request = InetRequest { family, protocol: IPPROTO_TCP, extensions, states, socket_id };
+        let request = InetRequest { family, protocol, extensions, states, socket_id };
         self.0.ask(SockDiagMessage::InetRequest(request), Extent::All, each)
+    }
+}
+
+/// What a dump is to show.
+struct Asked {
+    family: u8,
+    protocol: u8,
+    states: StateFlags,
+    extensions: ExtensionFlags,
+    end: End,
+}
+
+impl Asked {
+    fn tcp(family: u8, states: StateFlags, end: End) -> Self {
+        Self { family, protocol: IPPROTO_TCP, states, extensions: ExtensionFlags::empty(), end }
+    }
+
+    /// Connected or not, with their buffers.
+    fn udp(family: u8, port: u16) -> Self {
+        let (states, extensions) = (StateFlags::all(), ExtensionFlags::SKMEMINFO);
+        Self { family, protocol: IPPROTO_UDP, states, extensions, end: End::Local(port) }
     }
 }
 
@@ -104,15 +144,7 @@ fn asked(families: Families) -> &'static [u8] {
 /// Reads a `struct inet_diag_msg` of a listener: its port, and the rest.
 fn parse(entry: &[u8]) -> io::Result<(u16, Listener)> {
     let header = InetResponseHeader::parse(entry).map_err(rubbish)?;
-    let mut v6_only = false;
-    if header.family == AF_INET6 && header.state == TCP_LISTEN {
-        for attribute in NlasIterator::new(entry.get(ENTRY..).unwrap_or(&[])) {
-            let attribute = attribute.map_err(rubbish)?;
-            if attribute.kind() == INET_DIAG_SKV6ONLY {
-                v6_only = attribute.value().first() == Some(&1);
-            }
-        }
-    }
+    let v6_only = header.state == TCP_LISTEN && find(rest(entry), INET_DIAG_SKV6ONLY) == [1];
     let listener = Listener {
         local: header.socket_id.source_address.to_canonical(),
         queue: header.recv_queue,
@@ -122,9 +154,30 @@ fn parse(entry: &[u8]) -> io::Result<(u16, Listener)> {
     Ok((header.socket_id.source_port, listener))
 }
 
+/// Reads a `struct inet_diag_msg` of a UDP socket: its port, and the rest.
+fn datagram_socket(entry: &[u8]) -> io::Result<(u16, DatagramSocket)> {
+    let header = InetResponseHeader::parse(entry).map_err(rubbish)?;
+    // Numbers by their places in `enum sk_meminfo` (`include/uapi/linux/sock_diag.h`).
+    let memory = find(rest(entry), INET_DIAG_SKMEMINFO);
+    let socket = DatagramSocket {
+        local: header.socket_id.source_address.to_canonical(),
+        inode: header.inode,
+        charged: number(memory, 0),
+        limit: number(memory, 1),
+        drops: number(memory, 8),
+        v6_only: find(rest(entry), INET_DIAG_SKV6ONLY) == [1],
+    };
+    Ok((header.socket_id.source_port, socket))
+}
+
+/// The attributes behind a `struct inet_diag_msg`.
+fn rest(entry: &[u8]) -> &[u8] {
+    entry.get(ENTRY..).unwrap_or(&[])
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::sock_diag::entry;
+    use super::super::questions::entry;
     use super::*;
     use proptest::prelude::*;
 
@@ -133,6 +186,7 @@ mod tests {
         fn no_bytes_make_it_panic(kind in 0u16..24, bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             if let Ok(Some(entry)) = entry(kind, &bytes) {
                 let _ = parse(entry);
+                let _ = datagram_socket(entry);
             }
         }
 
@@ -141,6 +195,7 @@ mod tests {
             bytes[0] = AF_INET6;
             bytes[1] = TCP_LISTEN;
             let _ = parse(&bytes);
+            let _ = datagram_socket(&bytes);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io;
 
-pub use super::socket_table::{End, Families, Listener, STATES, StateCounts};
+pub use super::socket_table::{DatagramSocket, End, Families, Listener, STATES, StateCounts};
 
 /// As on Linux; none is ever made.
 #[derive(Debug)]
@@ -25,6 +25,14 @@ impl SockDiag {
     /// # Errors
     /// Always `Unsupported`.
     pub fn listeners(&mut self, _: u16, _: impl FnMut(&Listener)) -> io::Result<()> {
+        Self::open().map(|_| ())
+    }
+
+    /// As on Linux.
+    ///
+    /// # Errors
+    /// Always `Unsupported`.
+    pub fn datagram_sockets(&mut self, _: u16, _: impl FnMut(&DatagramSocket)) -> io::Result<()> {
         Self::open().map(|_| ())
     }
 

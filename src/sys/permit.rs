@@ -1,9 +1,9 @@
 //! Where load may go: the one place that decides, on the resolved address.
 //!
 //! A [`PermittedAddr`] can only be had from [`Policy::permit`], and clients take nothing else.
-//! Loopback and AF_UNIX are always permitted, a lab's addresses within that lab, and private and link-local
-//! ranges where `--allow` covers them. Everything else is refused; public addresses without
-//! exception, whoever listens there.
+//! Loopback and AF_UNIX are always permitted, a lab's addresses within that lab (its multicast group
+//! and its broadcast address among them), and private and link-local ranges where `--allow` covers
+//! them. Everything else is refused; public addresses without exception, whoever listens there.
 
 use std::fmt;
 use std::io;
@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 mod cidr;
 mod class;
+pub mod group;
 
 pub use cidr::{Cidr, CidrError};
 pub use class::{Class, canonical};
@@ -40,7 +41,7 @@ impl fmt::Display for PermittedAddr {
 }
 
 /// What one run may reach. It may be written down and read again: a [`Cidr`] checks itself, a lab's
-/// address must be of a lab's range, and whoever reads one outside of a lab drops it.
+/// address must be of a lab's range or one of [`group`], and whoever reads one outside of a lab drops it.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Policy {
     allow: Vec<Cidr>,
@@ -99,7 +100,7 @@ impl Policy {
         Self { allow, ..Self::default() }
     }
 
-    /// Permits the addresses of a lab as well; those outside the lab's ranges have no effect.
+    /// Permits the addresses of a lab as well; those that no lab has, have no effect.
     pub(crate) fn with_lab(mut self, addresses: impl IntoIterator<Item = IpAddr>) -> Self {
         self.lab.extend(addresses);
         self
@@ -132,6 +133,7 @@ impl Policy {
         let permitted = match class {
             Class::Loopback => true,
             Class::Lab => self.lab.contains(&ip),
+            Class::Multicast | Class::Broadcast => group::is_one(ip) && self.lab.contains(&ip),
             Class::Private | Class::LinkLocal => self.allow.iter().any(|range| range.contains(ip)),
             _ => false,
         };

@@ -64,8 +64,7 @@ impl Dialer {
     pub fn socket(&self, number: u64) -> io::Result<Socket> {
         let socket = self.endpoint.socket()?;
         if let Some(ports) = self.ports {
-            let range = u32::from(ports.last()) << 16 | u32::from(ports.first());
-            set_int(&socket, libc::IPPROTO_IP, IP_LOCAL_PORT_RANGE, range as libc::c_int)?;
+            limit_ports(&socket, ports)?;
         }
         if !self.sources.is_empty() {
             let source = &self.sources[(number % self.sources.len() as u64) as usize];
@@ -181,6 +180,15 @@ pub fn has_ended(socket: &Socket) -> bool {
 pub fn bind_without_port(socket: &Socket, address: &SockAddr) -> io::Result<()> {
     set_int(socket, libc::IPPROTO_IP, libc::IP_BIND_ADDRESS_NO_PORT, 1)?;
     socket.bind(address)
+}
+
+/// Lets the kernel choose a local port only among these (IP_LOCAL_PORT_RANGE).
+///
+/// # Errors
+/// ENOPROTOOPT before Linux 6.3.
+pub(super) fn limit_ports(socket: &Socket, ports: Ports) -> io::Result<()> {
+    let range = u32::from(ports.last()) << 16 | u32::from(ports.first());
+    set_int(socket, libc::IPPROTO_IP, IP_LOCAL_PORT_RANGE, range as libc::c_int)
 }
 
 /// An address that resets a connection and frees its port (`net/ipv4/tcp.c`, tcp_disconnect).

@@ -15,6 +15,23 @@ pub struct Listener {
     pub v6_only: bool,
 }
 
+/// A UDP socket as the kernel lists it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DatagramSocket {
+    /// Local address; unspecified for a wildcard.
+    pub local: IpAddr,
+    /// Tells it from others as long as it lives.
+    pub inode: u32,
+    /// Bytes that its receive buffer is charged (`SK_MEMINFO_RMEM_ALLOC`).
+    pub charged: u32,
+    /// The limit of that (`SK_MEMINFO_RCVBUF`).
+    pub limit: u32,
+    /// Datagrams that it has dropped (`SK_MEMINFO_DROPS`).
+    pub drops: u32,
+    /// Whether a socket of IPv6 refuses IPv4 (`IPV6_V6ONLY`).
+    pub v6_only: bool,
+}
+
 /// Which end of their connection sockets are, told by the port of the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {

@@ -11,7 +11,7 @@ use netlink_packet_sock_diag::SockDiagMessage;
 use netlink_packet_sock_diag::unix::nlas::{Nla, UnixDiagName};
 use netlink_packet_sock_diag::unix::{ShowFlags, StateFlags, UnixRequest, UnixResponse};
 
-use super::sock_diag::{Extent, Questions, rubbish};
+use super::questions::{Extent, NETLINK_SOCK_DIAG, Questions, rubbish};
 pub use super::unix_table::UnixQueue;
 use crate::units::{UnixKind, UnixName};
 
@@ -25,7 +25,7 @@ impl UnixDiag {
     /// # Errors
     /// As [`Questions::open`].
     pub fn open() -> io::Result<Self> {
-        Questions::open().map(Self)
+        Questions::open(NETLINK_SOCK_DIAG).map(Self)
     }
 
     /// The queue of one listener, which is a socket of ours. The kernel walks over its table until

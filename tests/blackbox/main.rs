@@ -8,6 +8,8 @@ mod addresses;
 mod bad_input;
 mod closing;
 mod common;
+mod datagrams;
+mod datagrams_external;
 mod engines;
 mod environment;
 mod external;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures_util::TryStreamExt;
 use rtnetlink::packet_route::address::{AddressAttribute, AddressFlags, AddressHeaderFlags};
 use rtnetlink::packet_route::link::{InfoData, InfoVeth, LinkAttribute, State};
+use rtnetlink::packet_route::route::{RouteScope, RouteType};
 use rtnetlink::{Handle, LinkUnspec, LinkVeth, RouteMessageBuilder, new_connection};
 use tokio::time::{Instant, sleep};
 
@@ -16,8 +17,10 @@ use crate::sys::namespace::Namespace;
 
 /// Index of the loopback interface in every namespace (`LOOPBACK_IFINDEX`, `include/net/flow.h`).
 const LOOPBACK: u32 = 1;
+/// The routing table of the kernel's own addresses (`RT_TABLE_LOCAL`).
+const LOCAL_TABLE: u32 = 255;
 /// Name of the interface on either side.
-const NAME: &str = "lab";
+pub const NAME: &str = "lab";
 /// Longest wait until a link that is up can be used.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -29,6 +32,7 @@ pub fn loopback(place: &Namespace, addresses: &Addresses) -> Result<(), LabError
         for ip in foreign {
             add(&net, LOOPBACK, *ip, 128).await?;
         }
+        join(&net, LOOPBACK, addresses.multicast).await?;
         usable(&net, LOOPBACK).await
     })
 }
@@ -43,14 +47,18 @@ pub fn veth(client: &Namespace, target: &Namespace, addresses: &Addresses) -> Re
         pair(&net, target).await?;
         let link = index(&net).await?;
         up(&net, link).await?;
-        // Further sources live on loopback: there they need no multicast group each, which would
-        // take seconds, and the target reaches them by way of the first.
+        // The target reaches further sources by way of the first. Those of IPv6 live on loopback,
+        // where they need no multicast group each, which would take seconds. Those of IPv4 live on
+        // the link, because multicast leaves by the interface that has its source
+        // (`ip_route_output_key_hash_rcu`, `net/ipv4/route.c`).
         for (n, ip) in addresses.sources().enumerate() {
-            match n {
-                0 => add(&net, link, *ip, prefix).await?,
-                _ => add(&net, LOOPBACK, *ip, if ip.is_ipv4() { 32 } else { 128 }).await?,
+            match (n, ip) {
+                (0, ip) => add(&net, link, *ip, prefix).await?,
+                (_, IpAddr::V4(_)) => add(&net, link, *ip, 32).await?,
+                (_, IpAddr::V6(_)) => add(&net, LOOPBACK, *ip, 128).await?,
             }
         }
+        join(&net, link, addresses.multicast).await?;
         Ok(link)
     })?;
     inside(target, async |net| {
@@ -58,6 +66,7 @@ pub fn veth(client: &Namespace, target: &Namespace, addresses: &Addresses) -> Re
         let link = index(&net).await?;
         up(&net, link).await?;
         add(&net, link, addresses.target, prefix).await?;
+        join(&net, link, addresses.multicast).await?;
         usable(&net, link).await?;
         back(&net, addresses).await
     })?;
@@ -125,6 +134,26 @@ async fn add(net: &Handle, link: u32, ip: IpAddr, prefix: u8) -> Result<(), LabE
         message.attributes.push(AddressAttribute::Flags(AddressFlags::Nodad));
     }
     request.execute().await.map_err(|e| failed(&format!("adding the address {ip}"), e))
+}
+
+/// Leads a multicast group over a link. IPv6 does so by itself, but over loopback, where a packet is
+/// let out and in again only by a route of type `local`.
+async fn join(net: &Handle, link: u32, group: IpAddr) -> Result<(), LabError> {
+    let route = match group {
+        IpAddr::V4(group) => RouteMessageBuilder::<Ipv4Addr>::new()
+            .destination_prefix(group, 32)
+            .scope(RouteScope::Link)
+            .output_interface(link)
+            .build(),
+        IpAddr::V6(group) if link == LOOPBACK => RouteMessageBuilder::<Ipv6Addr>::new()
+            .destination_prefix(group, 128)
+            .kind(RouteType::Local)
+            .table_id(LOCAL_TABLE)
+            .output_interface(link)
+            .build(),
+        IpAddr::V6(_) => return Ok(()),
+    };
+    net.route().add(route).execute().await.map_err(|e| failed("adding the route to a group", e))
 }
 
 /// Sends answers to all sources by way of the first one: one neighbour instead of thousands, in a

@@ -122,6 +122,16 @@ pub struct Receive {
     pub sample: Span,
 }
 
+impl Receive {
+    /// Receivers that each datagram is meant for.
+    pub fn copies(&self) -> u16 {
+        match self.cast {
+            Cast::Unicast => 1,
+            Cast::Multicast | Cast::Broadcast => self.receivers,
+        }
+    }
+}
+
 impl Default for Receive {
     /// What a scenario gets that says nothing but `transport = "udp"`.
     fn default() -> Self {

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
+use super::datagram::Payload;
 use super::words::text_or_table;
 use crate::scenario::at::At;
-use crate::scenario::plan::{After, EngineChoice, Lifecycle, VanishHow, WhenFull};
+use crate::scenario::plan::{After, Bulk, EngineChoice, Lifecycle, VanishHow, WhenFull};
 use crate::units::{Ports, Rate, Ratio, Span};
 
 /// One stream of clients: what each attempt does, and when attempts are wanted.
@@ -18,8 +19,9 @@ pub struct Load {
     pub name: Option<At<String>>,
     /// What an attempt does: "connect" (connect, hold, close), "request" (connect, exchange
     /// messages, close), "churn" (connect, exchange messages if a message is given, and close to
-    /// the end), "hold" (connect and keep every connection) or "half-open" (never see the
-    /// SYN-ACK; only in a lab). Default: "connect".
+    /// the end), "hold" (connect and keep every connection), "half-open" (never see the
+    /// SYN-ACK; only in a lab) or "datagram" (send one datagram). Default: "connect"; over
+    /// transport "udp" and "unix-dgram": "datagram".
     pub client: Option<At<Kind>>,
     /// How attempts lie in time: "constant", "poisson", "ramp", "step" and "burst" have a
     /// schedule of their own, whatever the target does; in "closed", clients take turns, and a
@@ -95,12 +97,22 @@ pub struct Load {
     /// request, nothing for churn and hold.
     pub message: Option<At<Message>>,
     /// Where a reply ends: { length = 5 }, { until = "\r\n" } or "close". Default: as
-    /// our own target replies; required for a server of yours.
+    /// our own target replies; required for a server of yours. datagram: "none", or "echo" (each
+    /// datagram comes back, at most `timeout` later). Default for datagram: "none".
     pub reply: Option<At<ReplyEnd>>,
     /// request, churn: messages on one connection. Default: 1.
     pub exchanges: Option<At<u32>>,
     /// Pause between a whole reply and the next message. Default: "0s"; hold: "1s".
     pub think: Option<At<Span>>,
+    /// datagram: bytes of each, at least "40B" (our header): a size, a list of sizes that take turns,
+    /// or a table such as { distribution = "uniform", min = "64B", max = "1400B" }. Default: "100B".
+    pub payload: Option<At<Payload>>,
+    /// datagram: sockets that send, 1 to 4096, each with a port and a sequence of its own; they take
+    /// turns. Default: 1; closed: one for each of `clients`.
+    pub streams: Option<At<u32>>,
+    /// datagram: "gso" sends many in one call of the kernel (UDP_SEGMENT), for throughput. Losses
+    /// then come in bursts of many. Default: each datagram is sent by itself.
+    pub bulk: Option<At<Bulk>>,
 }
 
 /// What an attempt does.
@@ -117,6 +129,8 @@ pub enum Kind {
     Hold,
     /// Never see the SYN-ACK.
     HalfOpen,
+    /// Send one datagram.
+    Datagram,
 }
 
 /// How clients close.
@@ -258,6 +272,10 @@ pub enum ReplyEnd {
     Until(Vec<u8>),
     /// Where the target closes.
     Close,
+    /// Datagrams: there is none.
+    None,
+    /// Datagrams: what was sent comes back.
+    Echo,
 }
 
 /// Where a reply ends; exactly one key.
@@ -279,6 +297,8 @@ impl<'de> Deserialize<'de> for ReplyEnd {
             "{ length = 5 }, { until = \"\\r\\n\" } or \"close\"",
             |word| match word {
                 "close" => Ok(Self::Close),
+                "none" => Ok(Self::None),
+                "echo" => Ok(Self::Echo),
                 other => Err(format!("\"{other}\" is no end of a reply: write {REPLY}")),
             },
             |table: ReplyTable| match (table.length, table.until) {
@@ -299,7 +319,7 @@ impl JsonSchema for ReplyEnd {
         let table = generator.subschema_for::<ReplyTable>();
         schemars::json_schema!({
             "description": "Where a reply ends.",
-            "anyOf": [{ "const": "close" }, table],
+            "anyOf": [{ "enum": ["close", "none", "echo"] }, table],
         })
     }
 }

@@ -3,6 +3,7 @@
 //! Whether a key may be absent is decided in [`super::validate`], so that all problems of a file
 //! are found at once. The comments on the fields are the descriptions in the JSON Schema.
 
+mod datagram;
 mod load;
 mod maps;
 mod target;
@@ -11,6 +12,7 @@ mod words;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+pub use datagram::{Impair, Payload};
 pub use load::{Arrivals, CloseWord, Kind, Load, Message, ReplyEnd, Vanish};
 pub use maps::{Limits, Sweep, Sysctl};
 pub use target::{Service, Stall, Target};
@@ -59,6 +61,9 @@ pub struct Lab {
     pub family: Option<At<Family>>,
     /// Number of client source addresses, 1 to 4096. Each has its own local ports. Default: 1.
     pub sources: Option<At<u16>>,
+    /// What happens to datagrams on their way to the target: loss, rate, delay, duplicates,
+    /// reordering.
+    pub impair: Option<At<Impair>>,
     /// Kernel settings of the lab by their dotted names, such as `net.core.somaxconn = 64`.
     /// The host's own settings are never touched.
     pub sysctl: Option<Sysctl>,

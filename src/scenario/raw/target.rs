@@ -5,8 +5,8 @@ use serde::{Deserialize, Deserializer};
 
 use super::words::{Accept, Reply, text_or_table};
 use crate::scenario::at::At;
-use crate::scenario::plan::{Closer, ServiceTime, TargetEngine, Transport};
-use crate::units::{Backlog, Span};
+use crate::scenario::plan::{Cast, Closer, ServiceTime, TargetEngine, Transport};
+use crate::units::{Backlog, Bytes, Span};
 
 /// The server under test: our own unless `address` names one of yours.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -15,8 +15,8 @@ pub struct Target {
     /// `host:port`, `unix:/path` or `unix:@name` of a server of yours; keys of our own server are then ignored. With
     /// `command`: where the server that it starts listens and is reached.
     pub address: Option<At<String>>,
-    /// What carries the connections: "tcp", "unix-stream" or "unix-seqpacket". Our own server
-    /// then listens on an abstract name that the kernel chooses. Default: "tcp", or "unix-stream"
+    /// What carries connections, "tcp", "unix-stream" or "unix-seqpacket", or datagrams, "udp" or
+    /// "unix-dgram". Over AF_UNIX our own server listens on an abstract name that the kernel chooses. Default: "tcp", or "unix-stream"
     /// where `address` begins with "unix:".
     pub transport: Option<At<Transport>>,
     /// Command that starts `loadgen serve` elsewhere and carries its standard input and output,
@@ -38,7 +38,7 @@ pub struct Target {
     /// How fast connections are taken from the accept queue: "asap", "never" or a rate such as
     /// "200/s". Default: "asap".
     pub accept: Option<At<Accept>>,
-    /// Windows of time, from the start of the schedule, in which nothing is accepted.
+    /// Windows of time, from the start of the schedule, in which nothing is accepted, or read.
     pub stall: Option<At<Vec<At<Stall>>>>,
     /// Time from a request (without one, from `accept()`) to the reply: a duration, or a table
     /// with a distribution. Default: "0s".
@@ -46,8 +46,8 @@ pub struct Target {
     /// Serve one client at a time to its end, as the simplest socket server does.
     /// Default: false.
     pub serial: Option<bool>,
-    /// What is sent back: "none", "echo", or a size such as "64KiB" for that many bytes.
-    /// Default: "echo" if a load makes requests, else "none".
+    /// What is sent back: "none", "echo", or a size such as "64KiB" for that many bytes (not for
+    /// datagrams). Default: "echo" if a load makes requests, or awaits echoes, else "none".
     pub reply: Option<At<Reply>>,
     /// Who closes first: "client" or "server". Default: "client".
     pub close: Option<At<Closer>>,
@@ -65,14 +65,30 @@ pub struct Target {
     /// still has connections, TIME_WAIT included. Default: true.
     pub reuse_address: Option<At<bool>>,
     /// When the target closes its listeners and listens anew, from the start of the schedule.
-    /// Connections that were accepted are served on. Default: never.
+    /// Connections that were accepted are served on. Datagrams that wait are lost with their sockets.
+    /// Default: never.
     pub restart_at: Option<At<Span>>,
     /// How long nobody listens when the target restarts. Default: "0s".
     pub restart_gap: Option<At<Span>>,
     /// Whether, in a restart, the new listeners join the old ones (SO_REUSEPORT) before these are
     /// closed, so that somebody listens at any time. Default: false.
     pub hand_over: Option<At<bool>>,
-    /// Period of the samples of the accept queue, 100 us to 1 s. Default: "5ms".
+    /// Datagrams: receivers, 1 to 64. Each has a port of its own and streams are dealt out to them in
+    /// turn, unless `cast` says that all get everything. Default: 1.
+    pub receivers: Option<At<u16>>,
+    /// Datagrams: to whom each goes: "unicast" (one receiver), or "multicast" or "broadcast" (all
+    /// of them; only in a lab). Default: "unicast".
+    pub cast: Option<At<Cast>>,
+    /// Datagrams: sockets and threads at the address of each receiver (SO_REUSEPORT), 1 to 64; at
+    /// most 64 over all receivers. Default: 1.
+    pub readers: Option<At<u16>>,
+    /// Datagrams: size of the receive buffer (SO_RCVBUF), which the kernel doubles, and cuts at twice
+    /// net.core.rmem_max. Default: the kernel's.
+    pub rcvbuf: Option<At<Bytes>>,
+    /// Datagrams: how fast they are read from the receive buffer: "asap", "never" (only when all are
+    /// sent) or a rate such as "200/s", over all readers of a receiver. Default: "asap".
+    pub drain: Option<At<Accept>>,
+    /// Period of the samples of the accept queue or receive buffers, 100 us to 1 s. Default: "5ms".
     pub sample: Option<At<Span>>,
 }
 

@@ -1,5 +1,6 @@
 //! Scenarios from their text to their plan, or to what is wrong with them.
 
+mod datagram;
 mod hostile;
 mod preflight;
 mod problems;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::load::Schedule;
 use crate::scenario::at::At;
 use crate::scenario::diagnostic::Problems;
-use crate::scenario::plan::{Client, Closer, Closing, EngineChoice, Exchange, Target};
+use crate::scenario::plan::{Client, Closer, Closing, EngineChoice, Exchange, Target, Transport};
 use crate::scenario::raw::{self, CloseWord, Kind};
 use crate::units::Span;
 
@@ -18,8 +18,9 @@ const DEFAULT_HOLD: Span = Span::from_millis(5000);
 const DEFAULT_TALK: Span = Span::from_millis(1000);
 
 /// The kind of a load's clients.
-pub(super) fn kind(raw: &raw::Load) -> Kind {
-    raw.client.as_ref().map_or(Kind::Connect, |kind| *kind.get())
+pub(super) fn kind(raw: &raw::Load, transport: Transport) -> Kind {
+    let default = if transport.carries_datagrams() { Kind::Datagram } else { Kind::Connect };
+    raw.client.as_ref().map_or(default, |kind| *kind.get())
 }
 
 /// What an attempt does; not for [`Kind::Hold`], whose end depends on its schedule.
@@ -36,6 +37,14 @@ pub(super) fn client(
     let held =
         |default, problems: &mut _| span("hold", raw.hold.as_ref(), default, whole, problems);
     match kind {
+        Kind::Datagram => {
+            problems.error(
+                place(&raw.client).unwrap_or(at.span()),
+                "datagrams go to a target that takes them, and this one takes connections",
+                "write transport = \"udp\" or \"unix-dgram\" under [target]",
+            );
+            Client::Connect { hold: Span::default(), greet }
+        }
         Kind::Connect | Kind::Hold => {
             Client::Connect { hold: held(Span::default(), problems), greet }
         }
@@ -108,16 +117,19 @@ fn optional(
 /// A key, the kinds of client that it belongs to, and where it was written.
 type KeyOfKinds = (&'static str, &'static [Kind], Option<Range<usize>>);
 
-fn keys(raw: &raw::Load) -> [KeyOfKinds; 18] {
-    use Kind::{Churn, Connect, HalfOpen, Hold, Request};
-    const BUT_HOLD: &[Kind] = &[Connect, Request, Churn, HalfOpen];
+fn keys(raw: &raw::Load) -> [KeyOfKinds; 21] {
+    use Kind::{Churn, Connect, Datagram, HalfOpen, Hold, Request};
+    const BUT_HOLD: &[Kind] = &[Connect, Request, Churn, HalfOpen, Datagram];
     const TALKS: &[Kind] = &[Request, Churn, Hold];
     [
         ("hold", &[Connect, Hold, HalfOpen], place(&raw.hold)),
         ("connections", &[Hold], place(&raw.connections)),
         ("sources", &[HalfOpen], place(&raw.sources)),
         ("message", TALKS, place(&raw.message)),
-        ("reply", TALKS, place(&raw.reply)),
+        ("reply", &[Request, Churn, Hold, Datagram], place(&raw.reply)),
+        ("payload", &[Datagram], place(&raw.payload)),
+        ("streams", &[Datagram], place(&raw.streams)),
+        ("bulk", &[Datagram], place(&raw.bulk)),
         ("exchanges", &[Request, Churn], place(&raw.exchanges)),
         ("think", TALKS, place(&raw.think)),
         ("greet", &[Connect, Request, Churn], place(&raw.greet)),
@@ -150,6 +162,7 @@ pub(super) fn check_keys(raw: &raw::Load, kind: Kind, problems: &mut Problems) {
         Kind::Churn => "for client \"churn\"",
         Kind::Hold => "for client \"hold\"",
         Kind::HalfOpen => "for half-open clients",
+        Kind::Datagram => "for datagrams",
     };
     let help = |key: &str| match (kind, key) {
         (Kind::Request, "hold") => {
@@ -160,6 +173,9 @@ pub(super) fn check_keys(raw: &raw::Load, kind: Kind, problems: &mut Problems) {
         }
         (Kind::Hold, _) => {
             "remove it; `connections`, `rate` and `hold` say what is made and kept".to_owned()
+        }
+        (_, "payload" | "streams" | "bulk") => {
+            "remove it, or write transport = \"udp\" under [target]".to_owned()
         }
         (_, "connections") => "remove it, or write client = \"hold\"".to_owned(),
         (Kind::HalfOpen, _) => "remove it: such a client never gets that far".to_owned(),

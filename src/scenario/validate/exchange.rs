@@ -104,6 +104,14 @@ fn end_of(written: &At<raw::ReplyEnd>, problems: &mut Problems) -> ReplyEnd {
             ReplyEnd::Delimiter(bytes.clone())
         }
         raw::ReplyEnd::Close => ReplyEnd::Close,
+        raw::ReplyEnd::None | raw::ReplyEnd::Echo => {
+            problems.error(
+                written.span(),
+                "this says what is replied to a datagram, and here a reply needs an end",
+                "write reply = { length = 5 }, { until = \"\\r\\n\" } or \"close\"",
+            );
+            ReplyEnd::Close
+        }
     }
 }
 

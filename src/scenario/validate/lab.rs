@@ -5,7 +5,7 @@ use crate::scenario::diagnostic::Problems;
 use crate::scenario::plan::{Family, Lab, Link, Target};
 use crate::scenario::raw;
 
-use super::number;
+use super::{number, receiver};
 
 /// Longest value of a kernel setting.
 const LONGEST_VALUE: usize = 200;
@@ -53,7 +53,7 @@ pub(super) fn lab(raw: Option<&raw::Lab>, target: &Target, problems: &mut Proble
         family: raw.family.as_ref().map_or(Family::Ipv4, |family| *family.get()),
         sources: number("sources", raw.sources.as_ref(), 1, 1..=4096, problems),
         strangers: 0,
-        impair: None,
+        impair: receiver::impair(raw.impair.as_ref(), target, link, problems),
         sysctl: settings(raw.sysctl.as_ref(), outside.as_ref(), problems),
     }
 }

@@ -5,12 +5,13 @@ use std::time::Duration;
 use crate::scenario::at::At;
 use crate::scenario::diagnostic::Problems;
 use crate::scenario::plan::{
-    After, Client, Close, EngineChoice, Lifecycle, Load, Target, Vanish, VanishHow, WhenFull,
+    After, Client, Close, DatagramReply, EngineChoice, Lifecycle, Load, Target, Vanish, VanishHow,
+    WhenFull,
 };
 use crate::scenario::raw::{self, Kind};
 use crate::units::Span;
 
-use super::{Files, LONGEST_CELL, client, number, schedule, span, transport};
+use super::{Files, LONGEST_CELL, client, datagram, number, schedule, span, transport};
 
 /// Default of `timeout`: longer than two SYN retries on every Linux.
 const TIMEOUT: Span = Span::from_millis(4000);
@@ -25,6 +26,9 @@ pub(super) fn load(
     files: &Files,
     problems: &mut Problems,
 ) -> Load {
+    if target.transport().carries_datagrams() {
+        return datagram::load(name, at, target, problems);
+    }
     let raw = at.get();
     let range = Duration::from_nanos(1)..=LONGEST_TIMEOUT;
     let timeout = span("timeout", raw.timeout.as_ref(), TIMEOUT, range, problems);
@@ -32,7 +36,7 @@ pub(super) fn load(
     notice_short(raw.timeout.as_ref().filter(|_| target.transport().is_tcp()), problems);
     let whole = Duration::ZERO..=LONGEST_CELL;
     let start = span("start", raw.start.as_ref(), Span::default(), whole, problems);
-    let kind = client::kind(raw);
+    let kind = client::kind(raw, target.transport());
     client::check_keys(raw, kind, problems);
     let (client, schedule) = match kind {
         Kind::Hold => client::hold(at, start, target, files, problems),
@@ -83,8 +87,11 @@ pub(in crate::scenario) fn longest_attempt(client: &Client, timeout: Span) -> Du
 /// When the last attempt of a load has ended at the latest, from the start of the schedule.
 pub(in crate::scenario) fn latest_end(load: &Load) -> Duration {
     let longest = longest_attempt(&load.client, load.timeout);
-    match load.client {
+    match &load.client {
         Client::Hold { .. } => longest,
+        Client::Datagram { datagrams } if datagrams.reply == DatagramReply::None => {
+            load.start.get().saturating_add(load.schedule.window().get())
+        }
         _ => {
             let parts = [load.schedule.window().get(), longest];
             parts.into_iter().fold(load.start.get(), Duration::saturating_add)

@@ -3,12 +3,14 @@
 //! Every check goes on after a problem with a value that is good enough to find the next one.
 
 mod client;
+mod datagram;
 mod exchange;
 mod lab;
 mod limits;
 mod listener;
 mod load;
 mod message;
+mod receiver;
 mod schedule;
 mod target;
 mod transport;
@@ -26,8 +28,8 @@ pub(super) use load::{latest_end, longest_attempt};
 
 use super::at::At;
 use super::diagnostic::Problems;
-use super::plan::{Cell, Load, Target};
-use super::raw::{CloseWord, Kind, Scenario};
+use super::plan::{Cell, Load, Target, Transport};
+use super::raw::{CloseWord, Kind, ReplyEnd, Scenario};
 use super::table::default_name;
 use crate::units::Span;
 
@@ -66,14 +68,20 @@ impl<'f> Files<'f> {
 
 /// A cell without its name and axes, which the sweep knows.
 pub(super) fn cell(raw: &Scenario, files: &Files, problems: &mut Problems) -> Option<Cell> {
-    let target = target::target(raw.target.as_ref(), wishes(raw), problems);
+    let transport = transport::written(raw.target.as_ref());
+    let target = target::target(raw.target.as_ref(), wishes(raw, transport), problems);
     let mut lab = lab::lab(raw.lab.as_ref(), &target, problems);
     if let Some(raw) = &raw.lab {
         transport::check_lab(raw, &lab, target.transport(), problems);
     }
     transport::notice_fast_open(raw.load.as_deref().unwrap_or_default(), &lab, &target, problems);
     let loads = loads(raw, &target, files, problems);
-    lab.strangers = strangers(raw, problems);
+    lab.strangers = strangers(raw, transport, problems);
+    if let Target::Receiver { receive, .. } = &target {
+        let written = raw.load.as_deref().unwrap_or_default();
+        datagram::check_streams(receive, &loads, written, problems);
+        receiver::check_family(raw.target.as_ref(), receive, &lab, problems);
+    }
     let cell = Cell { name: String::new(), axes: Vec::new(), lab, target, loads };
     listener::notices(raw.target.as_ref(), &cell, problems);
     (!cell.loads.is_empty()).then_some(cell)
@@ -86,27 +94,35 @@ pub(super) struct Wishes {
     pub requests: bool,
     /// Whether a load wants the target to close first.
     pub server_closes: bool,
+    /// Whether a load of datagrams awaits echoes.
+    pub echoes: bool,
+    /// Whether a load sends datagrams in bulk.
+    pub bulk: bool,
 }
 
-fn wishes(raw: &Scenario) -> Wishes {
+fn wishes(raw: &Scenario, transport: Transport) -> Wishes {
     let loads = || raw.load.iter().flatten().map(At::get);
     Wishes {
-        requests: loads().any(|load| match client::kind(load) {
+        requests: loads().any(|load| match client::kind(load, transport) {
             Kind::Request => true,
             Kind::Churn | Kind::Hold => load.message.is_some(),
-            Kind::Connect | Kind::HalfOpen => false,
+            Kind::Connect | Kind::HalfOpen | Kind::Datagram => false,
         }),
         server_closes: loads().any(|load| {
             let close = load.close.as_ref().map(At::get);
-            client::kind(load) == Kind::Churn && close == Some(&CloseWord::FinServer)
+            client::kind(load, transport) == Kind::Churn && close == Some(&CloseWord::FinServer)
         }),
+        echoes: loads().any(|load| {
+            load.reply.as_ref().is_some_and(|reply| matches!(reply.get(), ReplyEnd::Echo))
+        }),
+        bulk: loads().any(|load| load.bulk.is_some()),
     }
 }
 
 /// How many addresses half-open clients come from.
-fn strangers(raw: &Scenario, problems: &mut Problems) -> u16 {
+fn strangers(raw: &Scenario, transport: Transport, problems: &mut Problems) -> u16 {
     let loads = raw.load.iter().flatten().map(At::get);
-    let half_open = loads.filter(|load| client::kind(load) == Kind::HalfOpen);
+    let half_open = loads.filter(|load| client::kind(load, transport) == Kind::HalfOpen);
     let sources = half_open
         .map(|load| number("sources", load.sources.as_ref(), STRANGERS, 1..=4096, problems));
     sources.max().unwrap_or(0)

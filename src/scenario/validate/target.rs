@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use crate::scenario::at::At;
 use crate::scenario::diagnostic::Problems;
-use crate::scenario::plan::{AcceptPace, Closer, Reply, Serve, ServiceTime, Target, Window};
+use crate::scenario::plan::{
+    AcceptPace, Closer, Receive, Reply, Serve, ServiceTime, Target, Transport, Window,
+};
 use crate::scenario::raw;
 use crate::units::{Backlog, Span};
 
-use super::{LONGEST_CELL, Wishes, listener, span, transport};
+use super::{LONGEST_CELL, Wishes, listener, receiver, span, transport};
 
 /// At most this many windows of time.
 const MOST_STALLS: usize = 100;
@@ -38,6 +40,11 @@ pub(super) fn own_keys(raw: &raw::Target) -> Vec<&'static str> {
         ("restart_at", raw.restart_at.is_some()),
         ("restart_gap", raw.restart_gap.is_some()),
         ("hand_over", raw.hand_over.is_some()),
+        ("receivers", raw.receivers.is_some()),
+        ("cast", raw.cast.is_some()),
+        ("readers", raw.readers.is_some()),
+        ("rcvbuf", raw.rcvbuf.is_some()),
+        ("drain", raw.drain.is_some()),
     ]
     .into_iter()
     .filter_map(|(key, present)| present.then_some(key))
@@ -53,13 +60,14 @@ pub(super) fn target(
     let nothing = raw::Target::default();
     let table = raw.map_or(&nothing, At::get);
     // Both ends are checked although only one may count: a wrong value is wrong in any case.
-    let serve = serve(table, wishes, problems);
+    let transport = transport::transport(table, problems);
+    let own = own(table, transport, wishes, problems);
     let address = table.address.as_ref().inspect(|address| check_address(address, problems));
     let command = table.command.as_ref().inspect(|command| check_command(command, problems));
     match (address, command) {
         (Some(address), None) => {
             notice_ignored(address, table, problems);
-            let (transport, sample) = (serve.transport, serve.sample);
+            let sample = own.sample();
             let address = transport::complete(address.get(), transport);
             Target::External { address, transport, sample }
         }
@@ -72,10 +80,11 @@ pub(super) fn target(
                     "add its address to [target], such as address = \"192.0.2.7:9000\"",
                 );
             }
-            Target::Own {
-                command: command.map(|command| command.get().clone()),
-                address: address.map(|address| address.get().clone()),
-                serve,
+            let command = command.map(|command| command.get().clone());
+            let address = address.map(|address| transport::complete(address.get(), transport));
+            match own {
+                Own::Serve(serve) => Target::Own { command, address, serve },
+                Own::Receive(receive) => Target::Receiver { command, address, receive },
             }
         }
     }
@@ -93,8 +102,35 @@ fn notice_ignored(address: &At<String>, table: &raw::Target, problems: &mut Prob
     }
 }
 
-fn serve(raw: &raw::Target, wishes: Wishes, problems: &mut Problems) -> Serve {
-    let transport = transport::transport(raw, problems);
+/// What our own target does.
+enum Own {
+    Serve(Serve),
+    Receive(Receive),
+}
+
+impl Own {
+    fn sample(&self) -> Span {
+        match self {
+            Self::Serve(serve) => serve.sample,
+            Self::Receive(receive) => receive.sample,
+        }
+    }
+}
+
+fn own(raw: &raw::Target, transport: Transport, wishes: Wishes, problems: &mut Problems) -> Own {
+    if transport.carries_datagrams() {
+        return Own::Receive(receiver::receive(raw, transport, wishes, problems));
+    }
+    receiver::check_connections(raw, problems);
+    Own::Serve(serve(raw, transport, wishes, problems))
+}
+
+fn serve(
+    raw: &raw::Target,
+    transport: Transport,
+    wishes: Wishes,
+    problems: &mut Problems,
+) -> Serve {
     transport::check_target(raw, transport, problems);
     let default_reply = if wishes.requests { Reply::Echo } else { Reply::None };
     let default_close = if wishes.server_closes { Closer::Server } else { Closer::Client };
@@ -128,7 +164,10 @@ fn checked_reply(reply: &At<raw::Reply>, problems: &mut Problems) -> Reply {
     reply.get().0
 }
 
-fn stalls(raw: Option<&At<Vec<At<raw::Stall>>>>, problems: &mut Problems) -> Vec<Window> {
+pub(super) fn stalls(
+    raw: Option<&At<Vec<At<raw::Stall>>>>,
+    problems: &mut Problems,
+) -> Vec<Window> {
     let Some(list) = raw else { return Vec::new() };
     if list.get().len() > MOST_STALLS {
         problems.error(list.span(), "too many stalls", format!("at most {MOST_STALLS}"));

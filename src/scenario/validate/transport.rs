@@ -24,6 +24,14 @@ pub(super) fn unix_name(address: &str) -> Option<&str> {
     name.starts_with(['/', '.', '@']).then_some(name)
 }
 
+/// The transport of `[target]`, before anything is checked.
+pub(super) fn written(raw: Option<&At<raw::Target>>) -> Transport {
+    let Some(raw) = raw.map(At::get) else { return Transport::Tcp };
+    let unix = raw.address.as_ref().is_some_and(|address| unix_name(address.get()).is_some());
+    let default = if unix { Transport::UnixStream } else { Transport::Tcp };
+    raw.transport.as_ref().map_or(default, |transport| *transport.get())
+}
+
 /// The transport of `[target]`: as written, else as the address says.
 pub(super) fn transport(raw: &raw::Target, problems: &mut Problems) -> Transport {
     let address = raw.address.as_ref();
@@ -36,7 +44,7 @@ pub(super) fn transport(raw: &raw::Target, problems: &mut Problems) -> Transport
         (None, Some(_)) if named => problems.error(
             written.span(),
             "this address is the name of an AF_UNIX socket",
-            "write transport = \"unix-stream\" or \"unix-seqpacket\", or remove it",
+            "write transport = \"unix-stream\", \"unix-seqpacket\" or \"unix-dgram\"",
         ),
         (Some(_), Some(address)) if !named => problems.error(
             address.span(),
@@ -48,7 +56,7 @@ pub(super) fn transport(raw: &raw::Target, problems: &mut Problems) -> Transport
     if let (Some(_), Some(command)) = (transport.unix(), &raw.command) {
         problems.error(
             command.span(),
-            "a target that a command starts is reached over TCP",
+            "a target that a command starts is reached over IP",
             "remove `command` to measure our own target here, or remove `transport`",
         );
     }
@@ -70,13 +78,15 @@ pub(super) fn check_name(address: &At<String>, name: &str, problems: &mut Proble
 pub(super) fn complete(address: &str, transport: Transport) -> String {
     match (unix_name(address), transport.unix()) {
         (Some(name), Some(UnixKind::Seqpacket)) => format!("unix-seqpacket:{name}"),
+        (Some(name), Some(UnixKind::Datagram)) => format!("unix-dgram:{name}"),
+        (None, None) if transport == Transport::Udp => format!("udp:{address}"),
         _ => address.to_owned(),
     }
 }
 
 /// Tells of keys of `[lab]` that concern IP.
 pub(super) fn check_lab(raw: &raw::Lab, lab: &Lab, transport: Transport, problems: &mut Problems) {
-    if transport.is_tcp() {
+    if transport.is_ip() {
         return;
     }
     let given = [

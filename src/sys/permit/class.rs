@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 /// Kinds of addresses as far as load is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
-    /// 127.0.0.0/8 and ::1.
+    /// 127.0.0.0/8 and ::1, but for the broadcast address.
     Loopback,
     /// 0.0.0.0 and ::.
     Unspecified,
@@ -18,7 +18,7 @@ pub enum Class {
     LinkLocal,
     /// 224.0.0.0/4 and ff00::/8.
     Multicast,
-    /// 255.255.255.255.
+    /// 255.255.255.255, and loopback's 127.255.255.255.
     Broadcast,
     /// 192.0.2.0/24 and its like (RFC 5737), 2001:db8::/32 (RFC 3849), 3fff::/20 (RFC 9637).
     Documentation,
@@ -32,6 +32,7 @@ pub enum Class {
 
 /// IPv4 ranges by class; the first that matches counts.
 const V4: &[(Ipv4Addr, u8, Class)] = &[
+    (Ipv4Addr::new(127, 255, 255, 255), 32, Class::Broadcast),
     (Ipv4Addr::new(127, 0, 0, 0), 8, Class::Loopback),
     (Ipv4Addr::new(0, 0, 0, 0), 32, Class::Unspecified),
     (Ipv4Addr::new(0, 0, 0, 0), 8, Class::Reserved),
@@ -123,7 +124,7 @@ impl fmt::Display for Class {
             Self::Private => "a private address",
             Self::LinkLocal => "a link-local address",
             Self::Multicast => "a multicast address",
-            Self::Broadcast => "the broadcast address",
+            Self::Broadcast => "a broadcast address",
             Self::Documentation => "a documentation address",
             Self::Embedded => "an IPv6 address that carries an IPv4 address",
             Self::Reserved => "a reserved address",

@@ -5,7 +5,7 @@ fn policy(allow: &[&str]) -> Policy {
 }
 
 fn ip_of(address: PermittedAddr) -> IpAddr {
-    address.get().inet().expect("an address of TCP").ip()
+    address.get().socket_addr().expect("an address of IP").ip()
 }
 
 fn addr(ip: &str) -> SocketAddr {
@@ -48,7 +48,10 @@ fn without_more_ado_only_loopback_is_permitted() {
         ("2001:2:1::1", Class::Reserved),
         ("224.0.0.1", Class::Multicast),
         ("ff02::1", Class::Multicast),
+        ("239.255.18.1", Class::Multicast),
+        ("ff15::4c47", Class::Multicast),
         ("255.255.255.255", Class::Broadcast),
+        ("127.255.255.255", Class::Broadcast),
         ("240.0.0.1", Class::Reserved),
         ("fec0::1", Class::Reserved),
         ("100::1", Class::Reserved),
@@ -88,6 +91,23 @@ fn a_labs_addresses_are_permitted_in_that_lab_alone() {
         policy(&[]).with_lab(["198.19.0.1", "8.8.8.8", "10.0.0.1"].map(|a| a.parse().unwrap()));
     assert!(lab.permit(addr("198.19.0.1")).is_ok());
     for ip in ["198.19.0.2", "8.8.8.8", "10.0.0.1"] {
+        assert!(lab.permit(addr(ip)).is_err(), "{ip}");
+    }
+}
+
+#[test]
+fn a_labs_groups_are_permitted_in_that_lab_alone_and_no_others_ever() {
+    let groups = ["239.255.18.1", "ff15::4c47", "198.19.255.255", "127.255.255.255"];
+    let others = ["224.0.0.1", "239.255.18.2", "ff02::1", "255.255.255.255", "10.255.255.255"];
+    let all = groups.iter().chain(&others).map(|ip| ip.parse().unwrap());
+    let lab = policy(&[]).with_lab(all);
+    for ip in groups {
+        assert_eq!(ip_of(lab.permit(Endpoint::Udp(addr(ip))).unwrap()).to_string(), ip);
+        for without in [policy(&[]), policy(&["10.0.0.0/8"]), lab.clone().without_lab()] {
+            assert!(without.permit(addr(ip)).is_err(), "{ip}");
+        }
+    }
+    for ip in others {
         assert!(lab.permit(addr(ip)).is_err(), "{ip}");
     }
 }

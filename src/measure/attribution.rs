@@ -1,0 +1,216 @@
+//! Who lost the datagrams: counts along their way, divided so that they add up to the loss. Pure.
+
+use std::collections::BTreeMap;
+
+use super::Outcome;
+use super::datagrams::{Cause, ImpairmentResult, LossCause};
+
+/// What was counted on the datagrams' way, each `None` where nobody could count.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Evidence {
+    /// What the lab and its link dropped.
+    pub impairments: Vec<ImpairmentResult>,
+    /// Growth of `NoPorts`: nobody was bound.
+    pub no_ports: Option<u64>,
+    /// Datagrams of which an ICMP error told the sender that nobody was bound.
+    pub refused: u64,
+    /// Growth of the receivers' own `drops` (SK_MEMINFO_DROPS), filters left out.
+    pub drops: Option<u64>,
+    /// Growth of `RcvbufErrors` in the target's namespace.
+    pub rcvbuf_errors: Option<u64>,
+    /// The last value of SO_RXQ_OVFL, summed over the receivers.
+    pub rxq_ovfl: Option<u64>,
+    /// Growth of `MemErrors`.
+    pub mem_errors: Option<u64>,
+    /// Growth of `InCsumErrors`.
+    pub csum_errors: Option<u64>,
+    /// What was in buffers that a restart closed.
+    pub discarded: u64,
+    /// What was in buffers at the end.
+    pub unread: u64,
+    /// What was read and damaged.
+    pub corrupt: u64,
+    /// Datagrams that one drop of a buffer may stand for: above 1 where they were sent in bulk.
+    pub bulk: u64,
+}
+
+/// Divides what was not sent, and what was `lost`, by cause. Causes of losses add up to `lost`: what
+/// more was dropped (a duplicate, a closing marker, somebody else's datagram) cost nothing, and what
+/// nobody counted is unexplained.
+pub fn attribute(
+    unsent: &BTreeMap<Outcome, u64>,
+    lost: u64,
+    evidence: &Evidence,
+) -> Vec<LossCause> {
+    let mut causes: Vec<LossCause> = unsent_by_cause(unsent);
+    let mut rest = lost;
+    for (cause, counted, told) in counted(evidence) {
+        let count = counted.min(rest);
+        rest -= count;
+        if counted > 0 {
+            let beyond = match counted - count {
+                0 => String::new(),
+                n => format!("; {n} of these were no loss: duplicates, markers or foreign"),
+            };
+            let evidence = format!("{told}{beyond}");
+            causes.push(LossCause { side: cause.side(), cause, count, evidence });
+        }
+    }
+    causes.push(LossCause {
+        side: Cause::Unexplained.side(),
+        cause: Cause::Unexplained,
+        count: rest,
+        evidence: "what no counter tells of".to_owned(),
+    });
+    causes
+}
+
+fn unsent_by_cause(unsent: &BTreeMap<Outcome, u64>) -> Vec<LossCause> {
+    let mut by_cause: BTreeMap<Cause, (u64, Vec<String>)> = BTreeMap::new();
+    for (outcome, count) in unsent.iter().filter(|(_, count)| **count > 0) {
+        let (sum, told) = by_cause.entry(cause_of(*outcome)).or_default();
+        *sum += count;
+        told.push(format!("{outcome} {count}"));
+    }
+    let cause = |(cause, (count, told)): (Cause, (u64, Vec<String>))| LossCause {
+        side: cause.side(),
+        cause,
+        count,
+        evidence: format!("errors of send(): {}", told.join(", ")),
+    };
+    by_cause.into_iter().map(cause).collect()
+}
+
+/// What an error of sending means.
+fn cause_of(outcome: Outcome) -> Cause {
+    match outcome {
+        Outcome::Again => Cause::SendBuffer,
+        Outcome::NoBuffer => Cause::SendQueue,
+        _ => Cause::SendError,
+    }
+}
+
+/// Counts along the way, each with what tells of it.
+fn counted(evidence: &Evidence) -> Vec<(Cause, u64, String)> {
+    let mut all = Vec::new();
+    for one in &evidence.impairments {
+        let seen = one.seen.map_or(String::new(), |seen| format!(" of {seen}"));
+        all.push((one.cause, one.dropped, format!("{}: dropped {}{seen}", one.what, one.dropped)));
+    }
+    // What ICMP told of is among `NoPorts`, unless the target's host is another.
+    let closed = evidence.no_ports.unwrap_or(0).max(evidence.refused);
+    let told = match evidence.no_ports {
+        Some(count) => format!("NoPorts +{count}; ICMP told the sender of {}", evidence.refused),
+        None => format!("ICMP told the sender of {}", evidence.refused),
+    };
+    all.push((Cause::NoSocket, closed, told));
+    let memory = evidence.mem_errors.unwrap_or(0);
+    all.push((Cause::Memory, memory, format!("MemErrors +{memory}")));
+    let checksum = evidence.csum_errors.unwrap_or(0);
+    all.push((Cause::Checksum, checksum, format!("InCsumErrors +{checksum}")));
+    // A socket counts what it drops for want of the system's memory as well.
+    let own = evidence.drops.or(evidence.rcvbuf_errors).unwrap_or(0);
+    let full = own.saturating_sub(memory).saturating_mul(evidence.bulk.max(1));
+    all.push((Cause::ReceiveBuffer, full, buffer_told(evidence)));
+    let discarded = evidence.discarded;
+    all.push((Cause::Discarded, discarded, format!("read from closing sockets: {discarded}")));
+    let unread = evidence.unread;
+    all.push((Cause::Unread, unread, format!("left in buffers: {unread}")));
+    let corrupt = evidence.corrupt;
+    all.push((Cause::Corrupt, corrupt, format!("read and damaged: {corrupt}")));
+    all
+}
+
+fn buffer_told(evidence: &Evidence) -> String {
+    let named = [
+        ("sockets' drops", evidence.drops),
+        ("RcvbufErrors", evidence.rcvbuf_errors),
+        ("SO_RXQ_OVFL", evidence.rxq_ovfl),
+    ];
+    let parts = named.iter().filter_map(|(name, count)| Some(format!("{name} +{}", (*count)?)));
+    let mut told = parts.collect::<Vec<_>>().join(", ");
+    if evidence.bulk > 1 {
+        told.push_str(&format!("; each up to {} datagrams sent in bulk", evidence.bulk));
+    }
+    told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::datagrams::Side;
+    use super::*;
+    use proptest::prelude::*;
+
+    fn of(causes: &[LossCause], cause: Cause) -> u64 {
+        causes.iter().filter(|one| one.cause == cause).map(|one| one.count).sum()
+    }
+
+    #[test]
+    fn a_full_buffer_explains_all() {
+        let evidence = Evidence {
+            drops: Some(3929),
+            rcvbuf_errors: Some(3929),
+            rxq_ovfl: Some(0),
+            ..Evidence::default()
+        };
+        let causes = attribute(&BTreeMap::new(), 3929, &evidence);
+        assert_eq!(of(&causes, Cause::ReceiveBuffer), 3929);
+        assert_eq!(of(&causes, Cause::Unexplained), 0);
+        let told = &causes[0].evidence;
+        assert_eq!(told, "sockets' drops +3929, RcvbufErrors +3929, SO_RXQ_OVFL +0");
+    }
+
+    #[test]
+    fn drops_that_cost_nothing_are_told() {
+        let evidence = Evidence { drops: Some(12), ..Evidence::default() };
+        let causes = attribute(&BTreeMap::new(), 10, &evidence);
+        assert_eq!(of(&causes, Cause::ReceiveBuffer), 10);
+        assert!(causes[0].evidence.contains("2 of these were no loss"), "{causes:?}");
+    }
+
+    #[test]
+    fn errors_of_sending_are_the_sender_s() {
+        let unsent = [(Outcome::Again, 3), (Outcome::NoBuffer, 4), (Outcome::Unreachable, 5)];
+        let causes = attribute(&unsent.into(), 0, &Evidence::default());
+        assert_eq!(of(&causes, Cause::SendBuffer), 3);
+        assert_eq!(of(&causes, Cause::SendQueue), 4);
+        assert_eq!(of(&causes, Cause::SendError), 5);
+    }
+
+    #[test]
+    fn no_memory_counts_once() {
+        let evidence = Evidence { drops: Some(10), mem_errors: Some(4), ..Evidence::default() };
+        let causes = attribute(&BTreeMap::new(), 10, &evidence);
+        assert_eq!((of(&causes, Cause::Memory), of(&causes, Cause::ReceiveBuffer)), (4, 6));
+    }
+
+    proptest! {
+        #[test]
+        fn causes_add_up_to_the_loss(
+            lost in 0u64..10_000,
+            n in prop::array::uniform8(prop_oneof![0u64..5000, Just(u64::MAX)]),
+            bulk in 0u64..65,
+        ) {
+            let evidence = Evidence {
+                impairments: vec![ImpairmentResult {
+                    what: "loss 3%".to_owned(),
+                    cause: Cause::LabLoss,
+                    dropped: n[0],
+                    seen: None,
+                }],
+                no_ports: Some(n[1]),
+                refused: n[2],
+                drops: Some(n[3]),
+                mem_errors: Some(n[4]),
+                discarded: n[5],
+                unread: n[6],
+                corrupt: n[7],
+                bulk,
+                ..Evidence::default()
+            };
+            let causes = attribute(&[(Outcome::Again, 7)].into(), lost, &evidence);
+            let all = causes.iter().filter(|one| one.side != Side::Sender).map(|one| one.count);
+            prop_assert_eq!(all.sum::<u64>(), lost);
+        }
+    }
+}

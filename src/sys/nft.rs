@@ -1,0 +1,245 @@
+//! One rule of nf_tables over netlink (`include/uapi/linux/netfilter/nf_tables.h`): it drops chosen
+//! datagrams where they arrive, and counts them.
+//!
+//! Dropping at the hook `prerouting` tells the sender nothing; at `output` it would be EPERM.
+
+use std::io;
+
+use super::attributes::{Message, each, find};
+use super::questions::{Extent, NETLINK_NETFILTER, Questions};
+
+/// Name of our table and of the sets and chains in it.
+const NAME: &str = "loadgen";
+/// Family that sees IPv4 and IPv6 (`NFPROTO_INET`).
+const INET: u8 = 1;
+/// `NFNL_SUBSYS_NFTABLES`: the upper byte of a message's type.
+const SUBSYSTEM: u8 = 10;
+const HOOK_PREROUTING: u32 = 0;
+/// The register that every value passes through (`NFT_REG_1`).
+const REGISTER: u32 = 1;
+
+/// Messages of nf_tables (`enum nf_tables_msg_types`).
+#[derive(Clone, Copy)]
+enum Kind {
+    NewTable = 0,
+    NewChain = 3,
+    NewRule = 6,
+    GetRule = 7,
+    NewSet = 9,
+    NewElements = 12,
+}
+
+/// Which datagrams are dropped.
+#[derive(Debug, Clone)]
+pub struct Drops<'a> {
+    /// Of those that go to one of these ports of UDP
+    pub ports: &'a [u16],
+    /// and whose payload begins with this,
+    pub head: [u8; 4],
+    /// these.
+    pub choice: Choice,
+}
+
+/// Which ones of many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Choice {
+    /// Each with a probability of so many out of 2^32 - 1.
+    Random(u32),
+    /// The last of each so many; at least 1.
+    Every(u32),
+}
+
+/// What the rule has counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Packets with the port and the head.
+    pub seen: u64,
+    /// Of these, those that it dropped.
+    pub dropped: u64,
+}
+
+/// A way to nf_tables of one network namespace. Needs CAP_NET_ADMIN there.
+#[derive(Debug)]
+pub struct Nft(Questions);
+
+impl Nft {
+    /// Opens one for the calling thread's network namespace.
+    ///
+    /// # Errors
+    /// As [`Questions::open`].
+    pub fn open() -> io::Result<Self> {
+        Questions::open(NETLINK_NETFILTER).map(Self)
+    }
+
+    /// Adds the table and its one rule.
+    ///
+    /// # Errors
+    /// The kernel's own, by errno: `ENOENT` or `EOPNOTSUPP` without nf_tables or `numgen`, `EPERM`.
+    pub fn add(&mut self, drops: &Drops) -> io::Result<()> {
+        self.0.make(messages(drops), Some([batch(0x10), batch(0x11)]))
+    }
+
+    /// Reads the counters.
+    ///
+    /// # Errors
+    /// The kernel's own, by errno.
+    pub fn counts(&mut self) -> io::Result<Counts> {
+        let mut counts = [0; 2];
+        let question = message(Kind::GetRule).with_text(1, NAME).with_text(2, NAME);
+        self.0.ask(question, Extent::All, |entry| {
+            counts = counters(entry)?;
+            Ok(())
+        })?;
+        Ok(Counts { seen: counts[0], dropped: counts[1] })
+    }
+}
+
+/// Beginning or end of a batch (`struct nfgenmsg` names the subsystem).
+fn batch(kind: u16) -> Message {
+    Message::new(kind, &[0, 0, 0, SUBSYSTEM])
+}
+
+fn message(kind: Kind) -> Message {
+    Message::new(u16::from(SUBSYSTEM) << 8 | kind as u16, &[INET, 0, 0, 0])
+}
+
+fn messages(drops: &Drops) -> [Message; 5] {
+    let table = message(Kind::NewTable).with_text(1, NAME);
+    let chain =
+        message(Kind::NewChain).with_text(1, NAME).with_text(3, NAME).with_text(7, "filter");
+    let chain =
+        chain.with_nest(4, &[], |hook| hook.with_number(1, HOOK_PREROUTING).with_number(2, 0));
+    // Keys are of two bytes; their type means something to the program nft only (inet_service).
+    let set = message(Kind::NewSet).with_text(1, NAME).with_text(2, NAME).with_number(3, 0);
+    let set = set.with_number(4, 13).with_number(5, 2).with_number(10, 1);
+    let elements = message(Kind::NewElements).with_text(1, NAME).with_text(2, NAME);
+    let elements = elements.with_nest(3, &[], |list| {
+        drops.ports.iter().fold(list, |list, port| {
+            list.with_nest(1, &[], |one| {
+                one.with_nest(1, &[], |key| key.with(1, &port.to_be_bytes()))
+            })
+        })
+    });
+    let rule = message(Kind::NewRule).with_text(1, NAME).with_text(2, NAME);
+    let rule = rule.with_nest(4, &[], |list| expressions(list, drops));
+    [table, chain, set, elements, rule]
+}
+
+/// What the rule does, step by step; a comparison that fails ends it.
+fn expressions(list: Message, drops: &Drops) -> Message {
+    let list = expression(list, "meta", |m| m.with_number(1, REGISTER).with_number(2, L4PROTO));
+    let list = compare(list, EQUAL, &[libc::IPPROTO_UDP as u8]);
+    // The port of destination is among ours.
+    let list = transport(list, 2, 2);
+    let list = expression(list, "lookup", |m| m.with_text(1, NAME).with_number(2, REGISTER));
+    // The payload begins behind the eight bytes of UDP's header.
+    let list = compare(transport(list, 8, 4), EQUAL, &drops.head);
+    let list = chosen(expression(list, "counter", |m| m), drops.choice);
+    let list = expression(list, "counter", |m| m);
+    expression(list, "immediate", |m| {
+        m.with_number(1, VERDICT).with_nest(2, &[], |data| {
+            data.with_nest(2, &[], |verdict| verdict.with_number(1, DROP))
+        })
+    })
+}
+
+/// `NFT_META_L4PROTO`.
+const L4PROTO: u32 = 16;
+/// `NFT_PAYLOAD_TRANSPORT_HEADER`.
+const TRANSPORT: u32 = 2;
+/// `NFT_CMP_EQ`, `NFT_CMP_LT`.
+const EQUAL: u32 = 0;
+const LESS: u32 = 2;
+/// `NFT_NG_INCREMENTAL`, `NFT_NG_RANDOM`.
+const INCREMENTAL: u32 = 0;
+const RANDOM: u32 = 1;
+/// `NFT_BYTEORDER_HTON`.
+const TO_NETWORK: u32 = 1;
+/// `NFT_REG_VERDICT`, `NF_DROP`.
+const VERDICT: u32 = 0;
+const DROP: u32 = 0;
+
+fn expression(list: Message, name: &str, data: impl FnOnce(Message) -> Message) -> Message {
+    list.with_nest(1, &[], |one| one.with_text(1, name).with_nest(2, &[], data))
+}
+
+/// Loads bytes of the transport's header, which is that of UDP, and of what follows it.
+fn transport(list: Message, offset: u32, length: u32) -> Message {
+    expression(list, "payload", |m| {
+        m.with_number(1, REGISTER)
+            .with_number(2, TRANSPORT)
+            .with_number(3, offset)
+            .with_number(4, length)
+    })
+}
+
+fn compare(list: Message, how: u32, with: &[u8]) -> Message {
+    expression(list, "cmp", |m| {
+        m.with_number(1, REGISTER).with_number(2, how).with_nest(3, &[], |data| data.with(1, with))
+    })
+}
+
+/// A number for each packet, compared with that of the choice.
+fn chosen(list: Message, choice: Choice) -> Message {
+    let (kind, modulus) = match choice {
+        Choice::Random(_) => (RANDOM, u32::MAX),
+        Choice::Every(nth) => (INCREMENTAL, nth.max(1)),
+    };
+    let list = expression(list, "numgen", |m| {
+        m.with_number(1, REGISTER).with_number(2, modulus).with_number(3, kind)
+    });
+    // The kernel compares bytes, so that numbers are made big-endian first.
+    let list = expression(list, "byteorder", |m| {
+        m.with_number(1, REGISTER)
+            .with_number(2, REGISTER)
+            .with_number(3, TO_NETWORK)
+            .with_number(4, 4)
+            .with_number(5, 4)
+    });
+    match choice {
+        Choice::Random(below) => compare(list, LESS, &below.to_be_bytes()),
+        Choice::Every(_) => compare(list, EQUAL, &(modulus - 1).to_be_bytes()),
+    }
+}
+
+/// The packets of both counters in a dumped rule, in the order of its expressions.
+fn counters(rule: &[u8]) -> io::Result<[u64; 2]> {
+    let (mut counts, mut n) = ([0; 2], 0);
+    each(find(rule.get(4..).unwrap_or(&[]), 4), |_, one| {
+        if find(one, 1) == b"counter\0" {
+            let packets = find(find(one, 2), 2).first_chunk().copied().map(u64::from_be_bytes);
+            if let (Some(count), Some(packets)) = (counts.get_mut(n), packets) {
+                *count = packets;
+            }
+            n += 1;
+        }
+        Ok(())
+    })?;
+    Ok(counts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn counters_are_read_in_order() {
+        let counter = |list: Message, packets: u64| {
+            expression(list, "counter", |m| m.with(1, &[0; 8]).with(2, &packets.to_be_bytes()))
+        };
+        let rule = message(Kind::NewRule).with_text(1, NAME).with_nest(4, &[], |list| {
+            counter(compare(counter(list, 5_000_000_000), EQUAL, &[1]), 7)
+        });
+        let mut bytes = vec![0; netlink_packet_core::NetlinkSerializable::buffer_len(&rule)];
+        netlink_packet_core::NetlinkSerializable::serialize(&rule, &mut bytes);
+        assert_eq!(counters(&bytes).unwrap(), [5_000_000_000, 7]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = counters(&bytes);
+        }
+    }
+}
