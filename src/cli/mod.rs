@@ -5,6 +5,7 @@ mod man;
 mod place;
 mod progress;
 mod read;
+mod receive;
 mod run;
 mod serve;
 
@@ -105,7 +106,7 @@ struct ServeArgs {
     #[arg(long, exclusive = true)]
     stdio: bool,
     /// Where to listen: an address (port 0 takes any free one), unix:/path or unix:@name
-    /// (unix-seqpacket: for packets)
+    /// (unix-seqpacket: for packets; udp: and unix-dgram: for datagrams)
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
     listen: crate::sys::endpoint::Endpoint,
     /// The number given to listen(2) [default: 128]
@@ -127,13 +128,22 @@ struct ServeArgs {
     /// Accept nothing in this window of time, such as 1s..2.5s
     #[arg(long, value_name = "FROM..TO")]
     stall: Vec<String>,
+    /// Datagrams: size of the receive buffer, such as 64KiB [default: the kernel's]
+    #[arg(long, value_name = "SIZE")]
+    rcvbuf: Option<String>,
+    /// Datagrams: asap, never, or a rate such as 200/s [default: asap]
+    #[arg(long, value_name = "PACE")]
+    drain: Option<String>,
+    /// Datagrams: sockets and threads at the address [default: 1]
+    #[arg(long, value_name = "N")]
+    readers: Option<String>,
     /// Service time, such as 2ms [default: 0s]
     #[arg(long, value_name = "TIME")]
     service: Option<String>,
     /// Serve one client at a time, to its end
     #[arg(long)]
     serial: bool,
-    /// none, echo, or a size such as 64KiB [default: echo]
+    /// none, echo, or a size such as 64KiB [default: echo; for datagrams: none]
     #[arg(long, value_name = "REPLY")]
     reply: Option<String>,
     /// Who closes first: client or server [default: client]

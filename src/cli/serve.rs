@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::{Exit, Failure, ServeArgs, print_out};
+use super::{Exit, Failure, ServeArgs, print_out, receive};
 use crate::observe::sampler::{self, Queue, Sampling};
 use crate::observe::states::StateWatch;
 use crate::scenario::{self, plan};
@@ -35,11 +35,14 @@ pub fn serve(args: &ServeArgs) -> Result<Exit, Failure> {
         runtime.shutdown_background();
         return served.map(|()| Exit::Pass).map_err(|error| failed("serve", &error));
     }
+    if receive::is_for(args.listen) {
+        return runtime.block_on(receive::by_hand(args));
+    }
     let serve = how(args)?;
     runtime.block_on(by_hand(args, &serve))
 }
 
-fn failed(what: &str, error: &io::Error) -> Failure {
+pub(super) fn failed(what: &str, error: &io::Error) -> Failure {
     Failure::Environment(format!("cannot {what}: {}", errno::describe(error)))
 }
 
@@ -58,27 +61,39 @@ fn cannot_listen(at: Endpoint, error: &io::Error) -> Failure {
 
 /// The flags mean what the same keys mean in a scenario, and are checked by the same code.
 fn how(args: &ServeArgs) -> Result<plan::Serve, Failure> {
-    let text = |key: &str, value: &Option<String>| {
-        value.as_ref().map(|value| format!("target.{key}={value}"))
-    };
     let flags = [
-        text("backlog", &args.backlog),
-        text("acceptors", &args.acceptors),
-        text("engine", &args.engine),
-        text("accept", &args.accept),
-        text("service", &args.service),
-        text("reply", &Some(args.reply.clone().unwrap_or_else(|| "echo".to_owned()))),
-        text("close", &args.close),
-        args.serial.then(|| "target.serial=true".to_owned()),
-        stalls(&args.stall)?,
+        ("backlog", args.backlog.clone()),
+        ("acceptors", args.acceptors.clone()),
+        ("engine", args.engine.clone()),
+        ("accept", args.accept.clone()),
+        ("service", args.service.clone()),
+        ("reply", Some(args.reply.clone().unwrap_or_else(|| "echo".to_owned()))),
+        ("close", args.close.clone()),
+        ("serial", args.serial.then(|| "true".to_owned())),
     ];
-    let overrides: Vec<String> = flags.into_iter().flatten().collect();
-    let no_files = |_: &std::path::Path| Err(io::ErrorKind::NotFound.into());
-    let resolved = scenario::resolve(SCENARIO, "serve", &overrides, &no_files)?;
-    match resolved.plan.cells.into_iter().next().map(|cell| cell.target) {
+    match resolved(&overrides(&flags, &args.stall)?)? {
         Some(plan::Target::Own { serve, .. }) => Ok(serve),
         _ => Err(Failure::Input("these flags describe no target of ours".to_owned())),
     }
+}
+
+/// What flags say, as a scenario's keys of the target.
+pub(super) fn overrides(
+    flags: &[(&str, Option<String>)],
+    stall: &[String],
+) -> Result<Vec<String>, Failure> {
+    let given = flags.iter().filter_map(|(key, value)| Some((key, value.as_ref()?)));
+    let mut overrides: Vec<String> =
+        given.map(|(key, value)| format!("target.{key}={value}")).collect();
+    overrides.extend(stalls(stall)?);
+    Ok(overrides)
+}
+
+/// The target that they describe.
+pub(super) fn resolved(overrides: &[String]) -> Result<Option<plan::Target>, Failure> {
+    let no_files = |_: &std::path::Path| Err(io::ErrorKind::NotFound.into());
+    let resolved = scenario::resolve(SCENARIO, "serve", overrides, &no_files)?;
+    Ok(resolved.plan.cells.into_iter().next().map(|cell| cell.target))
 }
 
 fn stalls(windows: &[String]) -> Result<Option<String>, Failure> {
@@ -148,7 +163,7 @@ async fn by_hand(args: &ServeArgs, serve: &plan::Serve) -> Result<Exit, Failure>
 }
 
 /// Ends with Ctrl-C or SIGTERM, also with one that comes before it is awaited.
-fn interrupts() -> io::Result<impl Future<Output = ()>> {
+pub(super) fn interrupts() -> io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;

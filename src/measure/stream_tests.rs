@@ -249,7 +249,9 @@ fn a_closing_marker_that_contradicts_is_refused() {
 fn without_its_end_a_stream_is_lossy_only_up_to_the_last_that_came() {
     let mut books = Books::new();
     let mut ledger = StreamLedger::new(0);
-    [0, 1, 5, 6, 9].iter().for_each(|place| drop(ledger.receive(*place, &mut books.periods())));
+    for place in [0, 1, 5, 6, 9] {
+        ledger.receive(place, &mut books.periods());
+    }
     let totals = ledger.finish(&mut books.periods());
     assert_eq!((totals.sent, totals.received, totals.lost), (None, 5, 5));
     assert_eq!((values(&books.bursts), values(&books.gaps)), (vec![2, 3], vec![2]));

@@ -295,7 +295,9 @@ mod tests {
     fn a_full_buffer_drops_and_tells_with_the_next() {
         let (receiver, sender) =
             pair("127.0.0.1:0", Binding { rcvbuf: Some(8192), ..Binding::default() });
-        (0..100).for_each(|_| drop(sender.send(&[7; 100]).expect("sent")));
+        for _ in 0..100 {
+            sender.send(&[7; 100]).expect("sent");
+        }
         let info = MemInfo::of(&receiver).expect("asked");
         assert_eq!(info.limit, 16_384);
         let mut inbox = Inbox::new(2048, false);
@@ -312,7 +314,9 @@ mod tests {
     fn what_is_chosen_goes_back() {
         for at in ["127.0.0.1:0", "[::1]:0"] {
             let (receiver, sender) = pair(at, Binding::default());
-            (0..10u8).for_each(|n| drop(sender.send(&[n, n]).expect("sent")));
+            for n in 0..10u8 {
+                sender.send(&[n, n]).expect("sent");
+            }
             let mut inbox = Inbox::new(2048, true);
             assert_eq!(inbox.receive(&receiver, BATCH).expect("all"), 10);
             let none = |error: io::Error| panic!("{error}");

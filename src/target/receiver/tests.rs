@@ -6,6 +6,7 @@ use crate::scenario::plan::{Cast, Rebind, Window};
 use crate::sys::clock;
 use crate::units::{Bytes, Rate, Span, Transport};
 use socket2::Socket;
+use std::io::Read;
 use std::time::Duration;
 
 const RUN: u32 = 77;
@@ -51,19 +52,9 @@ impl Sender {
     }
 
     fn echo(&self) -> Header {
-        let mut bytes = [std::mem::MaybeUninit::uninit(); 2048];
-        let count = self.socket.recv(&mut bytes).expect("an echo");
+        let mut bytes = [0; 2048];
+        let count = (&self.socket).read(&mut bytes).expect("an echo");
         assert_eq!(count, self.length);
-        let bytes: Vec<u8> = bytes[..count]
-            .iter()
-            .map(|byte| {
-                // SAFETY: `recv` has filled so many bytes.
-                #[allow(unsafe_code)]
-                unsafe {
-                    byte.assume_init()
-                }
-            })
-            .collect();
         match Header::read(&bytes) {
             Content::Ours(header) => header,
             other => panic!("{other:?}"),
@@ -181,7 +172,7 @@ fn echoes_go_back_and_closing_markers_do_not() {
         sender.close();
         sender.socket.set_nonblocking(true).expect("non-blocking");
         let totals = readers.halt().expect("halted");
-        assert!(sender.socket.recv(&mut [std::mem::MaybeUninit::uninit()]).is_err());
+        assert!((&sender.socket).read(&mut [0]).is_err());
         assert_eq!(totals.streams[0].1.received, 20);
         assert_eq!(totals.errors, BTreeMap::new());
     }
