@@ -1,7 +1,8 @@
 //! Labs, each in a child process of its own: a namespace is entered once, before any thread.
 //!
 //! Without a harness, because its threads would forbid user namespaces. A case that the machine
-//! cannot run is printed as skipped, with the reason, and counted in the closing line.
+//! cannot run is printed as skipped, with the reason, and counted in the closing line. A case for
+//! which only `netem` is missing runs under another kernel: user-mode Linux.
 
 #[cfg(target_os = "linux")]
 #[path = "lab/datagrams.rs"]
@@ -9,6 +10,9 @@ mod datagrams;
 #[cfg(target_os = "linux")]
 #[path = "lab/linux.rs"]
 mod linux;
+#[cfg(target_os = "linux")]
+#[path = "lab/uml.rs"]
+mod uml;
 
 #[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {

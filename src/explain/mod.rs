@@ -2,6 +2,7 @@
 //!
 //! A finding is never without its evidence; none is better than a guessed one.
 
+mod datagrams;
 mod ports;
 
 use crate::measure::result::{CellResult, Finding};
@@ -9,9 +10,7 @@ use crate::scenario::plan::Cell;
 
 /// What can be said of a cell that was run as `plan` wants.
 pub fn findings(plan: &Cell, cell: &CellResult) -> Vec<Finding> {
-    plan.loads
-        .iter()
-        .zip(&cell.loads)
-        .filter_map(|(load, result)| ports::exhausted(plan, load, cell, result))
-        .collect()
+    let loads = plan.loads.iter().zip(&cell.loads);
+    let ports = loads.filter_map(|(load, result)| ports::exhausted(plan, load, cell, result));
+    datagrams::findings(plan, cell).into_iter().chain(ports).collect()
 }

@@ -87,6 +87,32 @@ impl DatagramsResult {
     pub fn of(&self, cause: Cause) -> u64 {
         self.causes.iter().filter(|one| one.cause == cause).map(|one| one.count).sum()
     }
+
+    /// Whether it is known of each datagram that it came or was lost: the target counted, or replies
+    /// tell. Else `lost` is what somebody told of, and there may be more.
+    pub fn is_known(&self) -> bool {
+        let told = self.received.saturating_add(self.late).saturating_add(self.lost);
+        self.counted || self.expected > 0 && told == self.expected
+    }
+
+    /// What was lost of what, by one cause or (`None`) between the senders' kernel and the readers;
+    /// `None` where it is not known. What the senders' kernel did not take is held against what the
+    /// schedules wanted, all else against what should have come.
+    pub fn lost_of(&self, cause: Option<Cause>) -> Option<(u64, u64)> {
+        let Some(cause) = cause else {
+            return self.is_known().then_some((self.lost, self.expected));
+        };
+        let count = self.of(cause);
+        let buffers = self.receivers.iter().any(|receiver| receiver.drops.is_some());
+        let told = match cause {
+            Cause::ReceiveBuffer => count > 0 || buffers,
+            _ => count > 0,
+        };
+        match cause.side() {
+            Side::Sender => Some((count, self.wanted)),
+            _ => (self.is_known() || told).then_some((count, self.expected)),
+        }
+    }
 }
 
 /// A place where datagrams are lost, and how many were.
@@ -172,6 +198,11 @@ impl Cause {
         Self::Unexplained,
     ];
 
+    /// The cause of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|cause| cause.name() == name)
+    }
+
     /// Where it happens.
     pub const fn side(self) -> Side {
         match self {
@@ -229,6 +260,15 @@ pub struct ReceiverResult {
     pub rxq_ovfl: Option<u64>,
     /// Most bytes that were seen charged to one of its sockets.
     pub queue_peak: u64,
+}
+
+impl ReceiverResult {
+    /// Whether the kernel granted less than was asked for: it doubles the wish, up to twice
+    /// `net.core.rmem_max` (`socket(7)`).
+    pub fn is_clamped(&self) -> bool {
+        let (asked, effective) = (self.rcvbuf_asked, self.rcvbuf_effective);
+        asked.zip(effective).is_some_and(|(asked, effective)| effective < asked.saturating_mul(2))
+    }
 }
 
 /// One stream at one receiver.

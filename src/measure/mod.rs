@@ -18,6 +18,7 @@ pub mod sent;
 mod sockets;
 pub mod stream;
 mod timeline;
+pub mod variation;
 
 pub use histogram::{
     Metric, Recorder, Summary, Unit, decode, empty, encode, percentile, record, record_many,

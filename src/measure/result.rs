@@ -419,6 +419,16 @@ impl CellResult {
         self.metrics.iter().find(|m| m.metric == metric && m.load == load)
     }
 
+    /// The metric that says how long clients waited: `connect`; of datagrams `owd`, or `rtt` where
+    /// the target is a server of the user.
+    pub fn main_metric(&self) -> Metric {
+        match &self.datagrams {
+            None => Metric::Connect,
+            Some(datagrams) if datagrams.counted => Metric::Owd,
+            Some(_) => Metric::Rtt,
+        }
+    }
+
     /// By how much the counter of this name grew in the target's namespace.
     pub fn counter(&self, name: &str) -> Option<u64> {
         self.counters

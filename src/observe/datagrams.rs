@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use super::sampler::Sampling;
 use super::ticker::Ticker;
@@ -175,8 +175,8 @@ fn receives(socket: &DatagramSocket, wanted: IpAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::clock;
     use std::net::UdpSocket;
+    use std::sync::atomic::Ordering;
 
     fn bound(at: &str) -> (UdpSocket, SocketAddr) {
         let socket = UdpSocket::bind(at).expect("a socket");
@@ -187,7 +187,9 @@ mod tests {
     fn fill(at: SocketAddr, datagrams: u32) {
         let own = if at.is_ipv4() { "127.0.0.1:0" } else { "[::1]:0" };
         let (sender, _) = bound(own);
-        (0..datagrams).for_each(|_| drop(sender.send_to(&[0; 1000], at).expect("sent")));
+        for _ in 0..datagrams {
+            sender.send_to(&[0; 1000], at).expect("sent");
+        }
     }
 
     #[test]

@@ -3,12 +3,13 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use socket2::Socket;
 
 use super::counters::Watch;
 use super::listen::Diag;
+pub use super::ticker::Sampling;
 use super::ticker::Ticker;
 use crate::measure::result::{QueueInterval, SamplerResult, TargetInterval};
 use crate::sys::clock;
@@ -100,17 +101,6 @@ impl Queue {
             ),
         }
     }
-}
-
-/// When to sample.
-#[derive(Debug, Clone, Copy)]
-pub struct Sampling {
-    /// Start of the cell's schedule, CLOCK_MONOTONIC in nanoseconds.
-    pub epoch: u64,
-    /// From one sample to the next, in nanoseconds.
-    pub period: u64,
-    /// Length of a timeline interval, in nanoseconds.
-    pub interval: u64,
 }
 
 /// Samples until `stop`, and gives each interval to `each` when it is over. Belongs into a thread
@@ -264,6 +254,7 @@ mod tests {
     use crate::sys::endpoint::Endpoint;
     use crate::sys::socket::listen;
     use std::net::TcpStream;
+    use std::sync::atomic::Ordering;
 
     #[test]
     fn a_queue_that_cannot_be_read_is_lost() {

@@ -3,13 +3,23 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::sampler::Sampling;
 use crate::measure::result::SamplerResult;
 use crate::sys::clock;
 use crate::sys::limits::thread_cpu;
 
 /// Longest sleep without a look at the wish to stop, in nanoseconds.
 const NAP: u64 = 50_000_000;
+
+/// When to sample.
+#[derive(Debug, Clone, Copy)]
+pub struct Sampling {
+    /// Start of the cell's schedule, CLOCK_MONOTONIC in nanoseconds.
+    pub epoch: u64,
+    /// From one sample to the next, in nanoseconds.
+    pub period: u64,
+    /// Length of a timeline interval, in nanoseconds.
+    pub interval: u64,
+}
 
 /// The ticks of one sampler, which has a thread of its own.
 #[derive(Debug)]

@@ -11,18 +11,19 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 
 use super::hlog::{self, LogWriter};
-use crate::measure::Metric;
+use crate::measure::{Metric, Unit};
 use crate::sys::errno;
 
 /// Files that loadgen writes at the top of a run's folder; `--force` removes these and the
 /// histogram logs, and nothing else.
-const OWN_FILES: [&str; 12] = [
+const OWN_FILES: [&str; 13] = [
     "run.json",
     "summary.csv",
     "outcomes.csv",
     "counters.csv",
     "timeline.csv",
     "queues.csv",
+    "streams.csv",
     "latency.png",
     "timeline.png",
     "heatmap.png",
@@ -201,7 +202,7 @@ impl Folder {
         start: f64,
     ) -> HistogramLog {
         let path = self.path.join(hlog::file_name(cell, load, metric));
-        HistogramLog { path, start, open: None }
+        HistogramLog { path, start, unit: metric.unit(), open: None }
     }
 
     fn prepare(&self) -> Result<(), FolderError> {
@@ -241,6 +242,7 @@ impl Folder {
 pub struct HistogramLog {
     path: PathBuf,
     start: f64,
+    unit: Unit,
     open: Option<LogWriter<File>>,
 }
 
@@ -261,7 +263,7 @@ impl HistogramLog {
             Some(log) => log,
             closed => {
                 let file = open_log(&self.path)?;
-                closed.insert(LogWriter::new(file, self.start).map_err(failed)?)
+                closed.insert(LogWriter::new(file, self.start, self.unit).map_err(failed)?)
             }
         };
         let whole = log.get_ref().metadata().map_err(failed)?.len();

@@ -1,5 +1,6 @@
 //! HdrHistogram interval logs, version 1.3 with V2 histograms: what `HistogramLogReader` of the
-//! Java, Python and JavaScript libraries and their plotters read. Values are nanoseconds.
+//! Java, Python and JavaScript libraries and their plotters read. Values are nanoseconds, or
+//! datagrams.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -9,11 +10,16 @@ use base64::engine::general_purpose::STANDARD;
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
 
-use crate::measure::Metric;
+use crate::measure::{Metric, Unit};
 
 /// What the largest value of an interval is divided by in its column, which is for human eyes
-/// only: milliseconds, as the format's other writers print them.
-const MAX_DIVISOR: f64 = 1e6;
+/// only: milliseconds, as the format's other writers print them, or plain datagrams.
+const fn max_divisor(unit: Unit) -> f64 {
+    match unit {
+        Unit::Nanoseconds => 1e6,
+        Unit::Datagrams => 1.0,
+    }
+}
 
 /// The file's name inside a run's folder.
 pub fn file_name(cell: &str, load: &str, metric: Metric) -> String {
@@ -23,24 +29,27 @@ pub fn file_name(cell: &str, load: &str, metric: Metric) -> String {
 /// Appends one interval at a time to a log, so that a crash loses at most the interval that ran.
 pub struct LogWriter<W> {
     sink: W,
+    max_divisor: f64,
     serializer: V2DeflateSerializer,
 }
 
 impl<W: Write> LogWriter<W> {
-    /// Begins a log whose intervals are offsets from `start` (seconds since the Unix epoch).
-    pub fn new(mut sink: W, start: f64) -> io::Result<Self> {
+    /// Begins a log of values in `unit`, whose intervals are offsets from `start` (seconds since the
+    /// Unix epoch).
+    pub fn new(mut sink: W, start: f64, unit: Unit) -> io::Result<Self> {
+        let max_divisor = max_divisor(unit);
         // Without BaseTime, readers would have to guess whether offsets are absolute.
         let head = format!(
             "#[Histogram log format version 1.3]\n\
              #[StartTime: {start:.3} (seconds since epoch)]\n\
              #[BaseTime: {start:.3} (seconds since epoch)]\n\
-             #[MaxValueDivisor: {MAX_DIVISOR:.3}]\n\
+             #[MaxValueDivisor: {max_divisor:.3}]\n\
              \"StartTimestamp\",\"Interval_Length\",\"Interval_Max\",\
              \"Interval_Compressed_Histogram\"\n"
         );
         sink.write_all(head.as_bytes())?;
         sink.flush()?;
-        Ok(Self { sink, serializer: V2DeflateSerializer::new() })
+        Ok(Self { sink, max_divisor, serializer: V2DeflateSerializer::new() })
     }
 
     /// Appends the values of one interval; one without values is skipped.
@@ -59,7 +68,7 @@ impl<W: Write> LogWriter<W> {
             "{:.3},{:.3},{:.3},{}\n",
             start_offset.as_secs_f64(),
             length.as_secs_f64(),
-            values.max() as f64 / MAX_DIVISOR,
+            values.max() as f64 / self.max_divisor,
             STANDARD.encode(bytes)
         );
         self.sink.write_all(line.as_bytes())?;
@@ -81,7 +90,8 @@ mod tests {
 
     #[test]
     fn the_log_is_read_by_the_format_s_own_reader() {
-        let mut log = LogWriter::new(Vec::new(), 1_700_000_000.25).expect("memory");
+        let mut log =
+            LogWriter::new(Vec::new(), 1_700_000_000.25, Unit::Nanoseconds).expect("memory");
         let mut total = empty();
         for interval in 0..5u64 {
             let mut values = empty();
@@ -111,6 +121,20 @@ mod tests {
         assert_eq!(starts, [0, 100, 200, 400], "the empty interval is skipped");
         assert_eq!(read, total);
         assert_eq!(percentile(&read, 99.0), percentile(&total, 99.0));
+    }
+
+    #[test]
+    fn numbers_of_datagrams_are_no_milliseconds() {
+        let largest = |unit| {
+            let mut log = LogWriter::new(Vec::new(), 0.0, unit).expect("memory");
+            let mut values = empty();
+            record(&mut values, 7);
+            log.append(Duration::ZERO, Duration::from_secs(1), &values).expect("memory");
+            String::from_utf8(log.sink).expect("text")
+        };
+        assert!(largest(Unit::Datagrams).contains("\n0.000,1.000,7.000,"));
+        assert!(largest(Unit::Datagrams).contains("[MaxValueDivisor: 1.000]"));
+        assert!(largest(Unit::Nanoseconds).contains("\n0.000,1.000,0.000,"));
     }
 
     #[test]

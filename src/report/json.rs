@@ -18,7 +18,7 @@ mod tests {
 
     #[test]
     fn a_result_survives_its_file() {
-        for result in [sample::backlog(), sample::empty()] {
+        for result in [sample::backlog(), sample::datagrams(), sample::empty()] {
             let bytes = run(&result);
             assert_eq!(bytes.last(), Some(&b'\n'));
             let read: RunResult = serde_json::from_slice(&bytes).expect("our own JSON");

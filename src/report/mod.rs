@@ -58,15 +58,18 @@ pub fn write_pictures(folder: &Folder, result: &RunResult) -> Result<(), Picture
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::measure::Metric;
+    use crate::measure::result::Cause;
     use std::path::Path;
 
-    const FILES: [&str; 10] = [
+    const FILES: [&str; 11] = [
         "run.json",
         "summary.csv",
         "outcomes.csv",
         "counters.csv",
         "timeline.csv",
         "queues.csv",
+        "streams.csv",
         "latency.png",
         "timeline.png",
         "heatmap.png",
@@ -79,7 +82,13 @@ mod tests {
         let at = "2026-11-22T16:46:05Z";
         let folder = Folder::create(base.path(), "s", at, None, false).expect("writable");
         folder.begin().expect("linked");
-        let result = sample::backlog();
+        let mut result = sample::datagrams();
+        write_results(&folder, &result).expect("written");
+        write_pictures(&folder, &result).expect("drawn");
+        assert!(folder.path().join("udp_loss.png").is_file(), "where there are datagrams");
+        let folder = Folder::create(base.path(), "s", at, None, false).expect("writable");
+        folder.begin().expect("linked");
+        result = sample::backlog();
         write_results(&folder, &result).expect("written");
         write_results(&folder, &result).expect("written again");
         write_pictures(&folder, &result).expect("drawn");
@@ -94,10 +103,13 @@ mod tests {
     fn the_guide_explains_every_file_and_column() {
         let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("reports/README.md");
         let guide = std::fs::read_to_string(guide).expect("the guide");
-        for name in FILES {
+        let metrics = Metric::ALL.map(Metric::name);
+        let causes = Cause::ALL.map(Cause::name);
+        let files = FILES.into_iter().chain(["udp_loss.png"]);
+        for name in files.chain(metrics).chain(causes) {
             assert!(guide.contains(&format!("`{name}`")), "{name}");
         }
-        for table in [csv::timeline, csv::queues] {
+        for table in [csv::timeline, csv::queues, csv::streams] {
             let header = String::from_utf8(table(&sample::empty())).expect("text");
             for column in header.trim().split(',') {
                 assert!(guide.contains(&format!("`{column}`")), "{column}");

@@ -2,6 +2,10 @@
 
 use std::collections::BTreeMap;
 
+mod datagrams;
+
+pub use datagrams::{datagram_sweep, datagrams};
+
 use crate::load::{Schedule, Shape};
 use crate::measure::result::*;
 use crate::measure::{Ending, Metric, Outcome, Summary, TargetEnding, TargetOutcome};

@@ -293,17 +293,18 @@ impl std::fmt::Display for Limit {
 
 impl std::fmt::Display for Subject {
     fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-        let (Self::Metric { load, .. } | Self::Outcome { load, .. }) = self else {
-            let Self::Counter(name) = self else { return Ok(()) };
-            return write!(f, "counters.{name}");
+        let of = |load: &Option<String>| match load {
+            Some(load) => format!("load.{load}."),
+            None => String::new(),
         };
-        if let Some(load) = load {
-            write!(f, "load.{load}.")?;
-        }
         match self {
-            Self::Metric { metric, statistic, .. } => write!(f, "{metric}.{statistic}"),
-            Self::Outcome { outcome, .. } => write!(f, "outcomes.{outcome}"),
-            Self::Counter(_) => Ok(()),
+            Self::Metric { load, metric, statistic } => {
+                write!(f, "{}{metric}.{statistic}", of(load))
+            }
+            Self::Outcome { load, outcome } => write!(f, "{}outcomes.{outcome}", of(load)),
+            Self::Counter(name) => write!(f, "counters.{name}"),
+            Self::Loss(None) => f.write_str("loss"),
+            Self::Loss(Some(cause)) => write!(f, "loss.{cause}"),
         }
     }
 }

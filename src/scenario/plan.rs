@@ -218,6 +218,9 @@ pub enum Subject {
     },
     /// By how much a kernel counter of the target's namespace grew.
     Counter(String),
+    /// Datagrams that were lost: by one cause, by its name in `outcomes.csv`, or (`None`) all that
+    /// were sent and did not come.
+    Loss(Option<String>),
 }
 
 /// A statistic of a histogram.
@@ -269,7 +272,7 @@ pub enum Bound {
     Time(Span),
     /// A number of events.
     Count(f64),
-    /// A share of the attempts, as a fraction (`"1%"` is 0.01).
+    /// A share of the attempts (or datagrams), as a fraction (`"1%"` is 0.01).
     Share(f64),
 }
 

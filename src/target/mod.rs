@@ -10,6 +10,7 @@ mod lot;
 mod pace;
 mod parking;
 pub mod protocol;
+pub mod receiver;
 mod restart;
 mod server;
 mod service;

@@ -15,6 +15,7 @@ use super::protocol::{
     Duty, Finished, FromTarget, Interval, Listening, TargetPlan, ToTarget, read_message,
     write_message,
 };
+use super::receiver;
 use super::server::{Occasion, Server};
 use crate::measure::result::SamplerResult;
 use crate::observe::counters::{self, Counters};
@@ -39,7 +40,9 @@ pub async fn serve() -> io::Result<()> {
     };
     let attended = match &plan.duty {
         Duty::Serve(serve) => attend(&plan, serve, &mut talk).await,
-        Duty::Receive { .. } => Err(at("receive datagrams")(io::ErrorKind::Unsupported.into())),
+        Duty::Receive { receive, sizes, interface } => {
+            receiver::attend(&plan, (receive, sizes, *interface), &mut talk).await
+        }
     };
     match attended {
         Err(Trouble { call, error }) => {
@@ -53,12 +56,12 @@ pub async fn serve() -> io::Result<()> {
 }
 
 /// A call that failed.
-struct Trouble {
+pub(super) struct Trouble {
     call: String,
     error: io::Error,
 }
 
-fn at(call: impl Into<String>) -> impl FnOnce(io::Error) -> Trouble {
+pub(super) fn at(call: impl Into<String>) -> impl FnOnce(io::Error) -> Trouble {
     let call = call.into();
     move |error| Trouble { call, error }
 }
@@ -75,7 +78,8 @@ fn remedy(error: &io::Error) -> &'static str {
     }
 }
 
-struct Talk {
+/// The pipe to the runner.
+pub(super) struct Talk {
     input: mpsc::Receiver<io::Result<ToTarget>>,
     output: Stdout,
 }
@@ -96,11 +100,11 @@ impl Talk {
     }
 
     /// The next message; `None` when the runner went away.
-    async fn next(&mut self) -> io::Result<Option<ToTarget>> {
+    pub(super) async fn next(&mut self) -> io::Result<Option<ToTarget>> {
         self.input.recv().await.transpose()
     }
 
-    async fn say(&mut self, message: &FromTarget) -> io::Result<()> {
+    pub(super) async fn say(&mut self, message: &FromTarget) -> io::Result<()> {
         write_message(&mut self.output, message).await
     }
 }
@@ -147,7 +151,7 @@ async fn attend(plan: &TargetPlan, serve: &Serve, talk: &mut Talk) -> Result<(),
 }
 
 /// The runner's instant on our own monotonic clock.
-fn local_epoch(realtime: u64) -> u64 {
+pub(super) fn local_epoch(realtime: u64) -> u64 {
     let (here, now) = (clock::monotonic(), clock::realtime());
     (here + realtime).saturating_sub(now)
 }

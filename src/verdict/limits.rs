@@ -1,8 +1,10 @@
 //! Limits: each with the value that was measured.
 
+use hdrhistogram::Histogram;
+
 use super::validity::{Judgement, lag_decides};
-use crate::measure::result::{CellResult, LimitResult, MetricResult};
-use crate::measure::{Metric, decode, percentile};
+use crate::measure::result::{Cause, CellResult, LimitResult, MetricResult};
+use crate::measure::{Metric, decode, empty, percentile};
 use crate::scenario::plan::{Bound, Limit, Statistic, Subject};
 use crate::units::human_nanos;
 
@@ -28,6 +30,7 @@ pub fn judge(limit: &Limit, cell: &CellResult) -> Vec<Judged> {
             let value = cell.counter(name).map(|grown| grown as f64);
             vec![plain(limit, cell, None, format!("counters.{name}"), value, value)]
         }
+        Subject::Loss(cause) => vec![by_loss(limit, cell, cause.as_deref())],
     }
 }
 
@@ -65,10 +68,14 @@ fn by_metric(
 /// resolved", never "fast enough".
 fn unresolved(limit: &Limit, cell: &CellResult, measured: &MetricResult, latency: f64) -> bool {
     let Bound::Time(bound) = limit.bound else { return false };
-    let observed = matches!(
-        measured.metric,
-        Metric::Connect | Metric::ConnectService | Metric::Request | Metric::RequestService
-    );
+    // Each that the tool's own clock readings begin or end.
+    let observed = match measured.metric {
+        Metric::Connect | Metric::Request => true,
+        Metric::ConnectService | Metric::RequestService => true,
+        Metric::Owd | Metric::OwdService | Metric::Rtt | Metric::RttService => true,
+        Metric::Ipdv | Metric::IpdvService | Metric::Jitter | Metric::JitterService => true,
+        _ => false,
+    };
     observed && latency.max(bound.nanos() as f64) < cell.validity.resolution as f64
 }
 
@@ -77,6 +84,10 @@ fn without_lag(metric: Metric) -> Option<Metric> {
     match metric {
         Metric::Connect => Some(Metric::ConnectService),
         Metric::Request => Some(Metric::RequestService),
+        Metric::Owd => Some(Metric::OwdService),
+        Metric::Ipdv => Some(Metric::IpdvService),
+        Metric::Jitter => Some(Metric::JitterService),
+        Metric::Rtt => Some(Metric::RttService),
         _ => None,
     }
 }
@@ -90,8 +101,9 @@ fn distrust(
 ) -> Option<String> {
     let Bound::Time(bound) = limit.bound else { return None };
     let bound = bound.nanos() as f64;
-    let of = |metric| value(&cell.metric(&measured.load, metric)?.histogram, statistic);
-    let (lag, service) = (of(Metric::Lag)?, of(without_lag(measured.metric)?)?);
+    let service = cell.metric(&measured.load, without_lag(measured.metric)?)?;
+    let service = value(&service.histogram, statistic)?;
+    let lag = lag(cell, &measured.load, statistic)?;
     let judgement = Judgement {
         value: latency,
         lag,
@@ -110,6 +122,34 @@ fn distrust(
             human_nanos(latency as u64),
         )
     })
+}
+
+/// The statistic of a load's lag; of all loads' together, where the target measured over all.
+fn lag(cell: &CellResult, load: &str, statistic: Statistic) -> Option<f64> {
+    if let Some(own) = cell.metric(load, Metric::Lag) {
+        return value(&own.histogram, statistic);
+    }
+    let mut all = empty();
+    for lag in cell.metrics.iter().filter(|measured| measured.metric == Metric::Lag) {
+        all.add(&decode(&lag.histogram)?).ok()?;
+    }
+    of(&all, statistic)
+}
+
+/// Datagrams that were lost, as a count or as a share of those that might have been.
+fn by_loss(limit: &Limit, cell: &CellResult, name: Option<&str>) -> Judged {
+    let subject = limit.subject.to_string();
+    let cause = name.map(Cause::from_name);
+    let lost = match (&cell.datagrams, cause) {
+        (None, _) | (_, Some(None)) => None,
+        (Some(datagrams), cause) => datagrams.lost_of(cause.flatten()),
+    };
+    let count = lost.map(|(count, _)| count as f64);
+    let value = match limit.bound {
+        Bound::Share(_) => lost.and_then(|(n, of)| (of > 0).then(|| n as f64 / of as f64)),
+        _ => count,
+    };
+    plain(limit, cell, None, subject, value, count)
 }
 
 fn by_outcome(limit: &Limit, cell: &CellResult, load: Option<&str>, outcome: &str) -> Judged {
@@ -155,10 +195,13 @@ fn plain(
     Judged { result, distrust: None }
 }
 
-/// The statistic of an encoded histogram, in nanoseconds (a count for `count`); `None` without
-/// a value.
+/// The statistic of an encoded histogram, in the metric's unit (a count for `count`); `None`
+/// without a value.
 fn value(histogram: &str, statistic: Statistic) -> Option<f64> {
-    let histogram = decode(histogram)?;
+    of(&decode(histogram)?, statistic)
+}
+
+fn of(histogram: &Histogram<u64>, statistic: Statistic) -> Option<f64> {
     if histogram.is_empty() {
         return None;
     }
@@ -168,7 +211,7 @@ fn value(histogram: &str, statistic: Statistic) -> Option<f64> {
         Statistic::Mean => histogram.mean(),
         Statistic::Stdev => histogram.stdev(),
         Statistic::Max => histogram.max() as f64,
-        Statistic::Percentile(p) => percentile(&histogram, p) as f64,
+        Statistic::Percentile(p) => percentile(histogram, p) as f64,
     })
 }
 
@@ -182,3 +225,7 @@ fn name(statistic: Statistic) -> String {
         Statistic::Percentile(p) => format!("p{p}"),
     }
 }
+
+#[cfg(test)]
+#[path = "limits_tests.rs"]
+mod tests;

@@ -35,17 +35,23 @@ pub fn verdict(run: &RunResult) -> Verdict {
 /// Cells whose target nobody reached who wanted to: without a limit that expects it, that is no
 /// pass.
 fn unreached(run: &RunResult) -> impl Iterator<Item = String> {
-    let half_open = |cell: &CellResult| -> u64 {
-        cell.loads.iter().filter_map(|load| load.outcomes.get(&Outcome::HalfOpen)).sum()
-    };
-    let reached = move |cell: &&CellResult| {
-        cell.ledger.attempts <= half_open(cell) || cell.ledger.established > 0
-    };
-    let cells = run.cells.iter().filter(move |cell| !reached(cell));
     let none_expected = run.limits.is_empty();
-    cells
-        .filter(move |_| none_expected)
-        .map(|cell| format!("no attempt of {} was established", cell.name))
+    let cells = run.cells.iter().filter(move |cell| none_expected && !reached(cell));
+    cells.map(|cell| match cell.datagrams {
+        Some(_) => format!("no datagram of {} arrived", cell.name),
+        None => format!("no attempt of {} was established", cell.name),
+    })
+}
+
+fn reached(cell: &CellResult) -> bool {
+    if let Some(datagrams) = &cell.datagrams {
+        // A server that never replies tells nothing of what reaches it.
+        let came = datagrams.received > 0 || datagrams.late > 0;
+        return came || datagrams.wanted == 0 || !datagrams.is_known();
+    }
+    let half_open: u64 =
+        cell.loads.iter().filter_map(|load| load.outcomes.get(&Outcome::HalfOpen)).sum();
+    cell.ledger.attempts <= half_open || cell.ledger.established > 0
 }
 
 fn unjudged(limit: &LimitResult) -> String {
@@ -95,6 +101,19 @@ mod tests {
         assert!(matches!(verdict(&run), Verdict::Inconclusive { .. }));
         run.limits = vec![limit(Some("0"), Some(true))];
         assert_eq!(verdict(&run), Verdict::Pass);
+    }
+
+    #[test]
+    fn datagrams_of_which_none_arrived_do_not_pass() {
+        let mut run = sample::datagrams();
+        assert_eq!(verdict(&run), Verdict::Pass);
+        let datagrams = run.cells[1].datagrams.as_mut().expect("datagrams");
+        (datagrams.lost, datagrams.received) = (datagrams.expected, 0);
+        let Verdict::Inconclusive { reasons } = verdict(&run) else { panic!("inconclusive") };
+        assert_eq!(reasons, ["no datagram of rcvbuf=256KiB arrived"]);
+        let datagrams = run.cells[1].datagrams.as_mut().expect("datagrams");
+        (datagrams.lost, datagrams.counted) = (0, false);
+        assert_eq!(verdict(&run), Verdict::Pass, "nobody knows, and nobody was to know");
     }
 
     #[test]

@@ -20,7 +20,8 @@ pub struct Offer<'a> {
     pub achieved_rate: f64,
     /// The one divided by the other.
     pub ratio: f64,
-    /// Attempts for which there was no descriptor or memory.
+    /// Attempts for which there was no descriptor or memory. None of datagrams: what the sender's
+    /// kernel does not take is a loss, and told as such.
     pub lacking: u64,
 }
 

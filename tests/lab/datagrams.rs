@@ -10,7 +10,7 @@ use loadgen::scenario::plan::{Cast, Delay, Family, Impair, Link, Loss};
 use loadgen::sys::permit::Policy;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::linux::{SKIPPED, wanted};
+use super::linux::{NO_NETEM, SKIPPED, wanted};
 
 /// Few enough to fit any receive buffer.
 const BATCH: u64 = 50;
@@ -172,7 +172,7 @@ pub fn delay(privacy: Privacy) {
         Err(error) => {
             let text = error.to_string();
             assert!(text.contains("ENOENT") && text.contains("sch_netem"), "{text}");
-            println!("this kernel has no netem");
+            println!("{NO_NETEM}");
             std::process::exit(SKIPPED);
         }
     };
@@ -208,7 +208,7 @@ pub fn groups(privacy: Privacy) {
                     let socket = UdpSocket::bind(SocketAddr::new(*source, 0)).unwrap();
                     socket.set_broadcast(true).unwrap();
                     socket.connect(at).unwrap();
-                    (0..10u8).for_each(|n| drop(socket.send(&[n]).unwrap()));
+                    (0..10).for_each(|n| assert_eq!(socket.send(&[n]).unwrap(), 1));
                 };
                 lab.client().run(send).unwrap();
                 for member in others.iter().chain([&first]) {
@@ -246,4 +246,71 @@ fn member(lab: &Lab, group: IpAddr, port: u16) -> UdpSocket {
     }
     socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
     socket.into()
+}
+
+/// A whole run over a path that delays, doubles and reorders: every sum of its ledger holds.
+pub fn netem_run(_: Privacy) {
+    const SCENARIO: &str = r#"
+        name = "netem"
+        [target]
+        transport = "udp"
+        rcvbuf = "1MiB"
+        [lab]
+        link = "veth"
+        [lab.impair]
+        loss = { every = 10 }
+        delay = "20ms"
+        jitter = "5ms"
+        duplicate = "20%"
+        reorder = "20%"
+        [[load]]
+        rate = "500/s"
+        attempts = 1000
+        streams = 4
+        payload = "100B"
+    "#;
+    let folder = tempfile::TempDir::new().unwrap();
+    let (scenario, out) = (folder.path().join("netem.toml"), folder.path().join("out"));
+    std::fs::write(&scenario, SCENARIO).unwrap();
+    let said = std::process::Command::new(env!("CARGO_BIN_EXE_loadgen"))
+        .args(["run", "--out"])
+        .args([&out, &scenario])
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&said.stderr).into_owned();
+    if said.status.code() == Some(3) && text.contains("sch_netem") {
+        println!("{NO_NETEM}");
+        std::process::exit(SKIPPED);
+    }
+    eprintln!("{}{text}", String::from_utf8_lossy(&said.stdout));
+    let run = std::fs::read(out.join("run.json")).unwrap();
+    let run: serde_json::Value = serde_json::from_slice(&run).unwrap();
+    let ledger = &run["cells"][0]["datagrams"];
+    let of = |name: &str| ledger[name].as_u64().unwrap_or_else(|| panic!("{name}: {ledger}"));
+    assert_eq!((of("sent"), of("expected"), of("late")), (1000, 1000, 0), "{ledger}");
+    assert_eq!(of("lost"), of("expected") - of("received"));
+    assert_eq!((of("outside"), of("foreign"), of("corrupt"), of("surplus")), (0, 0, 0, 0));
+    // 200 are to be doubled, give or take six standard deviations; a copy may be lost as well.
+    assert!((80..=280).contains(&of("duplicates")), "{ledger}");
+    assert!(of("reordered") > 50, "{ledger}");
+    // Every tenth of those that arrive is dropped, be it an original or a copy.
+    let impairments: Vec<ImpairmentResult> =
+        serde_json::from_value(ledger["impairments"].clone()).unwrap();
+    let loss = impairments.iter().find(|one| one.cause == Cause::LabLoss).unwrap();
+    assert_eq!(loss.dropped, loss.seen.unwrap() / 10, "{ledger}");
+    assert_eq!(loss.seen.unwrap() - loss.dropped, of("received") + of("duplicates"), "{ledger}");
+    let streams = ledger["streams"].as_array().unwrap();
+    assert_eq!(streams.len(), 4);
+    for stream in streams {
+        assert_eq!(stream["closed"], true, "{stream}");
+        let number = |name: &str| stream[name].as_u64().unwrap();
+        assert_eq!(number("sent"), number("received") + number("lost"), "{stream}");
+    }
+    let causes = ledger["causes"].as_array().unwrap();
+    let unexplained: u64 = causes
+        .iter()
+        .filter(|cause| cause["cause"] == "unexplained")
+        .map(|cause| cause["count"].as_u64().unwrap())
+        .sum();
+    assert_eq!(unexplained, 0, "{ledger}");
 }

@@ -17,12 +17,15 @@ use loadgen::sys::netlink::{End, Families};
 use loadgen::sys::permit::Policy;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::datagrams;
+use super::{datagrams, uml};
 
 /// Names the case to a child.
 const CASE: &str = "LOADGEN_LAB_CASE";
 /// Exit status of a child whose machine refuses namespaces.
 pub const SKIPPED: i32 = 77;
+
+/// What such a child says where another kernel would do.
+pub const NO_NETEM: &str = "this kernel has no netem";
 
 type Case = (&'static str, fn(Privacy));
 
@@ -40,10 +43,14 @@ const CASES: &[Case] = &[
     ("every_so_manyth_datagram_is_lost", datagrams::regular_loss),
     ("what_a_rate_drops_is_counted", datagrams::limited_rate),
     ("netem_holds_and_doubles_or_is_named", datagrams::delay),
+    ("a_run_over_netem_adds_up", datagrams::netem_run),
     ("every_member_of_a_group_gets_every_datagram", datagrams::groups),
 ];
 
 pub fn main() -> ExitCode {
+    if std::process::id() == 1 {
+        uml::init();
+    }
     if let Ok(name) = std::env::var(CASE) {
         child(&name);
     }
@@ -100,6 +107,7 @@ fn run(name: &str) -> Outcome {
     }
     let status = child.wait().unwrap();
     match status.code() {
+        Some(SKIPPED) if said.trim() == NO_NETEM => return under_uml(name),
         Some(SKIPPED) => return Outcome::Skipped(said.trim().into()),
         Some(0) => {}
         None if killed && private.len() >= 3 => {}
@@ -116,6 +124,18 @@ fn run(name: &str) -> Outcome {
             return Outcome::Failed(format!("left {left:?}; {before:?} -> {after:?}"));
         }
         std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// Runs one case under a kernel that has netem.
+fn under_uml(name: &str) -> Outcome {
+    match uml::run(CASE, name) {
+        Err(why) => Outcome::Skipped(format!("{NO_NETEM}, and there is {why}")),
+        Ok(ended) if ended.code == 0 => {
+            println!("{name}: under user-mode Linux, {:.1} s", ended.took.as_secs_f64());
+            Outcome::Passed
+        }
+        Ok(ended) => Outcome::Failed(format!("status {}: {}", ended.code, ended.said)),
     }
 }
 

@@ -1,10 +1,12 @@
-//! `heatmap.png`: when attempts were made against how long they waited, one panel a cell.
+//! `heatmap.png`: when attempts were made (datagrams sent) against how long they waited (were under
+//! way), one panel a cell.
 
 use std::collections::BTreeMap;
 
 use super::page::{Align, Drawn, FAINT, INK, LABEL, Page, fitted};
 use super::panel::{Frame, Panel};
 use super::scale::Scale;
+use super::wording::{self, Wording};
 use super::{BODY, MARGIN, NOTHING, Picture, palette, shown, titled};
 use crate::measure::result::{CellResult, Heat, RunResult};
 
@@ -17,14 +19,16 @@ const GAP: i32 = 50;
 /// Draws the picture.
 pub fn draw(result: &RunResult) -> Picture {
     let (cells, remark) = shown(result);
-    let title = format!("{}: connect latency over time", result.scenario.name);
+    let words = wording::of(result);
+    let title = format!("{}: {} over time", result.scenario.name, words.delay);
     let note = format!(
-        "each place: attempts by their intended instant and connect latency; SYN retries form bands{remark}"
+        "each place: {} by their intended instant and {}{}{remark}",
+        words.things, words.delay, words.hint
     );
     let why = match cells.iter().any(|cell| readable(&cell.timeline.heat)) {
-        true => return titled(&title, &note, |page| body(page, cells)),
+        true => return titled(&title, &note, |page| body(page, cells, words)),
         false if cells.is_empty() => NOTHING,
-        false => "No attempt was established: there is no connect latency to show.",
+        false => words.nothing,
     };
     titled(&title, &note, |page| page.words((0, BODY), (page.width, page.height), why))
 }
@@ -38,7 +42,7 @@ fn begin(heat: &Heat, row: u32) -> f64 {
     10f64.powf(f64::from(row) / f64::from(heat.rows_per_decade.max(1))).min(1e12)
 }
 
-fn body(page: &Page, cells: &[CellResult]) -> Drawn {
+fn body(page: &Page, cells: &[CellResult], words: &Wording) -> Drawn {
     let heats: Vec<_> = cells.iter().map(|c| &c.timeline.heat).filter(|h| readable(h)).collect();
     let rows = || {
         heats
@@ -55,7 +59,7 @@ fn body(page: &Page, cells: &[CellResult]) -> Drawn {
     let most = grouped.iter().flat_map(|g| g.1.values()).copied().max().unwrap_or(1);
     let left = |index: usize| MARGIN + AXIS + index as i32 * width;
     let (top, bottom) = (BODY + 110, page.height - 150);
-    page.text((MARGIN, BODY + 14), Align::Left, "connect latency", (LABEL, true), INK)?;
+    page.text((MARGIN, BODY + 14), Align::Left, words.delay, (LABEL, true), INK)?;
     for (index, cell) in cells.iter().enumerate() {
         let frame = Frame { left: left(index), top, right: left(index) + width - GAP, bottom };
         let name = fitted(&cell.name, LABEL + 6, true, width - GAP);
@@ -70,7 +74,7 @@ fn body(page: &Page, cells: &[CellResult]) -> Drawn {
         panel.rows(&ticks)?;
         let (step, places) = &grouped[index];
         if places.is_empty() {
-            panel.words("no attempt was established")?;
+            panel.words(words.none)?;
         }
         paint(page, &panel, &cell.timeline.heat, *step, places, most)?;
         panel.floor()?;
@@ -85,7 +89,7 @@ fn body(page: &Page, cells: &[CellResult]) -> Drawn {
     )?;
     let right = page.width - MARGIN;
     let bar = Frame { left: right - BAR + 60, top, right: right - BAR + 110, bottom };
-    colour_bar(page, bar, most)
+    colour_bar(page, bar, most, words.things)
 }
 
 /// Seconds that a cell's timeline covers.
@@ -137,7 +141,7 @@ fn paint(
     Ok(())
 }
 
-fn colour_bar(page: &Page, frame: Frame, most: u64) -> Drawn {
+fn colour_bar(page: &Page, frame: Frame, most: u64, things: &str) -> Drawn {
     let scale = Scale::log(1.0, most.max(2) as f64);
     let height = f64::from(frame.bottom - frame.top);
     for y in frame.top..frame.bottom {
@@ -146,7 +150,7 @@ fn colour_bar(page: &Page, frame: Frame, most: u64) -> Drawn {
         page.fill((frame.left, y), (frame.right, y + 1), colour, 1.0)?;
     }
     let heading = (frame.left, frame.top - 36);
-    page.text(heading, Align::Left, "attempts", (LABEL, true), INK)?;
+    page.text(heading, Align::Left, things, (LABEL, true), INK)?;
     let mut marks = scale.count_ticks(8);
     if scale.high() < 10.0 {
         marks.push(super::scale::Tick { at: scale.high(), label: most.max(2).to_string() });

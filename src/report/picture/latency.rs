@@ -1,11 +1,11 @@
-//! `latency.png`: percentiles of `connect`, one line a cell and load.
+//! `latency.png`: percentiles of `connect` (of datagrams: `owd` or `rtt`), one line a cell and load.
 
 use super::page::{Align, Drawn, FAINT, INK, LABEL, Page, Stroke, fitted};
 use super::panel::{Frame, Panel};
 use super::scale::{Scale, Tick};
-use super::{BODY, MARGIN, NOTHING, Picture, palette, titled};
+use super::{BODY, MARGIN, NOTHING, Picture, palette, titled, wording};
 use crate::measure::result::RunResult;
-use crate::measure::{Metric, decode, percentile};
+use crate::measure::{decode, percentile};
 use crate::units::human_nanos;
 
 /// Lines that can be told apart, and whose labels fit below each other.
@@ -27,8 +27,9 @@ pub fn draw(result: &RunResult) -> Picture {
     let (lines, all) = lines(result);
     let more =
         if all > LINES { format!(" · first {LINES} of {all} lines") } else { String::new() };
-    let title = format!("{}: how long clients waited for a connection", result.scenario.name);
-    let note = format!("connect latency, from the intended instant, by percentile{more}");
+    let words = wording::of(result);
+    let title = format!("{}: {}", result.scenario.name, words.title);
+    let note = format!("{}, from the intended instant, by percentile{more}", words.delay);
     titled(&title, &note, |page| body(page, result, &lines))
 }
 
@@ -37,7 +38,7 @@ fn lines(result: &RunResult) -> (Vec<Line>, usize) {
         .cells
         .iter()
         .flat_map(|cell| cell.metrics.iter().map(move |metric| (cell, metric)))
-        .filter(|(_, m)| m.metric == Metric::Connect && m.summary.count > 0)
+        .filter(|(cell, m)| m.metric == cell.main_metric() && m.summary.count > 0)
         .collect();
     let all = measured.len();
     let lines = measured
@@ -77,13 +78,10 @@ fn body(page: &Page, result: &RunResult, lines: &[Line]) -> Drawn {
         bottom: page.height - 150,
     };
     if lines.is_empty() {
-        let why = if result.cells.is_empty() {
-            NOTHING
-        } else {
-            "No attempt was established: there is no connect latency to show."
-        };
+        let why = if result.cells.is_empty() { NOTHING } else { wording::of(result).nothing };
         return page.words((0, BODY), (page.width, page.height), why);
     }
+    let words = wording::of(result);
     let resolution = result.cells.iter().map(|cell| cell.validity.resolution).max().unwrap_or(0);
     let values = || lines.iter().flat_map(|line| line.points.iter().map(|(_, y)| *y));
     let low = values().fold(f64::MAX, f64::min);
@@ -95,10 +93,10 @@ fn body(page: &Page, result: &RunResult, lines: &[Line]) -> Drawn {
     panel.rows(&Scale::decades(low, high).latency_ticks(true))?;
     panel.columns(&nines(), true)?;
     panel.floor()?;
-    page.text((frame.left, BODY + 10), Align::Left, "connect latency", (LABEL, true), INK)?;
+    page.text((frame.left, BODY + 10), Align::Left, words.delay, (LABEL, true), INK)?;
     let below = ((frame.left + frame.right) / 2, frame.bottom + 92);
-    let words = "percentile of attempts that were established";
-    page.text(below, Align::Centre, words, (LABEL, true), INK)?;
+    let of = format!("percentile of {}", words.of);
+    page.text(below, Align::Centre, &of, (LABEL, true), INK)?;
     for (index, line) in lines.iter().enumerate() {
         panel.curve(&line.points, palette::series(index))?;
     }

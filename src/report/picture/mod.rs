@@ -1,13 +1,17 @@
 //! Pictures that one would put in a talk: PNGs at twice the size at which they are shown.
 
+mod datagrams;
 mod heatmap;
 mod latency;
+mod loss;
 mod page;
 mod palette;
 mod panel;
 mod scale;
+mod strips;
 mod sweep;
 mod timeline;
+mod wording;
 
 pub use page::PictureError;
 
@@ -37,6 +41,9 @@ pub fn pictures(result: &RunResult) -> Vec<(&'static str, Picture)> {
     ];
     if !result.scenario.sweep.is_empty() {
         pictures.push(("sweep.png", sweep::draw(result)));
+    }
+    if result.cells.iter().any(|cell| cell.datagrams.is_some()) {
+        pictures.push(("udp_loss.png", loss::draw(result)));
     }
     pictures
 }

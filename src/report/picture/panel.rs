@@ -3,6 +3,7 @@
 use plotters::style::RGBColor;
 
 use super::page::{Align, Drawn, FAINT, GRID, INK, LABEL, Page, Stroke};
+use super::palette::{BLACK, BLUE, ORANGE, VERMILLION};
 use super::scale::{Scale, Tick};
 
 /// The rectangle of a plot, in pixels; labels lie outside of it.
@@ -112,6 +113,40 @@ impl<'p, 'b> Panel<'p, 'b> {
             self.page.fill((from, top), (to, self.frame.bottom), colour, opacity)?;
         }
         Ok(())
+    }
+
+    /// One filled bar between two values of the horizontal axis.
+    pub fn bar(&self, from: f64, to: f64, value: f64, colour: RGBColor) -> Drawn {
+        let (from, to) = (self.x(from), self.x(to));
+        let top = self.y(value).min(self.frame.bottom - 3);
+        // A white line between neighbours, as long as there is room for it.
+        let to = if to - from > 8 { to - 2 } else { to.max(from + 1) };
+        self.page.fill((from, top), (to, self.frame.bottom), colour, 0.85)
+    }
+
+    /// How full a queue was against its limit (dashed); shaded where it was full.
+    pub fn depth(&self, width: f64, depth: &[Option<f64>], limit: &[Option<f64>]) -> Drawn {
+        let Frame { top, bottom, .. } = self.frame;
+        for (index, pair) in depth.iter().zip(limit).enumerate() {
+            if let (Some(depth), Some(limit)) = pair
+                && depth >= limit
+            {
+                let from = self.x(index as f64 * width);
+                let to = self.x((index + 1) as f64 * width).max(from + 1);
+                self.page.fill((from, top), (to, bottom), ORANGE, 0.22)?;
+            }
+        }
+        self.bars(width, depth, BLUE, 0.35)?;
+        self.steps(width, depth, Stroke::solid(BLUE, 4))?;
+        self.steps(width, limit, Stroke::dashed(VERMILLION, 4))
+    }
+
+    /// Dotted lines downwards at some instants.
+    pub fn instants(&self, at: &[f64]) -> Drawn {
+        let Frame { top, bottom, .. } = self.frame;
+        at.iter()
+            .map(|at| self.x(*at))
+            .try_for_each(|x| self.page.line((x, top), (x, bottom), Stroke::dashed(BLACK, 3)))
     }
 
     /// Says in words why the plot is empty.

@@ -2,13 +2,15 @@
 
 use plotters::style::RGBColor;
 
+mod datagrams;
+
 use super::page::{Align, Drawn, FAINT, INK, LABEL, Page, Stroke, fitted, text_width};
 use super::palette::{BLUE, ORANGE, VERMILLION};
 use super::panel::{Frame, Panel};
 use super::scale::{Scale, Tick, number};
 use super::{BODY, MARGIN, NOTHING, Picture, titled};
 use crate::measure::result::{CellResult, RunResult};
-use crate::measure::{Metric, Outcome, decode, empty, percentile};
+use crate::measure::{Outcome, decode, empty, percentile};
 use crate::units::human_nanos;
 
 const AXIS: i32 = 150;
@@ -189,49 +191,65 @@ fn values(page: &Page, panel: &Panel, row: &Row, cell: usize, mark: f64) -> Draw
     Ok(())
 }
 
+/// The rows of all cells; of datagrams, where they have them.
 fn rows(cells: &[CellResult]) -> Vec<Row> {
-    let each = |value: &dyn Fn(&CellResult) -> Option<f64>| cells.iter().map(value).collect();
-    let series = |name, stroke, values| Series { name, stroke, values };
+    let datagrams = cells.iter().all(|cell| cell.datagrams.is_some());
+    let mut rows = vec![latency(cells, if datagrams { "Delay:" } else { "Connect latency:" })];
+    rows.extend(if datagrams { datagrams::rows(cells) } else { connections(cells) });
+    rows
+}
+
+/// A value of each cell.
+fn each(cells: &[CellResult], value: impl Fn(&CellResult) -> Option<f64>) -> Vec<Option<f64>> {
+    cells.iter().map(value).collect()
+}
+
+fn line(name: &'static str, stroke: Stroke, values: Vec<Option<f64>>) -> Series {
+    Series { name, stroke, values }
+}
+
+/// A row with the scale that suits its largest value, and its smallest above 0.
+fn row(
+    heading: &'static str,
+    series: Vec<Series>,
+    scale: fn(f64, f64) -> Scale,
+    text: Text,
+) -> Row {
+    let known = || series.iter().flat_map(|s| s.values.iter().flatten().copied());
+    let low = known().filter(|v| *v > 0.0).fold(f64::MAX, f64::min);
+    let scale = scale(known().fold(0.0, f64::max), low);
+    Row { heading, series, scale, latency: false, text }
+}
+
+fn latency(cells: &[CellResult], heading: &'static str) -> Row {
     let (p50, p99): (Vec<_>, Vec<_>) = cells.iter().map(quantiles).unzip();
-    let retried = each(&|cell| share(cell, |class| class == Outcome::OkRetried));
-    let errors = each(&|cell| share(cell, Outcome::failed));
-    let queue = each(&longest_queue);
-    let limit = each(&|cell| cell.target.backlog_effective.map(f64::from));
     let resolutions: Vec<_> = cells.iter().map(|cell| cell.validity.resolution).collect();
-    let overflows = each(&|cell| cell.counter("ListenOverflows").map(|n| n as f64));
-    let row = |heading, series: Vec<Series>, scale: fn(f64, f64) -> Scale, text: Text| {
-        let known = || series.iter().flat_map(|s| s.values.iter().flatten().copied());
-        let low = known().filter(|v| *v > 0.0).fold(f64::MAX, f64::min);
-        let scale = scale(known().fold(0.0, f64::max), low);
-        Row { heading, series, scale, latency: false, text }
-    };
-    let latency = vec![
-        series("p50", Stroke::solid(BLUE, 6), p50),
-        series("p99", Stroke::solid(VERMILLION, 6), p99),
+    let lines = vec![
+        line("p50", Stroke::solid(BLUE, 6), p50),
+        line("p99", Stroke::solid(VERMILLION, 6), p99),
     ];
+    let scale = |high: f64, low: f64| Scale::decades(low.min(high.max(1.0)), high);
+    let text = move |cell: usize, v| resolved(v, resolutions[cell]);
+    Row { latency: true, ..row(heading, lines, scale, Box::new(text)) }
+}
+
+fn connections(cells: &[CellResult]) -> Vec<Row> {
+    let retried = each(cells, |cell| share(cell, |class| class == Outcome::OkRetried));
+    let errors = each(cells, |cell| share(cell, Outcome::failed));
+    let limit = each(cells, |cell| cell.target.backlog_effective.map(f64::from));
+    let overflows = each(cells, |cell| cell.counter("ListenOverflows").map(|n| n as f64));
     let shares = vec![
-        series("ok after a SYN retry", Stroke::solid(ORANGE, 6), retried),
-        series("errors", Stroke::solid(VERMILLION, 6), errors),
+        line("ok after a SYN retry", Stroke::solid(ORANGE, 6), retried),
+        line("errors", Stroke::solid(VERMILLION, 6), errors),
     ];
     let queues = vec![
-        series("longest seen", Stroke::solid(BLUE, 6), queue),
-        series("limit (dashed)", Stroke::dashed(FAINT, 5), limit),
+        line("longest seen", Stroke::solid(BLUE, 6), each(cells, longest_queue)),
+        line("limit (dashed)", Stroke::dashed(FAINT, 5), limit),
     ];
-    let overflow = vec![series("ListenOverflows", Stroke::solid(VERMILLION, 6), overflows)];
-    let waits = row(
-        "Connect latency:",
-        latency,
-        |high, low| Scale::decades(low.min(high.max(1.0)), high),
-        Box::new(move |cell, v| resolved(v, resolutions[cell])),
-    );
+    let overflow = vec![line("ListenOverflows", Stroke::solid(VERMILLION, 6), overflows)];
+    let percent: Text = Box::new(|_, v| format!("{v:.1} %"));
     vec![
-        Row { latency: true, ..waits },
-        row(
-            "Share of attempts, %:",
-            shares,
-            |high, _| Scale::from_zero(high),
-            Box::new(|_, v| format!("{v:.1} %")),
-        ),
+        row("Share of attempts, %:", shares, |high, _| Scale::from_zero(high), percent),
         row("Accept queue:", queues, Scale::counts, Box::new(|_, v| number(v))),
         row("Kernel counter:", overflow, Scale::counts, Box::new(|_, v| number(v))),
     ]
@@ -246,11 +264,11 @@ fn resolved(value: f64, resolution: u64) -> String {
     format!("{below}{}", human_nanos(value as u64))
 }
 
-/// p50 and p99 of `connect` over all loads; never below the cell's resolution, under which
+/// p50 and p99 of the cell's main metric over all loads; never below the cell's resolution, under which
 /// nothing is told apart.
 fn quantiles(cell: &CellResult) -> (Option<f64>, Option<f64>) {
     let mut all = empty();
-    let metrics = cell.metrics.iter().filter(|m| m.metric == Metric::Connect);
+    let metrics = cell.metrics.iter().filter(|m| m.metric == cell.main_metric());
     for histogram in metrics.filter_map(|m| decode(&m.histogram)) {
         // Decoded histograms have one shape, so that adding cannot fail.
         let _ = all.add(&histogram);

@@ -1,6 +1,10 @@
 use super::palette::{BLUE, GREEN, VERMILLION};
 use super::*;
-use crate::measure::result::{Heat, LoadInterval, QueueInterval, RestartResult, TargetInterval};
+use crate::measure::Metric;
+use crate::measure::result::{
+    Cause, DatagramInterval, Heat, LoadInterval, QueueInterval, ReceiverRestart, RestartResult,
+    TargetInterval,
+};
 use crate::report::sample;
 
 fn decoded(picture: &Picture) -> image::RgbImage {
@@ -131,5 +135,89 @@ fn extreme_values_and_names_are_drawn() {
     result.cells[1].metrics[0].histogram = "rubbish".to_owned();
     result.cells[2].timeline.interval_s = f64::INFINITY;
     result.cells[2].axes.clear();
+    check(&result);
+}
+
+#[test]
+fn datagrams_have_pictures_of_their_own() {
+    let result = sample::datagrams();
+    let images = check(&result);
+    let all = ["latency.png", "timeline.png", "heatmap.png", "sweep.png", "udp_loss.png"];
+    assert_eq!(names(&images), all);
+    for colour in [BLUE, VERMILLION, GREEN] {
+        assert!(pixels(&images[0].1, colour) > 2000, "a line a cell: {colour:?}");
+    }
+    assert!(pixels(&images[1].1, GREEN) > 2000, "received");
+    assert!(pixels(&images[2].1, palette::sequential(0.0)) > 500, "owd");
+    assert!(pixels(&images[3].1, VERMILLION) > 2000, "lost, by the buffer");
+    let loss = &images[4].1;
+    for colour in [BLUE, VERMILLION, palette::ORANGE] {
+        assert!(pixels(loss, colour) > 800, "losses by cause: {colour:?}");
+    }
+    assert!(!names(&check(&sample::backlog())).contains(&"udp_loss.png"));
+}
+
+#[test]
+fn losses_that_are_none_or_all_or_timeless_are_drawn() {
+    let mut none = sample::datagram_sweep(&[1 << 20]);
+    none.scenario.sweep.clear();
+    let cell = &mut none.cells[0];
+    let lossy = pixels(&decoded(&loss::draw(&sample::datagram_sweep(&[1 << 20]))), BLUE);
+    cell.timeline
+        .datagrams
+        .iter_mut()
+        .for_each(|seen| (seen.lost, seen.unsent) = Default::default());
+    cell.metrics.retain(|m| m.metric != Metric::LossBurst);
+    let ledger = cell.datagrams.as_mut().expect("datagrams");
+    (ledger.lost, ledger.unsent) = (0, 0);
+    let quiet = check(&none);
+    assert!(!names(&quiet).contains(&"sweep.png"));
+    assert!(pixels(&quiet.last().expect("udp_loss").1, BLUE) < lossy, "no blue bars");
+    let all = |result: &mut RunResult| {
+        for cell in &mut result.cells {
+            cell.metrics.retain(|m| m.metric == Metric::Lag);
+            cell.timeline.heat.places.clear();
+            cell.timeline.datagrams.truncate(1);
+            for seen in &mut cell.timeline.datagrams {
+                seen.lost = [(Cause::NoSocket, seen.sent)].into();
+                (seen.received, seen.queue_bytes) = (Some(0), None);
+                (seen.delay_p50, seen.delay_p99, seen.delay_max) = (0, 0, 0);
+            }
+            let ledger = cell.datagrams.as_mut().expect("datagrams");
+            (ledger.lost, ledger.received) = (ledger.expected, 0);
+        }
+    };
+    let mut lost = sample::datagrams();
+    all(&mut lost);
+    check(&lost);
+    let buffers: Vec<_> = (0..24).map(|n| 4096 + 1024 * n).collect();
+    check(&sample::datagram_sweep(&buffers));
+}
+
+#[test]
+fn no_count_of_datagrams_breaks_a_picture() {
+    let mut result = sample::datagrams();
+    let cell = &mut result.cells[0];
+    cell.name = "=".repeat(3000);
+    let most = DatagramInterval {
+        sent: u64::MAX,
+        received: Some(u64::MAX),
+        lost: Cause::ALL.map(|cause| (cause, u64::MAX)).into(),
+        queue_bytes: Some(u64::MAX),
+        queue_limit: Some(0),
+        delay_max: u64::MAX,
+        ..DatagramInterval::default()
+    };
+    cell.timeline.datagrams = vec![most; 5000];
+    let ledger = cell.datagrams.as_mut().expect("datagrams");
+    (ledger.lost, ledger.expected) = (u64::MAX, 0);
+    let restart = |closed_s| ReceiverRestart { closed_s, ..ReceiverRestart::default() };
+    ledger.restarts = [1.0, -1.0, f64::MAX, f64::NAN].map(restart).into();
+    result.cells[1].timeline.interval_s = f64::NAN;
+    for metric in &mut result.cells[1].metrics {
+        metric.histogram = "rubbish".to_owned();
+    }
+    result.cells[2].timeline = Default::default();
+    result.cells[2].timeline.interval_s = f64::INFINITY;
     check(&result);
 }

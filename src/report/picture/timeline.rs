@@ -4,12 +4,13 @@ use plotters::style::RGBColor;
 
 mod column;
 
-use super::page::{Align, Drawn, FAINT, INK, LABEL, Page, Stroke, fitted, text_width};
+use super::page::{Align, Drawn, FAINT, INK, LABEL, Page, Stroke, fitted};
 use super::palette::{BLACK, BLUE, GREEN, ORANGE, PURPLE, VERMILLION};
 use super::panel::{Frame, Panel};
 use super::scale::Scale;
-use super::{BODY, MARGIN, NOTHING, Picture, shown, titled};
-use crate::measure::result::RunResult;
+use super::{BODY, MARGIN, NOTHING, Picture, datagrams, shown, strips, titled};
+use crate::measure::Metric;
+use crate::measure::result::{CellResult, RunResult};
 use column::{Column, Count};
 
 /// Steps that can be told apart across the whole page.
@@ -71,6 +72,9 @@ fn closes(columns: &[Column], state: usize) -> bool {
 /// Draws the picture.
 pub fn draw(result: &RunResult) -> Picture {
     let (cells, remark) = shown(result);
+    if !cells.is_empty() && cells.iter().all(|cell| cell.datagrams.is_some()) {
+        return of_datagrams(result, cells, &remark);
+    }
     let title = format!("{}: where clients waited, and when", result.scenario.name);
     let steps = STEPS / cells.len().max(1);
     let columns: Vec<_> = cells.iter().map(|cell| Column::new(cell, steps)).collect();
@@ -79,6 +83,17 @@ pub fn draw(result: &RunResult) -> Picture {
         true => page.words((0, BODY), (page.width, page.height), NOTHING),
         false => body(page, &columns),
     })
+}
+
+fn of_datagrams(result: &RunResult, cells: &[CellResult], remark: &str) -> Picture {
+    let title = format!("{}: what came, what was lost, and when", result.scenario.name);
+    let note = format!("one column a cell, one time axis{remark}");
+    let cells: Vec<_> = cells.iter().collect();
+    let delay = match cells[0].main_metric() {
+        Metric::Rtt => "Round trip, from the intended instant:",
+        _ => "One-way delay, from the intended instant:",
+    };
+    titled(&title, &note, |page| datagrams::timeline(page, &cells, delay))
 }
 
 fn body(page: &Page, columns: &[Column]) -> Drawn {
@@ -90,7 +105,7 @@ fn body(page: &Page, columns: &[Column]) -> Drawn {
     let height = ROWS / rows.len() as i32;
     for (index, row) in rows.iter().enumerate() {
         let top = BODY + 48 + index as i32 * height;
-        words(page, (MARGIN, top + 24), &heading(*row, columns))?;
+        strips::legend(page, (MARGIN, top + 24), &heading(*row, columns))?;
         for (index, column) in columns.iter().enumerate() {
             let left = MARGIN + index as i32 * width;
             let frame = Frame {
@@ -107,7 +122,7 @@ fn body(page: &Page, columns: &[Column]) -> Drawn {
             let panel = Panel::new(page, frame, x, scale);
             panel.columns(&ticks, *row == Row::Counters)?;
             panel.rows(&scale.count_ticks(3))?;
-            plot(page, *row, column, &panel)?;
+            plot(*row, column, &panel)?;
             panel.floor()?;
         }
     }
@@ -154,15 +169,6 @@ fn heading(row: Row, columns: &[Column]) -> Vec<(&'static str, RGBColor)> {
     }
 }
 
-fn words(page: &Page, (mut x, y): (i32, i32), parts: &[(&str, RGBColor)]) -> Drawn {
-    for (index, (text, colour)) in parts.iter().enumerate() {
-        let bold = *colour != FAINT;
-        page.text((x, y), Align::Left, text, (LABEL, bold), *colour)?;
-        x += text_width(text, LABEL, bold) + if index == 0 { 18 } else { 40 };
-    }
-    Ok(())
-}
-
 fn highest<'a>(series: impl IntoIterator<Item = &'a Values>) -> f64 {
     series.into_iter().flatten().flatten().copied().fold(0.0, f64::max)
 }
@@ -180,7 +186,7 @@ fn scale(row: Row, column: &Column, columns: &[Column]) -> Scale {
     })
 }
 
-fn plot(page: &Page, row: Row, c: &Column, panel: &Panel) -> Drawn {
+fn plot(row: Row, c: &Column, panel: &Panel) -> Drawn {
     let unseen = |values: &Values| values.iter().all(Option::is_none);
     // A series that never leaves 0 would only paint the floor.
     let steps = |values: &Values, stroke| match highest([values]) > 0.0 {
@@ -196,7 +202,7 @@ fn plot(page: &Page, row: Row, c: &Column, panel: &Panel) -> Drawn {
             steps(&c.errors, Stroke::solid(VERMILLION, 5))
         }
         Row::AcceptQueue if unseen(&c.queue) => panel.words("not observed"),
-        Row::AcceptQueue => queue(page, c, panel),
+        Row::AcceptQueue => queue(c, panel),
         Row::SynQueue if unseen(&c.syn) => panel.words("not observed"),
         Row::SynQueue => panel.steps(c.step, &c.syn, Stroke::solid(PURPLE, 5)),
         Row::Closing if c.closing.iter().flatten().all(unseen) => panel.words("not observed"),
@@ -217,25 +223,10 @@ fn plot(page: &Page, row: Row, c: &Column, panel: &Panel) -> Drawn {
     }
 }
 
-fn queue(page: &Page, c: &Column, panel: &Panel) -> Drawn {
-    let Frame { top, bottom, .. } = panel.frame;
-    for (index, pair) in c.queue.iter().zip(&c.limit).enumerate() {
-        if let (Some(queue), Some(limit)) = pair
-            && queue >= limit
-        {
-            let from = panel.x(index as f64 * c.step);
-            let to = panel.x((index + 1) as f64 * c.step).max(from + 1);
-            page.fill((from, top), (to, bottom), ORANGE, 0.22)?;
-        }
-    }
-    panel.bars(c.step, &c.queue, BLUE, 0.35)?;
+fn queue(c: &Column, panel: &Panel) -> Drawn {
+    panel.depth(c.step, &c.queue, &c.limit)?;
     for one in &c.each {
         panel.steps(c.step, one, Stroke::solid(PURPLE, 2))?;
     }
-    panel.steps(c.step, &c.queue, Stroke::solid(BLUE, 4))?;
-    for at in &c.restarts {
-        let x = panel.x(*at);
-        page.line((x, top), (x, bottom), Stroke::dashed(BLACK, 3))?;
-    }
-    panel.steps(c.step, &c.limit, Stroke::dashed(VERMILLION, 4))
+    panel.instants(&c.restarts)
 }

@@ -1,21 +1,11 @@
 //! The table of one cell.
 
-use super::{Sheet, Tone, resolved, sockets, target};
-use crate::measure::result::{CellResult, LoadResult, MetricResult, Place, Status};
-use crate::measure::{Metric, TargetOutcome};
-use crate::report::text::{shorten, thousands};
+use super::{Sheet, Tone, datagrams, metrics, sockets, target};
+use crate::measure::TargetOutcome;
+use crate::measure::result::{CellResult, LoadResult, Place, Status};
+use crate::report::text::thousands;
 use crate::units::human_nanos;
 
-/// Metrics that a reader at a terminal needs; all are in `summary.csv`.
-const SHOWN: [Metric; 7] = [
-    Metric::Connect,
-    Metric::ConnectService,
-    Metric::Lag,
-    Metric::QueueWait,
-    Metric::Service,
-    Metric::Request,
-    Metric::RequestService,
-];
 /// Where the values of a line begin.
 const FIRST: usize = 10;
 
@@ -31,12 +21,11 @@ pub fn table(sheet: &mut Sheet, cell: &CellResult) {
         say(sheet, Tone::Doubtful, "partial", reason);
     }
     cell.loads.iter().for_each(|load| load_lines(sheet, load));
-    metrics(sheet, cell);
-    target::lines(sheet, cell);
-    sockets::line(sheet, cell);
-    sockets::memory(sheet, cell);
-    counters(sheet, cell);
-    ledger(sheet, cell);
+    metrics::tables(sheet, cell);
+    match &cell.datagrams {
+        Some(ledger) => datagrams::lines(sheet, cell, ledger),
+        None => connections(sheet, cell),
+    }
     trust(sheet, cell);
     for notice in &cell.target.notices {
         say(sheet, Tone::Doubtful, "notice", notice);
@@ -44,6 +33,14 @@ pub fn table(sheet: &mut Sheet, cell: &CellResult) {
     for finding in &cell.findings {
         say(sheet, Tone::Plain, "finding", &format!("{} ({})", finding.text, finding.evidence));
     }
+}
+
+fn connections(sheet: &mut Sheet, cell: &CellResult) {
+    target::lines(sheet, cell);
+    sockets::line(sheet, cell);
+    sockets::memory(sheet, cell);
+    counters(sheet, cell);
+    ledger(sheet, cell);
 }
 
 /// A line with a word in front.
@@ -61,18 +58,21 @@ pub fn counts<'a>(counts: impl Iterator<Item = (&'a str, u64)>) -> String {
 }
 
 fn load_lines(sheet: &mut Sheet, load: &LoadResult) {
+    let how = match &load.datagrams {
+        Some(sent) => format!("{} stream(s), {}", thousands(sent.streams), sent.sending),
+        None => load.lifecycle.clone(),
+    };
     let mut text = format!(
-        "{} ({}, {}): attempts {} of {} offered",
+        "{} ({}, {how}): attempts {} of {} offered",
         load.name,
         load.client,
-        load.lifecycle,
         thousands(load.attempts),
         thousands(load.offered)
     );
     if load.unissued > 0 {
         text.push_str(&format!(", not issued {}", thousands(load.unissued)));
     }
-    if load.engine != "mio" {
+    if load.engine != "mio" && load.datagrams.is_none() {
         text.push_str(&format!("; {} x {}", load.workers, load.engine));
     }
     say(sheet, Tone::Plain, "load", &text);
@@ -89,6 +89,9 @@ fn load_lines(sheet: &mut Sheet, load: &LoadResult) {
         let errors = counts(load.errors.iter().map(|(name, n)| (name.as_str(), *n)));
         say(sheet, Tone::Plain, "errors", &errors);
     }
+    if let Some(sent) = &load.datagrams {
+        datagrams::sent(sheet, sent);
+    }
     if let Some(order) = load.order {
         let served = thousands(order.served);
         let text = match (order.overtaken, order.overtaken_resent) {
@@ -102,52 +105,6 @@ fn load_lines(sheet: &mut Sheet, load: &LoadResult) {
         };
         say(sheet, Tone::Plain, "order", &text);
     }
-}
-
-fn metrics(sheet: &mut Sheet, cell: &CellResult) {
-    let shown: Vec<_> = SHOWN
-        .iter()
-        .flat_map(|wanted| cell.metrics.iter().filter(move |m| m.metric == *wanted))
-        .filter(|m| m.summary.count > 0)
-        .collect();
-    if shown.is_empty() {
-        return say(sheet, Tone::Doubtful, "latency", "nothing was measured");
-    }
-    let head = ["p50", "p90", "p99", "max"];
-    sheet.row(Tone::Heading, &metric_row("latency", head.map(str::to_owned), "count"));
-    let mut unresolved = false;
-    for metric in shown {
-        let values = values(metric, cell.validity.resolution);
-        unresolved |= values.iter().any(|value| value.starts_with('<'));
-        let name = match cell.loads.len() {
-            0 | 1 => metric.metric.name().to_owned(),
-            _ => format!("{} {}", metric.metric, metric.load),
-        };
-        sheet.row(Tone::Plain, &metric_row(&name, values, &thousands(metric.summary.count)));
-        if metric.two_clocks {
-            say(sheet, Tone::Doubtful, "", "depends on how well two hosts' clocks agree");
-        }
-    }
-    if unresolved {
-        let limit = human_nanos(cell.validity.resolution);
-        say(sheet, Tone::Plain, "", &format!("<{limit}: not resolved by this run"));
-    }
-}
-
-fn metric_row(name: &str, values: [String; 4], count: &str) -> String {
-    let [p50, p90, p99, max] = values;
-    let name = shorten(name, 24);
-    format!("  {name:<24}{p50:>9}{p90:>9}{p99:>9}{max:>9}  {:>12}", shorten(count, 12))
-}
-
-/// The four values; those that the tool's own error touches are held against the resolution.
-fn values(metric: &MetricResult, resolution: u64) -> [String; 4] {
-    let own = matches!(
-        metric.metric,
-        Metric::Lag | Metric::KernelRtt | Metric::ObserverError | Metric::Service
-    );
-    let s = &metric.summary;
-    [s.p50, s.p90, s.p99, s.max].map(|v| resolved(v, if own { 0 } else { resolution }))
 }
 
 fn counters(sheet: &mut Sheet, cell: &CellResult) {

@@ -3,6 +3,8 @@
 
 mod cell;
 mod compare;
+mod datagrams;
+mod metrics;
 mod sockets;
 mod target;
 

@@ -1,11 +1,12 @@
 use super::*;
 use crate::measure::Metric;
 use crate::measure::result::{
-    Finding, LedgerStep, MemoryResult, Place, QueueInterval, RestartResult, SocketStates,
-    SocketsResult, StatesResult,
+    Cause, Finding, LedgerStep, MemoryResult, Place, QueueInterval, ReceiverRestart, RestartResult,
+    SocketStates, SocketsResult, StatesResult,
 };
 use crate::measure::{Outcome, TargetEnding};
 use crate::report::sample;
+use crate::report::text::thousands;
 
 fn fits(text: &str) {
     for line in text.lines() {
@@ -204,4 +205,123 @@ fn colour_is_only_there_when_wanted() {
     assert!(summary(&result, 80, true).contains("\x1b[1m"));
     assert!(!summary(&result, 80, false).contains('\x1b'));
     assert!(result.cells[0].metric("clients", Metric::Connect).is_some());
+}
+
+/// The text as one line of words.
+fn flat(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn datagrams_have_a_ledger_that_adds_up_and_no_lines_of_connections() {
+    let result = sample::datagrams();
+    let text = summary(&result, 80, false);
+    fits(&text);
+    let flat = flat(&text);
+    let ledger = result.cells[0].datagrams.as_ref().expect("datagrams");
+    let (path, buffer) = (ledger.of(Cause::LabLoss), ledger.of(Cause::ReceiveBuffer));
+    for part in [
+        format!(
+            "ledger 15,920 sent = {} received + 0 late + {} lost; lost = {path} lab_loss + {} \
+             receive_buffer + 0 unexplained",
+            thousands(ledger.received),
+            thousands(ledger.lost),
+            thousands(buffer)
+        ),
+        "load senders (datagram, 4 stream(s), per-datagram): attempts 16,000 of 16,000".to_owned(),
+        "unsent send_queue: 80, 0.500 % (ENOBUFS 80)".to_owned(),
+        format!("% (nft counter {path})"),
+        "of 131,072 bytes (SO_RCVBUF asked 65,536)".to_owned(),
+        "charge 832 bytes for a datagram of 100; 158 fit".to_owned(),
+        "in datagrams p50 p90 p99 max count loss_burst".to_owned(),
+        "owd_service".to_owned(),
+        "most by p99 burst rcvbuf=64KiB 15,920".to_owned(),
+        "share of datagrams; owd p99; longest loss burst".to_owned(),
+    ] {
+        assert!(flat.contains(&part), "{part} is missing in\n{text}");
+    }
+    for part in ["established", "accept queue", "ListenOverflows", "queue ", "BULK", "besides"] {
+        assert!(!flat.contains(part), "{part} in\n{text}");
+    }
+}
+
+#[test]
+fn what_is_odd_about_datagrams_is_told() {
+    let mut result = sample::datagrams();
+    result.cells.truncate(1);
+    let cell = &mut result.cells[0];
+    cell.metrics[0].two_clocks = true;
+    let sent = cell.loads[0].datagrams.as_mut().expect("datagrams");
+    sent.sending = "gso".to_owned();
+    (sent.replies, sent.reply_late) = (7000, 3);
+    cell.target.client_faults = [("EAGAIN".to_owned(), 3)].into();
+    let ledger = cell.datagrams.as_mut().expect("datagrams");
+    (ledger.copies, ledger.expected) = (3, 3 * ledger.sent);
+    (ledger.duplicates, ledger.outside, ledger.surplus) = (5, 2, 1);
+    ledger.receivers[0].rcvbuf_effective = Some(100_000);
+    let second = ledger.receivers[0].clone();
+    ledger.receivers.push(second);
+    ledger.causes.last_mut().expect("unexplained").count = 9;
+    ledger.restarts = vec![ReceiverRestart { closed_s: 1.0, bound_s: 1.25, discarded: 17 }];
+    let text = summary(&result, 80, false);
+    fits(&text);
+    let flat = flat(&text);
+    for part in [
+        "BULK many datagrams in one call (gso)",
+        "replies 7,000 in time, 3 late",
+        "15,920 sent x 3 receivers = 47,760 expected =",
+        "ledger 1 more received than were sent",
+        "lost unexplained: 9, 0.019 %",
+        "besides 5 duplicates, 2 outside (too old to know whether they had come)",
+        "errors at the target: 3 EAGAIN",
+        "(SO_RCVBUF asked 65,536: CLAMPED for each receiver)",
+        "readers 2; read ",
+        "receivers closed at 1.000 s, bound again at 1.250 s; 17 discarded",
+        "depends on how well two hosts' clocks agree",
+    ] {
+        assert!(flat.contains(part), "{part} is missing in\n{text}");
+    }
+}
+
+#[test]
+fn of_a_server_that_says_nothing_nothing_is_claimed() {
+    let mut result = sample::datagrams();
+    result.cells.truncate(1);
+    let ledger = result.cells[0].datagrams.as_mut().expect("datagrams");
+    ledger.counted = false;
+    let replied = flat(&summary(&result, 80, false));
+    assert!(replied.contains(" replied to + 0 late + "), "{replied}");
+    let ledger = result.cells[0].datagrams.as_mut().expect("datagrams");
+    (ledger.received, ledger.lost) = (0, 0);
+    ledger.receivers.clear();
+    let text = flat(&summary(&result, 80, false));
+    assert!(text.contains("15,920 sent; the target tells nothing of what it got"), "{text}");
+    result.cells[0].datagrams.as_mut().expect("datagrams").lost = 12;
+    let text = flat(&summary(&result, 80, false));
+    assert!(text.contains("15,920 sent, at least 12 lost; the target tells nothing"), "{text}");
+}
+
+#[test]
+fn no_datagram_breaks_a_line() {
+    let nasty = "\x1b[2J宽".repeat(90);
+    let mut result = sample::datagrams();
+    for cell in &mut result.cells {
+        cell.name = nasty.clone();
+        let sent = cell.loads[0].datagrams.as_mut().expect("datagrams");
+        (sent.sending, sent.bytes) = (nasty.clone(), u64::MAX);
+        let ledger = cell.datagrams.as_mut().expect("datagrams");
+        (ledger.sent, ledger.expected, ledger.received) = (u64::MAX, u64::MAX, u64::MAX);
+        (ledger.copies, ledger.foreign, ledger.surplus) = (u32::MAX, u64::MAX, u64::MAX);
+        for cause in &mut ledger.causes {
+            (cause.count, cause.evidence) = (u64::MAX, nasty.clone());
+        }
+        ledger.receivers[0].read_by = vec![u64::MAX; 64];
+        ledger.receivers[0].rcvbuf_asked = Some(u64::MAX);
+        ledger.impairments[0].what = nasty.clone();
+        ledger.restarts =
+            vec![ReceiverRestart { closed_s: f64::MAX, bound_s: f64::NAN, discarded: u64::MAX }];
+    }
+    for width in [0, 60, 80] {
+        fits(&summary(&result, width, false));
+    }
 }

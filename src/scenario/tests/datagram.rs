@@ -129,6 +129,9 @@ fn what_cannot_be_is_told() {
             "too many to keep books",
         ),
         (&["target.transport=unix-dgram", "load.bulk=gso"], "only UDP is sent in bulk"),
+        (&["limits.\"loss.receive_bufer\"=\"== 0\""], "did you mean `receive_buffer`"),
+        (&["limits.loss=\"<= 5ms\""], "is not compared with a time"),
+        (&["limits.\"connect.p99\"=\"<= 5ms\""], "nothing here measures `connect`"),
     ] {
         let told = told(UDP, sets);
         assert!(told.contains(place), "{sets:?}:\n{told}");

@@ -54,7 +54,7 @@ fn what_means_nothing_beside_a_transport_is_told() {
         ("load.lifecycle=recycle", "`lifecycle` means nothing", "lifecycle = \"fresh\""),
         ("load.fast_open=true", "`fast_open` means nothing", "there is no SYN"),
         ("target.address=127.0.0.1:80", "is not the name of an AF_UNIX socket", "unix:/path"),
-        ("target.command=[\"x\"]", "is reached over TCP", "remove `command`"),
+        ("target.command=[\"x\"]", "is reached over IP", "remove `command`"),
         ("limits.\"kernel_rtt.p99\"=\"< 1ms\"", "nothing here measures", "of TCP only"),
     ] {
         let told = told(UNIX, &[set]);

@@ -1,10 +1,11 @@
 //! `[limits]`.
 
+use crate::measure::result::Cause;
 use crate::measure::{Ending, Metric, Outcome};
 use crate::scenario::at::At;
 use crate::scenario::diagnostic::{Problems, nearest, suggest};
 use crate::scenario::plan::{
-    Bound, Cell, Client, Closer, Comparison, Limit, Statistic, Subject, Target,
+    Bound, Cell, Client, Closer, Comparison, DatagramReply, Limit, Statistic, Subject, Target,
 };
 use crate::scenario::raw;
 
@@ -14,7 +15,7 @@ const MOST: usize = 200;
 const STATISTICS: [&str; 10] =
     ["count", "min", "mean", "stdev", "max", "p50", "p90", "p99", "p999", "p9999"];
 /// Counters that scenarios commonly judge: a name close to one of them is probably meant to be it.
-const COUNTERS: [&str; 10] = [
+const COUNTERS: [&str; 12] = [
     "ListenOverflows",
     "ListenDrops",
     "SyncookiesSent",
@@ -25,6 +26,8 @@ const COUNTERS: [&str; 10] = [
     "TCPTimeouts",
     "TCPSynRetrans",
     "RetransSegs",
+    "RcvbufErrors",
+    "NoPorts",
 ];
 
 /// The limits, in the order written.
@@ -55,6 +58,9 @@ fn subject(key: &At<String>, cells: &[Cell], problems: &mut Problems) -> Option<
     if let Some(name) = path.strip_prefix("counters.") {
         return counter(key, name, problems);
     }
+    if path == "loss" || path.starts_with("loss.") {
+        return loss(key, path.strip_prefix("loss."), cells, problems);
+    }
     let (load, rest) = match path.strip_prefix("load.") {
         None => (None, path),
         Some(rest) => {
@@ -75,7 +81,8 @@ fn subject(key: &At<String>, cells: &[Cell], problems: &mut Problems) -> Option<
                 key.span(),
                 format!("`{path}` is not something that a limit can judge"),
                 "write a metric and its statistic (connect.p99), outcomes.timeout, \
-                 counters.ListenOverflows, or one of these after load.NAME.",
+                 loss, loss.receive_buffer, counters.ListenOverflows, or a metric or an outcome after \
+                 load.NAME.",
             );
             None
         }
@@ -98,6 +105,29 @@ fn counter(key: &At<String>, name: &str, problems: &mut Problems) -> Option<Subj
         problems.notice(key.span(), format!("`{name}` may be no counter of this kernel"), help);
     }
     Some(Subject::Counter(name.to_owned()))
+}
+
+/// Datagrams that were lost, in all or by one cause.
+fn loss(
+    key: &At<String>,
+    cause: Option<&str>,
+    cells: &[Cell],
+    problems: &mut Problems,
+) -> Option<Subject> {
+    let names: Vec<&str> = Cause::ALL.iter().map(|cause| cause.name()).collect();
+    if let Some(unknown) = cause.filter(|cause| !names.contains(cause)) {
+        let help = suggest(unknown, &names).0;
+        problems.error(key.span(), format!("nothing loses datagrams as `{unknown}`"), help);
+        return None;
+    }
+    if !cells.is_empty() && !cells.iter().any(|cell| cell.target.transport().carries_datagrams()) {
+        problems.error(
+            key.span(),
+            "nothing here sends datagrams that could be lost",
+            "write transport = \"udp\" or \"unix-dgram\" under [target]",
+        );
+    }
+    Some(Subject::Loss(cause.map(str::to_owned)))
 }
 
 /// The load whose name `rest` begins with, and what follows it.
@@ -157,7 +187,7 @@ fn metric_of(
         problems.error(key.span(), format!("there is no metric `{name}`"), help);
         return None;
     };
-    let at_target = matches!(metric, Metric::QueueWait | Metric::Service);
+    let at_target = matches!(metric, Metric::QueueWait | Metric::Service) || of_receiver(metric);
     if at_target && load.is_some() {
         problems.error(
             key.span(),
@@ -169,6 +199,12 @@ fn metric_of(
             Metric::QueueWait => "our own target measures it where a load has greet = true",
             Metric::Service => "only our own target measures it",
             Metric::KernelRtt | Metric::ObserverError => "the kernel tells it of TCP only",
+            Metric::Rtt | Metric::RttService => {
+                "it is measured where a load of datagrams has reply = \"echo\""
+            }
+            metric if of_receiver(metric) => {
+                "our own target measures it with transport = \"udp\" or \"unix-dgram\""
+            }
             Metric::Close => {
                 "a load with client = \"churn\" measures it, or our own target with close = \"server\""
             }
@@ -185,7 +221,17 @@ fn measures(cell: &Cell, metric: Metric, load: Option<&str>) -> bool {
     let mut loads = cell.loads.iter().filter(|l| load.is_none_or(|name| l.name == name));
     match metric {
         Metric::Service => own,
-        Metric::KernelRtt | Metric::ObserverError => cell.target.transport().is_tcp(),
+        Metric::KernelRtt => cell.target.transport().is_tcp(),
+        Metric::ObserverError => {
+            let transport = cell.target.transport();
+            transport.is_tcp() || transport.carries_datagrams()
+        }
+        Metric::Lag => loads.any(|load| !matches!(load.client, Client::HalfOpen { .. })),
+        Metric::Rtt | Metric::RttService => loads.any(|load| match &load.client {
+            Client::Datagram { datagrams } => datagrams.reply == DatagramReply::Echo,
+            _ => false,
+        }),
+        metric if of_receiver(metric) => matches!(cell.target, Target::Receiver { .. }),
         Metric::QueueWait => own && loads.any(|load| load.client.greets()),
         Metric::Request | Metric::RequestService => {
             loads.any(|load| load.client.exchange().is_some())
@@ -193,8 +239,25 @@ fn measures(cell: &Cell, metric: Metric, load: Option<&str>) -> bool {
         Metric::Close => {
             closes_first(&cell.target) || loads.any(|l| matches!(l.client, Client::Churn { .. }))
         }
-        _ => loads.any(|load| !matches!(load.client, Client::HalfOpen { .. })),
+        _ => loads
+            .any(|load| !matches!(load.client, Client::HalfOpen { .. } | Client::Datagram { .. })),
     }
+}
+
+/// Whether a target of datagrams measures it.
+fn of_receiver(metric: Metric) -> bool {
+    matches!(
+        metric,
+        Metric::Owd
+            | Metric::OwdService
+            | Metric::Ipdv
+            | Metric::IpdvService
+            | Metric::Jitter
+            | Metric::JitterService
+            | Metric::LossBurst
+            | Metric::LossGap
+            | Metric::ReorderExtent
+    )
 }
 
 fn closes_first(target: &Target) -> bool {
@@ -276,13 +339,17 @@ fn check_pair(subject: &Subject, bound: Bound, value: &At<String>, problems: &mu
     let (title, help) = match (subject, bound) {
         (Subject::Metric { statistic: Statistic::Count, .. }, Bound::Count(_))
         | (Subject::Counter(_), Bound::Count(_))
-        | (Subject::Outcome { .. }, Bound::Count(_) | Bound::Share(_)) => return,
+        | (Subject::Outcome { .. } | Subject::Loss(_), Bound::Count(_) | Bound::Share(_)) => return,
         (Subject::Metric { statistic: Statistic::Count, .. } | Subject::Counter(_), _) => {
             ("a number of events is compared with a number", "write one, such as \"== 0\"")
         }
         (Subject::Outcome { .. }, Bound::Time(_)) => (
             "a number of attempts is not compared with a time",
             "write a number or a share of the attempts, such as \"== 0\" or \"<= 0.1%\"",
+        ),
+        (Subject::Loss(_), Bound::Time(_)) => (
+            "a number of datagrams is not compared with a time",
+            "write a number or a share of the datagrams, such as \"== 0\" or \"<= 0.1%\"",
         ),
         (Subject::Metric { .. }, Bound::Time(_)) => return,
         (Subject::Metric { .. }, _) => {

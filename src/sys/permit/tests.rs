@@ -5,7 +5,7 @@ fn policy(allow: &[&str]) -> Policy {
 }
 
 fn ip_of(address: PermittedAddr) -> IpAddr {
-    address.get().inet().expect("an address of TCP").ip()
+    address.get().socket_addr().expect("an address of IP").ip()
 }
 
 fn addr(ip: &str) -> SocketAddr {

@@ -1,0 +1,114 @@
+use super::*;
+use crate::measure::result::{DatagramsResult, ReceiverResult};
+use crate::measure::{Summary, encode, record};
+use crate::report::sample;
+use crate::scenario::plan::Comparison;
+use crate::units::Span;
+
+fn loss(cause: Option<&str>, bound: Bound) -> Limit {
+    let subject = Subject::Loss(cause.map(str::to_owned));
+    Limit { subject, comparison: Comparison::AtMost, bound }
+}
+
+/// The one judgement of a limit.
+fn single(limit: &Limit, cell: &CellResult) -> LimitResult {
+    let mut judged = judge(limit, cell);
+    assert_eq!(judged.len(), 1);
+    judged.remove(0).result
+}
+
+fn lossy(datagrams: &DatagramsResult) -> CellResult {
+    let mut cell = sample::datagrams().cells.remove(0);
+    cell.datagrams = Some(datagrams.clone());
+    cell
+}
+
+#[test]
+fn losses_are_judged_by_count_and_by_share() {
+    let cell = sample::datagrams().cells.remove(0);
+    let datagrams = cell.datagrams.clone().expect("datagrams");
+    let total = single(&loss(None, Bound::Share(0.01)), &cell);
+    let share = datagrams.lost as f64 / datagrams.expected as f64;
+    let measured = format!("{:.3}% ({})", share * 100.0, datagrams.lost);
+    assert_eq!((total.subject.as_str(), total.holds), ("loss", Some(false)));
+    assert_eq!(total.measured, Some(measured));
+    let none = single(&loss(Some("memory"), Bound::Count(0.0)), &cell);
+    assert_eq!((none.subject.as_str(), none.holds), ("loss.memory", Some(true)));
+    let path = single(&loss(Some("lab_loss"), Bound::Share(0.035)), &cell);
+    assert_eq!(path.holds, Some(true), "{path:?}");
+    let unsent = single(&loss(Some("send_queue"), Bound::Count(79.0)), &cell);
+    assert_eq!(unsent.measured.as_deref(), Some("80"));
+    assert_eq!(unsent.holds, Some(false));
+}
+
+#[test]
+fn what_is_lost_without_a_trace_is_not_judged() {
+    let unknown = DatagramsResult { wanted: 90, sent: 90, expected: 90, ..Default::default() };
+    let cell = lossy(&unknown);
+    for cause in [None, Some("receive_buffer"), Some("rubbish")] {
+        assert_eq!(single(&loss(cause, Bound::Count(0.0)), &cell).holds, None, "{cause:?}");
+    }
+    let sender = single(&loss(Some("send_buffer"), Bound::Count(0.0)), &cell);
+    assert_eq!(sender.holds, Some(true), "the sender itself knows");
+    let seen = ReceiverResult { drops: Some(0), ..ReceiverResult::default() };
+    let cell = lossy(&DatagramsResult { receivers: vec![seen], lost: 3, ..unknown });
+    let buffer = single(&loss(Some("receive_buffer"), Bound::Count(0.0)), &cell);
+    assert_eq!(buffer.holds, Some(true), "somebody looked");
+    assert_eq!(single(&loss(None, Bound::Count(9.0)), &cell).holds, None, "there may be more");
+    let nothing = lossy(&DatagramsResult { counted: true, ..Default::default() });
+    assert_eq!(single(&loss(None, Bound::Share(0.1)), &nothing).holds, None, "a share of nothing");
+    let tcp = sample::backlog().cells.remove(0);
+    assert_eq!(single(&loss(None, Bound::Count(0.0)), &tcp).holds, None);
+}
+
+/// A cell whose delays consist of `lag` and of a service time, all in nanoseconds.
+fn delayed(lag: u64, service: u64) -> CellResult {
+    let mut cell = sample::datagrams().cells.remove(0);
+    let measured = |load: &str, metric, value| {
+        let mut values = empty();
+        (0..100).for_each(|_| record(&mut values, value));
+        MetricResult {
+            load: load.to_owned(),
+            metric,
+            summary: Summary::of(&values),
+            histogram: encode(&values),
+            two_clocks: false,
+        }
+    };
+    cell.metrics = vec![
+        measured("senders", Metric::Lag, lag),
+        measured("target", Metric::Owd, lag + service),
+        measured("target", Metric::OwdService, service),
+    ];
+    cell
+}
+
+fn owd(millis: u64) -> Limit {
+    let subject = Subject::Metric {
+        load: None,
+        metric: "owd".to_owned(),
+        statistic: Statistic::Percentile(99.0),
+    };
+    let bound = Bound::Time(Span::from_millis(millis));
+    Limit { subject, comparison: Comparison::AtMost, bound }
+}
+
+#[test]
+fn lag_of_the_senders_is_held_against_the_delay_that_the_target_measured() {
+    let late = delayed(6_000_000, 1_000_000);
+    let judged = judge(&owd(5), &late).remove(0);
+    assert_eq!(judged.result.holds, Some(false));
+    let why = judged.distrust.expect("mostly lag");
+    assert!(why.contains("more than half of owd.p99 of target"), "{why}");
+    let slow = judge(&owd(5), &delayed(10_000, 8_000_000)).remove(0);
+    assert_eq!((slow.result.holds, slow.distrust), (Some(false), None));
+}
+
+#[test]
+fn a_delay_below_the_resolution_does_not_hold() {
+    let mut cell = delayed(1000, 2000);
+    cell.validity.resolution = 10_000_000;
+    assert_eq!(judge(&owd(5), &cell).remove(0).result.holds, None);
+    cell.validity.resolution = 10_000;
+    assert_eq!(judge(&owd(5), &cell).remove(0).result.holds, Some(true));
+}
