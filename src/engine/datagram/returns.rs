@@ -113,16 +113,26 @@ impl Worker {
             // ICMP need not bring back more than eight bytes behind the header of IP (RFC 792).
             Content::Corrupt | Content::Foreign => None,
         };
-        lane.tallies.errors.add(errno, 1);
-        if lane.echo {
-            // One of unknown number waits until its time is over.
-            if sequence.is_some_and(|sequence| own.awaited.settle(sequence)) {
+        let Some(sequence) = sequence else {
+            lane.tallies.errors.add(errno, 1);
+            if !lane.echo {
+                lane.tallies.outcomes.add(Outcome::Ok, -1);
                 lane.tallies.outcomes.add(outcome, 1);
-                lane.ended(stream, now, 0);
             }
-        } else if sequence.is_none_or(|sequence| own.refuse(sequence)) {
-            lane.tallies.outcomes.add(Outcome::Ok, -1);
-            lane.tallies.outcomes.add(outcome, 1);
+            // One of unknown number that a reply is due for waits until its time is over.
+            return;
+        };
+        for sequence in own.meant(sequence) {
+            let own = &mut lane.streams[stream];
+            if lane.echo && own.awaited.settle(sequence) {
+                lane.tallies.outcomes.add(outcome, 1);
+                lane.tallies.errors.add(errno, 1);
+                lane.ended(stream, now, 0);
+            } else if !lane.echo && own.refuse(sequence) {
+                lane.tallies.outcomes.add(Outcome::Ok, -1);
+                lane.tallies.outcomes.add(outcome, 1);
+                lane.tallies.errors.add(errno, 1);
+            }
         }
     }
 }

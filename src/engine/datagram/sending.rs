@@ -166,6 +166,7 @@ impl Worker {
             record(&mut tallies.lag, draft.sent.saturating_sub(draft.intended));
         }
         if lane.bulk {
+            lane.streams[stream].push_bulk(drafts.len() as u64);
             let error = end.saturating_sub(drafts[0].sent);
             record_many(&mut tallies.observer_error, error, drafts.len() as u64);
         } else {

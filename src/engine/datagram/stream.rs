@@ -6,6 +6,8 @@ use crate::sys::datagram::client::Client;
 
 /// Sequence numbers of which [`Recent`] knows.
 const WINDOW: u64 = 4096;
+/// Bulks of which a stream knows where they began: more than a window holds of any but the smallest.
+const BULKS: usize = 128;
 
 /// A socket with a sequence of its own.
 #[derive(Debug)]
@@ -19,11 +21,36 @@ pub struct Stream {
     pub awaited: Awaited,
     /// Those that ICMP has brought back; made with the first.
     pub refused: Option<Box<Recent>>,
+    /// Where the latest bulks began, and how many datagrams they are made of.
+    bulks: VecDeque<(u64, u64)>,
 }
 
 impl Stream {
     pub fn new(number: u32, client: Client, batch: usize) -> Self {
-        Self { number, client, next: 0, batch, awaited: Awaited::default(), refused: None }
+        Self {
+            number,
+            client,
+            next: 0,
+            batch,
+            awaited: Awaited::default(),
+            refused: None,
+            bulks: VecDeque::new(),
+        }
+    }
+
+    /// Notes that the next datagrams, so many, go as one.
+    pub fn push_bulk(&mut self, count: u64) {
+        if self.bulks.len() == BULKS {
+            self.bulks.pop_front();
+        }
+        self.bulks.push_back((self.next, count));
+    }
+
+    /// Those that ICMP means: the one whose head it brings back, or the whole bulk where that was not
+    /// cut on its way to who refused it.
+    pub fn meant(&self, sequence: u64) -> std::ops::Range<u64> {
+        let bulk = self.bulks.iter().find(|(first, _)| *first == sequence);
+        sequence..sequence.saturating_add(bulk.map_or(1, |(_, count)| *count))
     }
 
     /// Notes that ICMP brought this datagram back; whether that is news.

@@ -186,7 +186,10 @@ fn streams_take_turns_whatever_the_workers() {
 
 #[test]
 fn a_closed_port_refuses_every_datagram() {
-    for (schedule, bulk) in [(open_loop(50_000.0, 400), None), (closed_loop(1, 400), None)] {
+    let gso = Some(Bulk::Gso);
+    for (schedule, bulk) in
+        [(open_loop(50_000.0, 400), None), (closed_loop(1, 400), None), (closed_loop(1, 400), gso)]
+    {
         let told = run_through(DatagramPart { bulk, ..part(&[closed_port()], schedule) });
         assert_eq!(told.all.outcomes.of(Outcome::Refused), 400);
         assert_eq!(told.all.outcomes.of(Outcome::Ok), 0);

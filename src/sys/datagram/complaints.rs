@@ -85,7 +85,7 @@ fn reason(message: &libc::msghdr) -> Option<(i32, Origin)> {
             let wanted = kind == (libc::IPPROTO_IP, libc::IP_RECVERR)
                 || kind == (libc::IPPROTO_IPV6, libc::IPV6_RECVERR);
             let whole = libc::CMSG_LEN(size_of::<libc::sock_extended_err>() as u32) as usize;
-            if wanted && control.cmsg_len as usize >= whole {
+            if wanted && control.cmsg_len >= whole as _ {
                 let error: libc::sock_extended_err =
                     libc::CMSG_DATA(at).cast::<libc::sock_extended_err>().read_unaligned();
                 let icmp = ICMP.contains(&error.ee_origin);
