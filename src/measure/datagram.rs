@@ -1,7 +1,9 @@
 //! What each datagram of ours carries: whose it is, its place in its stream, and its instants.
 
+use crate::scenario::plan::Datagrams;
+
 /// Length of the header on the wire; no datagram of ours is shorter.
-pub const LENGTH: usize = 40;
+pub const LENGTH: usize = Datagrams::SMALLEST as usize;
 
 /// No text protocol begins with this.
 pub const MAGIC: [u8; 3] = *b"\x89LD";

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::Outcome;
+use crate::scenario::plan::Datagrams;
 
 /// What one load's datagrams were.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -81,7 +82,7 @@ pub struct DatagramsResult {
 
 impl DatagramsResult {
     /// Most streams that are kept one by one.
-    pub const MOST_STREAMS: usize = 16_384;
+    pub const MOST_STREAMS: usize = Datagrams::MOST_STREAMS;
 
     /// The count of one cause, 0 where it is not among them.
     pub fn of(&self, cause: Cause) -> u64 {

@@ -8,7 +8,7 @@ use crate::units::{Bytes, Ratio, Span, Transport};
 /// What the clients of kind `datagram` send. An attempt is one datagram.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Datagrams {
-    /// Sizes of the payload, in bytes; at least [`crate::measure::datagram::LENGTH`].
+    /// Sizes of the payload, in bytes; at least [`Datagrams::SMALLEST`].
     pub sizes: Sizes,
     /// Sockets that send, each with a sequence of its own. They take turns by the attempt's number.
     pub streams: u32,
@@ -16,6 +16,13 @@ pub struct Datagrams {
     pub reply: DatagramReply,
     /// Many datagrams in one call of the kernel, at one instant.
     pub bulk: Option<Bulk>,
+}
+
+impl Datagrams {
+    /// Bytes of the header that every datagram of ours begins with.
+    pub const SMALLEST: u16 = 40;
+    /// Most streams, times the receivers that each goes to, of which books are kept one by one.
+    pub const MOST_STREAMS: usize = 16_384;
 }
 
 /// Sizes of payloads, in bytes.

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use crate::load::Schedule;
-use crate::measure::datagram::LENGTH;
 use crate::scenario::at::At;
 use crate::scenario::diagnostic::Problems;
 use crate::scenario::plan::{
@@ -93,13 +92,14 @@ fn sizes(written: Option<&At<Payload>>, problems: &mut Problems) -> Sizes {
     let Some(at) = written else { return Sizes::Fixed { bytes: PAYLOAD } };
     let mut checked = |size: Bytes| {
         let fits = u16::try_from(size.0).ok();
-        let fits = fits.filter(|bytes| (LENGTH as u16..=LARGEST).contains(bytes));
+        let fits = fits.filter(|bytes| (Datagrams::SMALLEST..=LARGEST).contains(bytes));
         fits.unwrap_or_else(|| {
             problems.error(
                 at.span(),
                 format!("a datagram cannot have {size}"),
                 format!(
-                    "write from \"{LENGTH}B\" (the header that identifies it) to \"{LARGEST}B\""
+                    "write from \"{}B\" (the header that identifies it) to \"{LARGEST}B\"",
+                    Datagrams::SMALLEST
                 ),
             );
             PAYLOAD
@@ -115,7 +115,7 @@ fn sizes(written: Option<&At<Payload>>, problems: &mut Problems) -> Sizes {
         }
         Payload::Uniform(min, max) => Sizes::Uniform { min: checked(*min), max: checked(*max) },
         Payload::Exponential(min, mean, max) => Sizes::Exponential {
-            min: min.map_or(LENGTH as u16, &mut checked),
+            min: min.map_or(Datagrams::SMALLEST, &mut checked),
             mean: u16::try_from(mean.0).unwrap_or(u16::MAX).max(1),
             max: checked(*max),
         },
@@ -218,7 +218,7 @@ pub(super) fn check_streams(
         _ => 0,
     };
     let all: u32 = loads.iter().map(of).sum();
-    let most = crate::measure::result::DatagramsResult::MOST_STREAMS as u32;
+    let most = Datagrams::MOST_STREAMS as u32;
     if let (Some(last), true) = (written.last(), all.saturating_mul(u32::from(copies)) > most) {
         problems.error(
             last.span(),
