@@ -150,8 +150,7 @@ impl Inbox {
         let all = rooms.zip(&self.messages).zip(&self.controls).take(self.filled);
         all.map(|((room, message), control)| {
             let length = message.msg_len as usize;
-            let beside =
-                Beside::of(&control.0[..(message.msg_hdr.msg_controllen as usize).min(CONTROL)]);
+            let beside = Beside::of(&control.0[..message.msg_hdr.msg_controllen.min(CONTROL)]);
             Arrived {
                 bytes: &room[..length.min(self.size)],
                 length,
