@@ -35,10 +35,13 @@ pub fn heading(rounds: usize, slice: Duration, cpus: &Cpus) {
     }
 }
 
+/// A loop's name, and what it did in a round.
+type Figure = (&'static str, fn(&Round) -> &Ran);
+
 /// All loops, and whether ours meet their bars.
 pub fn rounds(rounds: &[Round]) {
     println!("\n{:<50}{:>12}{:>22}", "", "median", "quartiles");
-    let figures: [(&str, fn(&Round) -> &Ran); 4] = [
+    let figures: [Figure; 4] = [
         ("bare", |round| &round.bare),
         ("loadgen", |round| &round.ours),
         ("loadgen, gso", |round| &round.bulk),

@@ -32,6 +32,8 @@ pub struct Evidence {
     pub corrupt: u64,
     /// Datagrams that one drop of a buffer may stand for: above 1 where they were sent in bulk.
     pub bulk: u64,
+    /// Receivers that miss what is dropped before it is copied for each: multicast, broadcast.
+    pub copies: u64,
 }
 
 /// Divides what was not sent, and what was `lost`, by cause. Causes of losses add up to `lost`: what
@@ -49,6 +51,8 @@ pub fn attribute(
         rest -= count;
         if counted > 0 {
             let beyond = match counted - count {
+                // How many a packet stood for is not known.
+                _ if evidence.bulk > 1 => String::new(),
                 0 => String::new(),
                 n => format!("; {n} of these were no loss: duplicates, markers or foreign"),
             };
@@ -95,7 +99,13 @@ fn counted(evidence: &Evidence) -> Vec<(Cause, u64, String)> {
     let mut all = Vec::new();
     for one in &evidence.impairments {
         let seen = one.seen.map_or(String::new(), |seen| format!(" of {seen}"));
-        all.push((one.cause, one.dropped, format!("{}: dropped {}{seen}", one.what, one.dropped)));
+        let stands_for = evidence.bulk.max(1).saturating_mul(evidence.copies.max(1));
+        let each = match stands_for {
+            1 => String::new(),
+            most => format!("; each up to {most} datagrams"),
+        };
+        let told = format!("{}: dropped {}{seen}{each}", one.what, one.dropped);
+        all.push((one.cause, one.dropped.saturating_mul(stands_for), told));
     }
     // What ICMP told of is among `NoPorts`, unless the target's host is another.
     let closed = evidence.no_ports.unwrap_or(0).max(evidence.refused);

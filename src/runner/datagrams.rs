@@ -207,18 +207,24 @@ impl Ground<'_> {
         senders: Senders,
         (series, path): (&mut TargetSeries, &mut PathWatch),
     ) -> (Option<String>, senders::Left) {
-        let deadline = tokio::time::Instant::now() + ON_THE_WAY;
-        while path.queued() > 0 && tokio::time::Instant::now() < deadline {
-            tokio::time::sleep(LOOK).await;
-        }
+        arrival(path).await;
         let now = senders.elapsed();
         let drained = own.drain(|interval| series.enter(interval, now)).await;
         let left = senders.finish(drained.is_none());
+        arrival(path).await;
         path.look(left.ended_at);
         let unfinished = match drained {
             Some(why) => Some(why),
             None => own.finish(|interval| series.enter(interval, left.ended_at)).await,
         };
         (unfinished, left)
+    }
+}
+
+/// Waits until nothing is on its way any more, as far as that can be known.
+async fn arrival(path: &PathWatch) {
+    let deadline = tokio::time::Instant::now() + ON_THE_WAY;
+    while path.queued() > 0 && tokio::time::Instant::now() < deadline {
+        tokio::time::sleep(LOOK).await;
     }
 }

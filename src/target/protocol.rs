@@ -18,7 +18,7 @@ use crate::scenario::plan::{Receive, Serve};
 use crate::sys::endpoint::Endpoint;
 
 /// Longest line that either side reads, in bytes.
-pub const LONGEST_LINE: usize = 4 << 20;
+pub const LONGEST_LINE: usize = 8 << 20;
 
 /// From the runner.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

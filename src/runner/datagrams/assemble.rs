@@ -341,6 +341,7 @@ fn evidence(parts: &Parts, counters: &[CounterResult]) -> Evidence {
         unread: received.map_or(0, |received| received.unread),
         corrupt: received.map_or(0, |received| received.corrupt),
         bulk: bulk(parts),
+        copies: receive(parts).map_or(1, |receive| receive.copies().into()),
     }
 }
 
