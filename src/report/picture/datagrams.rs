@@ -105,6 +105,14 @@ impl<'a> Series<'a> {
         }
     }
 
+    /// Whether a receive buffer dropped something in a step. It is full when the next datagram does
+    /// not fit, which is below its limit.
+    fn overflowed(&self, step: usize) -> bool {
+        let places = PLACES.iter().zip(&self.lost);
+        let mut buffers = places.filter(|(place, _)| place.causes.contains(&Cause::ReceiveBuffer));
+        buffers.any(|(_, lost)| lost[step].is_some_and(|lost| lost > 0.0))
+    }
+
     /// Where its time ends, in seconds.
     pub fn end(&self) -> f64 {
         self.sent.len() as f64 * self.step
@@ -176,7 +184,7 @@ pub fn queue<'a>(series: &'a [Series]) -> Option<Strip<'a>> {
             ("Receive buffer, KiB:", INK),
             ("most seen", BLUE),
             ("limit (dashed)", VERMILLION),
-            ("shaded where full, dotted: restart; own scale", FAINT),
+            ("shaded where it dropped, dotted: restart; own scale", FAINT),
         ],
         x: time(series),
         across: across(series.len()),
@@ -188,7 +196,7 @@ pub fn queue<'a>(series: &'a [Series]) -> Option<Strip<'a>> {
             if one.queue.iter().all(Option::is_none) {
                 return panel.words("not observed");
             }
-            panel.depth(one.step, &one.queue, &one.limit)?;
+            panel.depth(one.step, &one.queue, &one.limit, |index| one.overflowed(index))?;
             panel.instants(&one.restarts)
         }),
     })

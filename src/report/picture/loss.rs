@@ -145,6 +145,8 @@ fn distribution(bursts: &[Bursts]) -> Option<Strip<'_>> {
     let longest = bars().map(|bar| bar.1).fold(10.5, f64::max);
     // Less would have marks between whole numbers.
     let most = bars().map(|bar| bar.2).max().unwrap_or(0).max(4) as f64;
+    // The highest mark of a logarithmic axis is a power of ten.
+    let most = if most < 50.0 { most } else { 10f64.powf(most.log10().ceil()) };
     Some(Strip {
         heading: vec![
             ("Loss bursts by length:", INK),

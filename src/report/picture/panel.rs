@@ -124,13 +124,17 @@ impl<'p, 'b> Panel<'p, 'b> {
         self.page.fill((from, top), (to, self.frame.bottom), colour, 0.85)
     }
 
-    /// How full a queue was against its limit (dashed); shaded where it was full.
-    pub fn depth(&self, width: f64, depth: &[Option<f64>], limit: &[Option<f64>]) -> Drawn {
+    /// How full a queue was against its limit (dashed); shaded where it was `full`, by index.
+    pub fn depth(
+        &self,
+        width: f64,
+        depth: &[Option<f64>],
+        limit: &[Option<f64>],
+        full: impl Fn(usize) -> bool,
+    ) -> Drawn {
         let Frame { top, bottom, .. } = self.frame;
-        for (index, pair) in depth.iter().zip(limit).enumerate() {
-            if let (Some(depth), Some(limit)) = pair
-                && depth >= limit
-            {
+        for index in 0..depth.len() {
+            if full(index) {
                 let from = self.x(index as f64 * width);
                 let to = self.x((index + 1) as f64 * width).max(from + 1);
                 self.page.fill((from, top), (to, bottom), ORANGE, 0.22)?;

@@ -224,7 +224,10 @@ fn plot(row: Row, c: &Column, panel: &Panel) -> Drawn {
 }
 
 fn queue(c: &Column, panel: &Panel) -> Drawn {
-    panel.depth(c.step, &c.queue, &c.limit)?;
+    let at = |values: &[Option<f64>], index: usize| values.get(index).copied().flatten();
+    let full =
+        |index| at(&c.queue, index).zip(at(&c.limit, index)).is_some_and(|(q, most)| q >= most);
+    panel.depth(c.step, &c.queue, &c.limit, full)?;
     for one in &c.each {
         panel.steps(c.step, one, Stroke::solid(PURPLE, 2))?;
     }
