@@ -1,4 +1,4 @@
-//! The bare loops: no header, no clock, no ledger.
+//! The bare loops: no header, no clock, no ledger; readers sleep until something comes, as ours do.
 
 use std::io;
 use std::mem::zeroed;
@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use loadgen::sys::permit::PermittedAddr;
 
-use super::receiver::rest;
 use super::{BATCH, SIZE};
 
 /// Calls between two looks at the clock.
@@ -60,6 +59,13 @@ pub fn send(address: &PermittedAddr, time: Duration) -> anyhow::Result<u64> {
     Ok(sent)
 }
 
+/// Waits for datagrams, and not for long: somebody may want an end.
+fn wait(socket: RawFd) {
+    let mut one = libc::pollfd { fd: socket, events: libc::POLLIN, revents: 0 };
+    // SAFETY: one entry, which outlives the call.
+    unsafe { libc::poll(&raw mut one, 1, 20) };
+}
+
 /// Reads what waits, again and again, until `end` is true of an empty buffer; how many datagrams.
 pub fn receive(socket: RawFd, mut end: impl FnMut() -> bool) -> io::Result<u64> {
     const MOST: usize = 64;
@@ -75,7 +81,7 @@ pub fn receive(socket: RawFd, mut end: impl FnMut() -> bool) -> io::Result<u64> 
         match u64::try_from(count) {
             Ok(count) => delivered += count,
             Err(_) if end() => return Ok(delivered),
-            Err(_) => rest(),
+            Err(_) => wait(socket),
         }
     }
 }

@@ -65,7 +65,7 @@ fn run(rounds: usize, slice: Duration) -> anyhow::Result<()> {
         };
         Ok(Round {
             bare: measure(Receiver::Bare, &|address, time| bare::send(address, time))?,
-            ours: measure(Receiver::Ledger, &|address, time| ours::send(address, time, None))?,
+            ours: measure(Receiver::Target, &|address, time| ours::send(address, time, None))?,
             bulk: measure(Receiver::Bulk, &|address, time| ours::bulk(address, time))?,
             sender: measure(Receiver::Bare, &|address, time| ours::send(address, time, None))?,
         })
