@@ -54,9 +54,8 @@ fn against_bare(
     let address = Policy::default().permit(Endpoint::Udp(socket.local_addr()?))?;
     let (over, cpu) = (AtomicBool::new(false), cpu_time()?);
     std::thread::scope(|scope| {
-        let reader = scope.spawn(|| {
-            bare::receive(socket.as_raw_fd(), || over.load(Ordering::Relaxed))
-        });
+        let reader =
+            scope.spawn(|| bare::receive(socket.as_raw_fd(), || over.load(Ordering::Relaxed)));
         let sent = pin(cpus.generator).map_err(anyhow::Error::from).and_then(|()| send(&address));
         over.store(true, Ordering::Relaxed);
         let delivered = reader.join().ok().context("the receiver panicked")??;

@@ -64,10 +64,14 @@ fn lost(ledger: &DatagramsResult, cause: Cause) -> Option<(u64, String)> {
 
 fn send_queue(ledger: &DatagramsResult) -> Found {
     let (count, told) = lost(ledger, Cause::SendQueue)?;
+    let lab = ledger.impairments.iter().any(|one| one.cause == Cause::LabRate && one.dropped > 0);
+    let remedy = match lab {
+        true => "It is the queue of the lab's own rate ([lab.impair]).",
+        false => "Or give the interface a longer queue (txqueuelen).",
+    };
     let text = format!(
         "{count} of {} datagrams ({}) were not sent: the queue of the sending interface was full \
-         (ENOBUFS). The target never saw them. Send at a lower rate or in smaller bursts, or give \
-         the interface a longer queue (txqueuelen).",
+         (ENOBUFS). The target never saw them. Send at a lower rate or in smaller bursts. {remedy}",
         ledger.wanted,
         percent(count, ledger.wanted)
     );

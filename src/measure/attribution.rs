@@ -10,6 +10,8 @@ use super::datagrams::{Cause, ImpairmentResult, LossCause};
 pub struct Evidence {
     /// What the lab and its link dropped.
     pub impairments: Vec<ImpairmentResult>,
+    /// Drops of the sending interface's queue that the sender was told of, and did not count as sent.
+    pub told_drops: u64,
     /// Growth of `NoPorts`: nobody was bound.
     pub no_ports: Option<u64>,
     /// Datagrams of which an ICMP error told the sender that nobody was bound.
@@ -97,15 +99,21 @@ fn cause_of(outcome: Outcome) -> Cause {
 /// Counts along the way, each with what tells of it.
 fn counted(evidence: &Evidence) -> Vec<(Cause, u64, String)> {
     let mut all = Vec::new();
+    let queue = sending_queue(&evidence.impairments);
     for one in &evidence.impairments {
-        let seen = one.seen.map_or(String::new(), |seen| format!(" of {seen}"));
-        let stands_for = evidence.bulk.max(1).saturating_mul(evidence.copies.max(1));
-        let each = match stands_for {
-            1 => String::new(),
-            most => format!("; each up to {most} datagrams"),
-        };
-        let told = format!("{}: dropped {}{seen}{each}", one.what, one.dropped);
-        all.push((one.cause, one.dropped.saturating_mul(stands_for), told));
+        let told = if Some(one.cause) == queue { evidence.told_drops.min(one.dropped) } else { 0 };
+        let each = stands_for(one.cause, evidence);
+        let mut text = format!("{}: dropped {}", one.what, one.dropped);
+        if let Some(seen) = one.seen {
+            text.push_str(&format!(" of {seen}"));
+        }
+        if told > 0 {
+            text.push_str(&format!("; {told} told to the sender, and not sent"));
+        }
+        if each > 1 {
+            text.push_str(&format!("; each up to {each} datagrams"));
+        }
+        all.push((one.cause, (one.dropped - told).saturating_mul(each), text));
     }
     // What ICMP told of is among `NoPorts`, unless the target's host is another.
     let closed = evidence.no_ports.unwrap_or(0).max(evidence.refused);
@@ -118,9 +126,9 @@ fn counted(evidence: &Evidence) -> Vec<(Cause, u64, String)> {
     all.push((Cause::Memory, memory, format!("MemErrors +{memory}")));
     let checksum = evidence.csum_errors.unwrap_or(0);
     all.push((Cause::Checksum, checksum, format!("InCsumErrors +{checksum}")));
-    // A socket counts what it drops for want of the system's memory as well.
-    let own = evidence.drops.or(evidence.rcvbuf_errors).unwrap_or(0);
-    let full = own.saturating_sub(memory).saturating_mul(evidence.bulk.max(1));
+    // A socket counts all that it drops, whatever the reason.
+    let own = evidence.drops.map(|drops| drops.saturating_sub(memory).saturating_sub(checksum));
+    let full = own.or(evidence.rcvbuf_errors).unwrap_or(0).saturating_mul(evidence.bulk.max(1));
     all.push((Cause::ReceiveBuffer, full, buffer_told(evidence)));
     let discarded = evidence.discarded;
     all.push((Cause::Discarded, discarded, format!("read from closing sockets: {discarded}")));
@@ -129,6 +137,23 @@ fn counted(evidence: &Evidence) -> Vec<(Cause, u64, String)> {
     let corrupt = evidence.corrupt;
     all.push((Cause::Corrupt, corrupt, format!("read and damaged: {corrupt}")));
     all
+}
+
+/// What counts the drops of the sending interface's own queue, of which the sender is told: `netem`
+/// where it stands in front of `tbf`, which drops unseen then.
+pub fn sending_queue(impairments: &[ImpairmentResult]) -> Option<Cause> {
+    let queues = [Cause::LabDelay, Cause::LabRate];
+    queues.into_iter().find(|cause| impairments.iter().any(|one| one.cause == *cause))
+}
+
+/// Datagrams that one dropped packet stands for. A bulk is cut before a rate is kept (`tbf_segment`,
+/// `net/sched/sch_tbf.c`), and each packet is copied for several receivers only where it arrives.
+fn stands_for(cause: Cause, evidence: &Evidence) -> u64 {
+    let bulk = match cause {
+        Cause::LabRate => 1,
+        _ => evidence.bulk.max(1),
+    };
+    bulk.saturating_mul(evidence.copies.max(1))
 }
 
 fn buffer_told(evidence: &Evidence) -> String {
@@ -185,6 +210,25 @@ mod tests {
         assert_eq!(of(&causes, Cause::SendBuffer), 3);
         assert_eq!(of(&causes, Cause::SendQueue), 4);
         assert_eq!(of(&causes, Cause::SendError), 5);
+    }
+
+    #[test]
+    fn what_the_sender_was_told_of_is_not_lost_as_well() {
+        let rate = ImpairmentResult {
+            what: "rate".to_owned(),
+            cause: Cause::LabRate,
+            dropped: 5000,
+            seen: None,
+        };
+        let evidence = Evidence {
+            impairments: vec![rate],
+            told_drops: 5000,
+            drops: Some(3000),
+            ..Evidence::default()
+        };
+        let causes = attribute(&[(Outcome::NoBuffer, 5000)].into(), 3000, &evidence);
+        assert_eq!(of(&causes, Cause::SendQueue), 5000);
+        assert_eq!((of(&causes, Cause::LabRate), of(&causes, Cause::ReceiveBuffer)), (0, 3000));
     }
 
     #[test]

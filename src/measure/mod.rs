@@ -21,7 +21,8 @@ mod timeline;
 pub mod variation;
 
 pub use histogram::{
-    Metric, Recorder, Summary, Unit, decode, empty, encode, percentile, record, record_many,
+    HIGHEST, Metric, Recorder, Summary, Unit, decode, empty, encode, percentile, record,
+    record_many,
 };
 pub use outcome::{Ending, Outcome, TargetEnding, TargetOutcome};
 pub use record::{Event, Record};

@@ -19,6 +19,8 @@ pub struct SentCounts {
     pub bytes: u64,
     /// Calls of the kernel that sent something.
     pub calls: u64,
+    /// Sends that failed within a call and were made again at once.
+    pub retried: u64,
     /// Attempts that the kernel did not take, by what it said.
     pub unsent: BTreeMap<Outcome, u64>,
     /// How attempts ended. Signed: one that seemed to be sent may be told of as refused later.
@@ -42,6 +44,7 @@ impl SentCounts {
         self.sent += more.sent;
         self.bytes += more.bytes;
         self.calls += more.calls;
+        self.retried += more.retried;
         self.replies += more.replies;
         self.reply_duplicates += more.reply_duplicates;
         self.reply_late += more.reply_late;
@@ -55,6 +58,12 @@ impl SentCounts {
         for (number, count) in &more.errors {
             *self.errors.entry(*number).or_default() += count;
         }
+    }
+
+    /// Drops of the sending interface's queue of which the sender was told (ENOBUFS): none of them
+    /// was sent, so that none is lost.
+    pub fn told_drops(&self) -> u64 {
+        self.unsent.get(&Outcome::NoBuffer).copied().unwrap_or(0) + self.retried
     }
 
     /// Attempts that ended so.

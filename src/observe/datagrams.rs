@@ -16,7 +16,7 @@ use crate::sys::netlink::{DatagramSocket, SockDiag};
 pub struct ExternalBuffer {
     kernel: SockDiag,
     at: SocketAddr,
-    /// Drops as last told, by the inode of each socket that was ever seen.
+    /// Drops as last told, by the inode of each socket.
     seen: BTreeMap<u32, u32>,
     /// Drops since the first look.
     drops: u64,
@@ -59,6 +59,8 @@ impl ExternalBuffer {
     pub fn sample(&mut self) -> io::Result<BufferLook> {
         let Self { kernel, at, seen, .. } = self;
         let (wanted, mut look) = (at.ip().to_canonical(), BufferLook::default());
+        // Sockets that are gone are forgotten: a server may have one for each client.
+        let mut present = BTreeMap::new();
         kernel.datagram_sockets(at.port(), |socket| {
             if !receives(socket, wanted) {
                 return;
@@ -69,9 +71,11 @@ impl ExternalBuffer {
             }
             look.sockets += 1;
             // A socket that was not there before has dropped since; the counter has 32 bits.
-            let before = seen.insert(socket.inode, socket.drops).unwrap_or(0);
+            let before = seen.get(&socket.inode).copied().unwrap_or(0);
+            present.insert(socket.inode, socket.drops);
             look.drops += u64::from(socket.drops.wrapping_sub(before));
         })?;
+        *seen = present;
         self.drops += look.drops;
         self.peak = self.peak.max(look.charged);
         if look.sockets > 0 {

@@ -297,7 +297,11 @@ fn target_result(parts: &Parts) -> TargetResult {
                 client_faults: finished.client_faults,
                 cpu_s,
                 sampler,
-                notices: finished.notices.into_iter().chain(refused(&parts.target)).collect(),
+                notices: finished
+                    .notices
+                    .into_iter()
+                    .chain(refused_intervals(&parts.target))
+                    .collect(),
             }
         }
         Side::External(external) => TargetResult {
@@ -321,7 +325,7 @@ fn target_result(parts: &Parts) -> TargetResult {
 }
 
 /// What the target told that cannot be.
-fn refused(told: &TargetTold) -> Option<String> {
+pub fn refused_intervals(told: &TargetTold) -> Option<String> {
     (told.refused > 0).then(|| {
         format!("{} intervals of the target were out of order, and are left out", told.refused)
     })

@@ -46,31 +46,21 @@ impl Gate {
     }
 }
 
-/// Abandons a gate when it is dropped, so that no worker waits for a runner that has failed.
-#[derive(Debug)]
-pub struct Keeper<'a>(pub &'a Gate);
-
-impl Drop for Keeper<'_> {
-    fn drop(&mut self) {
-        self.0.abandon();
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_keeper_that_goes_abandons_only_what_is_shut() {
+    fn a_runner_that_goes_abandons_only_what_is_shut() {
         let gate = Gate::new();
         assert_eq!(gate.sign(), Sign::Shut);
-        drop(Keeper(&gate));
+        gate.abandon();
         assert_eq!(gate.sign(), Sign::Abandoned);
         gate.open();
         assert_eq!(gate.sign(), Sign::Abandoned);
         let gate = Gate::new();
         gate.open();
-        drop(Keeper(&gate));
+        gate.abandon();
         assert_eq!(gate.sign(), Sign::Open);
     }
 }

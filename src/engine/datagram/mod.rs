@@ -23,7 +23,7 @@ use crate::scenario::plan::{Bulk, DatagramReply, Sizes};
 use crate::sys::permit::PermittedAddr;
 use crate::units::Ports;
 
-pub use gate::{Gate, Keeper};
+pub use gate::Gate;
 pub use tallies::{Counts, Errors, Tallies};
 
 /// What one worker is to send.

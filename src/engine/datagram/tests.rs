@@ -276,7 +276,7 @@ fn what_waits_when_the_run_is_stopped_is_cut() {
         let run = scope.spawn(|| run_part(part, &stop, &gate));
         thread::sleep(Duration::from_millis(200));
         stop.request();
-        drop(Keeper(&gate));
+        gate.abandon();
         run.join().unwrap()
     });
     assert!(told.all.attempts > 0 && told.all.attempts < 60_000);

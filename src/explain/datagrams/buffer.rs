@@ -38,8 +38,6 @@ pub fn overflow(cell: &CellResult, ledger: &DatagramsResult) -> Found {
 struct Spell {
     /// When it began, in seconds since the start of the schedule.
     from_s: f64,
-    /// How long datagrams were lost in it.
-    lossy_s: f64,
     /// From its first loss to its last.
     length_s: f64,
     lost: u64,
@@ -61,7 +59,6 @@ impl Spell {
                     (spell.from_s, since) = (at, 0);
                 }
                 spell.lost += lost;
-                spell.lossy_s += timeline.interval_s;
                 spell.length_s = at + timeline.interval_s - spell.from_s;
                 spell.received += seen.received.unwrap_or(0) + std::mem::take(&mut since);
                 continue;

@@ -19,7 +19,7 @@ use crate::measure::result::{
 };
 use crate::measure::sent::{SentBook, SentInterval, SentLoad};
 use crate::measure::{Metric, Outcome, empty};
-use crate::runner::assemble::{Means, metric_result, validity};
+use crate::runner::assemble::{Means, metric_result, refused_intervals, validity};
 use crate::runner::ground::Ground;
 use crate::runner::series::TargetTold;
 use crate::scenario::plan::{Bulk, Client, DatagramReply, Datagrams, Load, Receive, Target};
@@ -329,13 +329,14 @@ fn evidence(parts: &Parts, counters: &[CounterResult]) -> Evidence {
     let receivers = receivers(parts);
     Evidence {
         impairments: parts.path.impairments.clone(),
+        told_drops: parts.book.loads.iter().map(|load| load.counts.told_drops()).sum(),
         no_ports: grown("NoPorts", "Udp6NoPorts"),
         refused: parts.book.loads.iter().map(refused).sum(),
         drops: of(&receivers, |receiver| receiver.drops),
         rcvbuf_errors: grown("RcvbufErrors", "Udp6RcvbufErrors"),
         rxq_ovfl: of(&receivers, |receiver| receiver.rxq_ovfl),
         mem_errors: grown("MemErrors", "Udp6MemErrors"),
-        csum_errors: grown("InCsumErrors", "Udp6InCsumErrors"),
+        csum_errors: grown("Udp:InCsumErrors", "Udp6InCsumErrors"),
         discarded: received
             .map_or(0, |received| received.restarts.iter().map(|restart| restart.discarded).sum()),
         unread: received.map_or(0, |received| received.unread),
@@ -385,6 +386,7 @@ fn target_result(parts: &Parts) -> TargetResult {
         (None, Some(told)) => told.notices.clone(),
         (None, None) => Vec::new(),
     };
+    notices.extend(refused_intervals(&parts.target));
     if let Some(beyond @ 1..) = received.map(|received| received.beyond) {
         notices.push(format!("{beyond} datagrams came from more streams than are counted"));
     }

@@ -40,14 +40,15 @@ pub struct Sending<'a> {
     pub realtime: bool,
 }
 
-/// The senders at work.
+/// The senders at work. They end with it: without a [`Senders::finish`] before, it stops them.
 pub struct Senders {
     /// What they have done so far.
     pub seen: Arc<Mutex<Seen>>,
     stop: Arc<Stop>,
     gate: Arc<Gate>,
     epoch: u64,
-    collector: JoinHandle<(SentBook, Option<FolderError>)>,
+    /// `None` once it was waited for.
+    collector: Option<JoinHandle<(SentBook, Option<FolderError>)>>,
     threads: Vec<JoinHandle<io::Result<SenderReport>>>,
 }
 
@@ -79,32 +80,36 @@ impl Sending<'_> {
         let workers: Vec<u16> = cell.loads.iter().map(workers).collect();
         let threads = workers.iter().copied().max().unwrap_or(1);
         let (filled, snapshots) = mpsc::channel();
-        let book = SentBook::new(self.interval(), cell.loads.len(), parts(&workers));
         let names = cell.loads.iter().map(|load| load.name.clone()).collect();
         let seen = Arc::new(Mutex::new(Seen::default()));
-        let mut collector = Collector {
-            book,
+        let boxes: Vec<_> = (0..threads).map(|_| mpsc::channel()).collect();
+        let (emptied, empty): (Vec<_>, Vec<_>) = boxes.into_iter().unzip();
+        let collector = Collector {
+            book: SentBook::new(self.interval(), cell.loads.len(), parts(&workers)),
             logs: self.ground.logs(self.start.realtime, names),
-            emptied: Vec::new(),
+            emptied,
             seen: Arc::clone(&seen),
         };
-        let (stop, gate) = (Arc::new(Stop::new()), Arc::new(Gate::new()));
-        let mut running = Vec::new();
-        for worker in 0..threads {
-            let (emptied, empty) = mpsc::channel();
-            collector.emptied.push(emptied);
-            let handover =
-                DatagramHandover { worker: worker.into(), filled: filled.clone(), emptied: empty };
-            let share = self.share(worker, &workers, &sources);
-            let (stop, gate) = (Arc::clone(&stop), Arc::clone(&gate));
-            let run = move || send(share, handover, &stop, &gate);
-            let thread = std::thread::Builder::new().name(format!("sender-{worker}")).spawn(run);
-            running.push(thread.map_err(|error| no_threads(&error))?);
-        }
         let collect = move || collector.run(&snapshots);
         let thread = std::thread::Builder::new().name("collector".to_owned()).spawn(collect);
-        let collector = thread.map_err(|error| no_threads(&error))?;
-        Ok(Senders { seen, stop, gate, epoch: self.start.epoch, collector, threads: running })
+        let mut senders = Senders {
+            seen,
+            stop: Arc::new(Stop::new()),
+            gate: Arc::new(Gate::new()),
+            epoch: self.start.epoch,
+            collector: Some(thread.map_err(|error| no_threads(&error))?),
+            threads: Vec::new(),
+        };
+        for (worker, emptied) in (0..threads).zip(empty) {
+            let handover =
+                DatagramHandover { worker: worker.into(), filled: filled.clone(), emptied };
+            let share = self.share(worker, &workers, &sources);
+            let (stop, gate) = (Arc::clone(&senders.stop), Arc::clone(&senders.gate));
+            let run = move || send(share, handover, &stop, &gate);
+            let thread = std::thread::Builder::new().name(format!("sender-{worker}")).spawn(run);
+            senders.threads.push(thread.map_err(|error| no_threads(&error))?);
+        }
+        Ok(senders)
     }
 
     fn interval(&self) -> u64 {
@@ -198,22 +203,26 @@ impl Senders {
     /// Whether all has been sent, and every echo come or been given up.
     pub fn have_sent(&self) -> bool {
         // The collector ends with the last snapshot of the last worker.
-        self.collector.is_finished()
+        self.collector.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
     /// Has them say the last word of each stream if `closing`, and waits for their end.
-    pub fn finish(self, closing: bool) -> Left {
-        if !self.collector.is_finished() {
+    ///
+    /// # Panics
+    /// Where the collector did.
+    pub fn finish(mut self, closing: bool) -> Left {
+        if !self.have_sent() {
             self.stop.request();
         }
-        let panicked = |_| panic!("the collector has no reason to panic");
-        let (book, failed_log) = self.collector.join().unwrap_or_else(panicked);
+        let collector = self.collector.take().map(JoinHandle::join);
+        let (book, failed_log) =
+            collector.and_then(Result::ok).expect("the collector has no reason to panic");
         match closing {
             true => self.gate.open(),
             false => self.gate.abandon(),
         }
         let mut left = Left { book, reports: Vec::new(), failed_log, failed: None, ended_at: 0 };
-        for thread in self.threads {
+        for thread in self.threads.drain(..) {
             let lost = |_| Err(io::Error::other("a sender panicked"));
             match thread.join().unwrap_or_else(lost) {
                 Ok(mut report) => {
@@ -229,6 +238,13 @@ impl Senders {
         }
         left.ended_at = clock::monotonic().saturating_sub(self.epoch);
         left
+    }
+}
+
+impl Drop for Senders {
+    fn drop(&mut self) {
+        self.stop.request();
+        self.gate.abandon();
     }
 }
 
@@ -268,24 +284,40 @@ impl Collector {
     }
 }
 
-/// Sends a share. A sender that could not even begin says its last word all the same.
+/// Sends a share.
 fn send(
     share: DatagramShare,
     handover: DatagramHandover,
     stop: &Stop,
     gate: &Gate,
 ) -> io::Result<SenderReport> {
-    let loads: Vec<u16> = share.parts.iter().map(|part| part.load).collect();
+    let loads = share.parts.iter().map(|part| part.load).collect();
     let (worker, filled) = (handover.worker, handover.filled.clone());
+    let mut last = LastWords { worker, loads, filled };
     let sent = datagram::run(share, handover, stop, gate);
-    if sent.is_err() {
-        for load in loads {
-            let tallies = Box::default();
-            // Where nobody listens, nobody waits for it.
-            let _ = filled.send(Snapshot { worker, load, index: 0, upto: u64::MAX, tallies });
-        }
+    if sent.is_ok() {
+        last.loads.clear();
     }
     sent
+}
+
+/// Says the last words of a sender that could not even begin, or that panicked: the books wait for
+/// everybody's.
+struct LastWords {
+    worker: usize,
+    /// Of which nobody has said them.
+    loads: Vec<u16>,
+    filled: mpsc::Sender<Snapshot>,
+}
+
+impl Drop for LastWords {
+    fn drop(&mut self) {
+        for load in self.loads.drain(..) {
+            let (worker, tallies) = (self.worker, Box::default());
+            // Where nobody listens, nobody waits for it.
+            let _ = self.filled.send(Snapshot { worker, load, index: 0, upto: u64::MAX, tallies });
+        }
+    }
 }
 
 /// What a box counts.
@@ -296,6 +328,7 @@ fn counts(tallies: &Tallies) -> SentCounts {
         sent: tallies.sent,
         bytes: tallies.bytes,
         calls: tallies.calls,
+        retried: tallies.retried,
         unsent: unsent.map(|(o, n)| (o, u64::try_from(n).unwrap_or(0))).collect(),
         outcomes: tallies.outcomes.iter().collect(),
         errors: tallies.errors.iter().collect(),

@@ -1,9 +1,10 @@
 //! What happened to datagrams when.
 
 use super::assemble::{Parts, series};
-use crate::measure::Metric;
+use crate::measure::attribution::sending_queue;
 use crate::measure::result::{Cause, DatagramInterval, LoadSeries, Timeline};
 use crate::measure::sent::SentInterval;
+use crate::measure::{Metric, Outcome};
 
 /// The timeline of a cell of datagrams, as long as its longest part.
 pub fn timeline(parts: &Parts) -> Timeline {
@@ -29,11 +30,13 @@ pub fn timeline(parts: &Parts) -> Timeline {
             enter(interval, seen, external.is_some());
         }
     }
-    for (interval, lost) in datagrams.iter_mut().zip(&parts.path.lost) {
-        for (cause, count) in lost {
-            *interval.lost.entry(*cause).or_default() += count;
+    if parts.ground.lab.is_none() {
+        // These count for the whole network namespace, which others share.
+        for interval in &mut datagrams {
+            interval.lost.retain(|cause, _| *cause == Cause::ReceiveBuffer);
         }
     }
+    enter_path(&mut datagrams, parts);
     let owd = parts.target.metrics.contains_key(&Metric::Owd);
     let heat = if owd { &parts.target.heat } else { &parts.book.heat };
     Timeline {
@@ -45,6 +48,21 @@ pub fn timeline(parts: &Parts) -> Timeline {
     }
 }
 
+/// What was lost on the way, less what the sender was told of and did not send.
+fn enter_path(datagrams: &mut [DatagramInterval], parts: &Parts) {
+    let queue = sending_queue(&parts.path.impairments);
+    let mut told: u64 = parts.book.loads.iter().map(|load| load.counts.told_drops()).sum();
+    for (interval, lost) in datagrams.iter_mut().zip(&parts.path.lost) {
+        for (cause, count) in lost {
+            let known = if Some(*cause) == queue { told.min(*count) } else { 0 };
+            told -= known;
+            if *count > known {
+                *interval.lost.entry(*cause).or_default() += count - known;
+            }
+        }
+    }
+}
+
 fn enter(interval: &mut DatagramInterval, seen: &SentInterval, external: bool) {
     interval.sent += seen.counts.sent;
     interval.bytes += seen.counts.bytes;
@@ -53,7 +71,7 @@ fn enter(interval: &mut DatagramInterval, seen: &SentInterval, external: bool) {
         *interval.unsent.entry(*outcome).or_default() += count;
     }
     if external {
-        let refused = seen.counts.of(crate::measure::Outcome::Refused);
+        let refused = seen.counts.of(Outcome::Refused);
         if refused > 0 {
             *interval.lost.entry(Cause::NoSocket).or_default() += refused;
         }

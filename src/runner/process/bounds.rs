@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::measure::result::{CounterResult, DatagramsResult, SamplerResult};
+use crate::measure::HIGHEST;
+use crate::measure::result::{
+    CounterResult, DatagramInterval, DatagramsResult, SamplerResult, Side, StreamResult,
+};
 use crate::target::protocol::{Finished, FromTarget, Received};
 
 /// Longest text of a target that is shown, in characters.
@@ -26,6 +29,9 @@ pub fn shown(text: &str) -> String {
     shown
 }
 
+/// The largest count that is believed: sums of any run's counts stay exact.
+const MOST: u64 = 1 << 48;
+
 /// The message with its texts fit to be shown and no more of anything than an honest one has.
 pub fn bounded(message: FromTarget) -> FromTarget {
     match message {
@@ -48,7 +54,14 @@ pub fn bounded(message: FromTarget) -> FromTarget {
             bound_common(sampler, counters, notices);
             FromTarget::Finished(finished)
         }
+        FromTarget::Interval(mut interval) => {
+            if let Some(datagrams) = &mut interval.datagrams {
+                bound_interval(datagrams);
+            }
+            FromTarget::Interval(interval)
+        }
         FromTarget::Received(mut received) => {
+            bound_counts(&mut received);
             let Received { streams, receivers, restarts, errors, .. } = &mut *received;
             streams.truncate(DatagramsResult::MOST_STREAMS);
             receivers.truncate(MOST_ACCEPTORS);
@@ -68,6 +81,50 @@ pub fn bounded(message: FromTarget) -> FromTarget {
             FromTarget::Receiving(receiving)
         }
         other => other,
+    }
+}
+
+/// Leaves what a target can know of an interval.
+fn bound_interval(seen: &mut DatagramInterval) {
+    let known = DatagramInterval {
+        received: seen.received.map(|n| n.min(MOST)),
+        duplicates: seen.duplicates.map(|n| n.min(MOST)),
+        reordered: seen.reordered.map(|n| n.min(MOST)),
+        lost: std::mem::take(&mut seen.lost),
+        queue_bytes: seen.queue_bytes.map(|n| n.min(MOST)),
+        queue_mean: seen.queue_mean.filter(|mean| mean.is_finite()),
+        queue_limit: seen.queue_limit.map(|n| n.min(MOST)),
+        delay_p50: seen.delay_p50.min(HIGHEST),
+        delay_p99: seen.delay_p99.min(HIGHEST),
+        delay_max: seen.delay_max.min(HIGHEST),
+        ..DatagramInterval::default()
+    };
+    *seen = known;
+    seen.lost.retain(|cause, _| cause.side() == Side::Receiver);
+    seen.lost.values_mut().for_each(|count| *count = (*count).min(MOST));
+}
+
+fn bound_counts(received: &mut Received) {
+    let Received { foreign, corrupt, beyond, unread, .. } = received;
+    for count in [foreign, corrupt, beyond, unread] {
+        *count = (*count).min(MOST);
+    }
+    for stream in &mut received.streams {
+        let StreamResult { sent, received, late, lost, duplicates, reordered, outside, .. } =
+            stream;
+        for count in [sent, received, late, lost, duplicates, reordered, outside] {
+            *count = (*count).min(MOST);
+        }
+        stream.longest_burst = stream.longest_burst.min(MOST);
+    }
+    for receiver in &mut received.receivers {
+        receiver.drops = receiver.drops.map(|count| count.min(MOST));
+        receiver.rxq_ovfl = receiver.rxq_ovfl.map(|count| count.min(MOST));
+        receiver.queue_peak = receiver.queue_peak.min(MOST);
+        receiver.read_by.iter_mut().for_each(|count| *count = (*count).min(MOST));
+    }
+    for restart in &mut received.restarts {
+        restart.discarded = restart.discarded.min(MOST);
     }
 }
 
@@ -109,6 +166,33 @@ mod tests {
         assert_eq!(long.chars().count(), LONGEST_TEXT);
         assert!(long.ends_with('…'));
         assert_eq!(shown(&"x".repeat(LONGEST_TEXT)), "x".repeat(LONGEST_TEXT));
+    }
+
+    #[test]
+    fn a_target_of_datagrams_cannot_forge_what_it_cannot_know() {
+        use crate::measure::result::{Cause, ReceiverRestart};
+        let interval = r#"{"interval":{"index":0,"seen":{},"datagrams":{"sent":18446744073709551615,
+            "received":18446744073709551615,"lost":{"lab_loss":5,"receive_buffer":18446744073709551615}}}}"#;
+        let FromTarget::Interval(seen) =
+            bounded(serde_json::from_str(interval).expect("a message"))
+        else {
+            panic!("another message");
+        };
+        let seen = seen.datagrams.expect("datagrams");
+        assert_eq!((seen.sent, seen.received), (0, Some(MOST)));
+        assert_eq!(seen.lost, [(Cause::ReceiveBuffer, MOST)].into());
+        let huge = StreamResult { duplicates: u64::MAX, ..StreamResult::default() };
+        let restart = ReceiverRestart { discarded: u64::MAX, ..ReceiverRestart::default() };
+        let hostile = Received {
+            streams: vec![huge; 20_000],
+            restarts: vec![restart; 1000],
+            ..Received::default()
+        };
+        let FromTarget::Received(told) = bounded(FromTarget::Received(Box::new(hostile))) else {
+            panic!("another message");
+        };
+        assert_eq!(told.streams.iter().map(|stream| stream.duplicates).sum::<u64>() >> 62, 1);
+        assert_eq!(told.restarts.iter().map(|restart| restart.discarded).sum::<u64>(), MOST << 6);
     }
 
     #[test]

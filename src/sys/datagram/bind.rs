@@ -75,7 +75,7 @@ fn join(socket: &Socket, group: IpAddr, interface: IpAddr) -> io::Result<()> {
 }
 
 /// The index of the interface with this address, in the calling thread's network namespace.
-fn index_of(address: IpAddr) -> io::Result<u32> {
+pub(super) fn index_of(address: IpAddr) -> io::Result<u32> {
     let has = |one: &nix::ifaddrs::InterfaceAddress| {
         let found = one.address.as_ref().and_then(|found| match address {
             IpAddr::V4(_) => found.as_sockaddr_in().map(|at| IpAddr::V4(at.ip())),

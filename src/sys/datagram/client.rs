@@ -4,11 +4,11 @@ use std::io::{self, Read};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::fd::{AsRawFd, RawFd};
 
-use nix::ifaddrs::getifaddrs;
 use socket2::Socket;
 
+use super::bind::index_of;
 use crate::sys::endpoint::Endpoint;
-use crate::sys::permit::PermittedAddr;
+use crate::sys::permit::{PermittedAddr, group};
 use crate::sys::socket::{bind_without_port, limit_ports, set_int};
 use crate::units::{Ports, Transport};
 
@@ -28,7 +28,7 @@ impl Client {
     ///
     /// # Errors
     /// Of socket(2), bind(2) and connect(2): EADDRNOTAVAIL where the host does not have `source`;
-    /// `NotFound` where no interface has it.
+    /// ENODEV where no interface has it.
     pub fn open(
         destination: PermittedAddr,
         source: Option<IpAddr>,
@@ -90,8 +90,8 @@ fn prepare(
         SocketAddr::V4(_) => set_int(socket, libc::IPPROTO_IP, libc::IP_RECVERR, 1)?,
         SocketAddr::V6(_) => set_int(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVERR, 1)?,
     }
-    if destination.is_ipv4() {
-        // Which addresses mean all hosts, only the kernel knows; the permit has judged this one.
+    // Whether another address means all hosts of a network, only the kernel knows: it refuses those.
+    if group::is_broadcast(destination.ip()) {
         socket.set_broadcast(true)?;
     }
     if destination.ip().is_multicast() {
@@ -118,25 +118,7 @@ fn send_by_multicast(socket: &Socket, group: IpAddr, source: Option<IpAddr>) -> 
         }
         (IpAddr::V6(_), source) => {
             socket.set_multicast_loop_v6(true)?;
-            source.map_or(Ok(()), |source| socket.set_multicast_if_v6(interface_of(source)?))
+            source.map_or(Ok(()), |source| socket.set_multicast_if_v6(index_of(source)?))
         }
     }
-}
-
-/// The index of the interface that has the address.
-fn interface_of(address: IpAddr) -> io::Result<u32> {
-    let has = |one: &nix::ifaddrs::InterfaceAddress| {
-        let found = one.address.as_ref()?;
-        let ip = match (found.as_sockaddr_in(), found.as_sockaddr_in6()) {
-            (Some(v4), _) => IpAddr::V4(v4.ip()),
-            (_, Some(v6)) => IpAddr::V6(v6.ip()),
-            _ => return None,
-        };
-        Some(ip == address)
-    };
-    let name = getifaddrs()?.find(|one| has(one) == Some(true)).map(|one| one.interface_name);
-    let name = name.ok_or_else(|| {
-        io::Error::new(io::ErrorKind::NotFound, format!("no interface has the address {address}"))
-    })?;
-    Ok(nix::net::if_::if_nametoindex(name.as_str())?)
 }

@@ -14,6 +14,11 @@ pub const BROADCAST_LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 255, 255, 2
 
 const ALL: [IpAddr; 4] = [MULTICAST_V4, MULTICAST_V6, BROADCAST, BROADCAST_LOOPBACK];
 
+/// Whether it is one of those by broadcast.
+pub fn is_broadcast(ip: IpAddr) -> bool {
+    [BROADCAST, BROADCAST_LOOPBACK].contains(&ip)
+}
+
 /// Whether it is one of them.
 pub(super) fn is_one(ip: IpAddr) -> bool {
     ALL.contains(&ip)

@@ -101,12 +101,6 @@ impl Place {
     /// # Errors
     /// As of [`bind`].
     pub fn bind_anew(&self) -> io::Result<()> {
-        if let Endpoint::Unix(_, name) = self.address
-            && let Some(path) = name.path()
-        {
-            // The name of the socket that is closed.
-            std::fs::remove_file(path)?;
-        }
         let socket = bind(self.address, self.how)?;
         self.lock().socket = Some(Arc::new(socket));
         Ok(())
