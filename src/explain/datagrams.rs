@@ -103,9 +103,10 @@ fn nobody(ledger: &DatagramsResult) -> Found {
     );
     for restart in &ledger.restarts {
         text.push_str(&format!(
-            " The receivers were closed from {:.3} s to {:.3} s: a restart that binds the new \
-             socket (SO_REUSEPORT) before it closes the old one leaves no gap.",
-            restart.closed_s, restart.bound_s
+            " The receivers were closed from {:.3} s {}: a restart that binds the new socket \
+             (SO_REUSEPORT) before it closes the old one leaves no gap.",
+            restart.closed_s,
+            restart.bound_s.map_or("on".to_owned(), |bound| format!("to {bound:.3} s"))
         ));
     }
     found(count, text, told)
@@ -132,7 +133,7 @@ fn asked_loss(plan: &Cell, ledger: &DatagramsResult) -> Found {
         Loss::Every(nth) => {
             let due = seen / u64::from(nth);
             let text = format!(
-                "The lab dropped {dropped} of {seen} packets ({share}); every {nth}th was asked \
+                "The lab dropped {dropped} of {seen} packets ({share}); one of {nth} was asked \
                  for, which is {due}."
             );
             (dropped == due, text)
@@ -201,9 +202,13 @@ fn surplus(ledger: &DatagramsResult) -> Found {
 
 fn late(ledger: &DatagramsResult) -> Found {
     let count = some(ledger.late)?;
+    let what = match ledger.counted {
+        true => "datagrams came after the closing marker of their stream",
+        false => "replies came after the load's timeout",
+    };
     let text = format!(
-        "{count} datagrams came after the closing marker of their stream. They are neither \
-         received nor lost: something on the way held them back for long."
+        "{count} {what}. They are neither received nor lost: something on the way held them back \
+         for long."
     );
     found(count, text, format!("late {count}"))
 }

@@ -47,20 +47,32 @@ pub fn attribute(
     evidence: &Evidence,
 ) -> Vec<LossCause> {
     let mut causes: Vec<LossCause> = unsent_by_cause(unsent);
+    let counted: Vec<Counted> =
+        counted(evidence).into_iter().filter(|one| one.packets > 0).collect();
     let mut rest = lost;
-    for (cause, counted, told) in counted(evidence) {
-        let count = counted.min(rest);
-        rest -= count;
-        if counted > 0 {
-            let beyond = match counted - count {
-                // How many a packet stood for is not known.
-                _ if evidence.bulk > 1 => String::new(),
-                0 => String::new(),
-                n => format!("; {n} of these were no loss: duplicates, markers or foreign"),
-            };
-            let evidence = format!("{told}{beyond}");
-            causes.push(LossCause { side: cause.side(), cause, count, evidence });
-        }
+    // First each packet stands for one datagram.
+    let mut counts: Vec<u64> = counted
+        .iter()
+        .map(|one| {
+            let count = one.packets.min(rest);
+            rest -= count;
+            count
+        })
+        .collect();
+    // What is left was in packets that carried many: nobody knows how many each.
+    let room: Vec<u64> =
+        counted.iter().map(|one| one.packets.saturating_mul(one.each - 1)).collect();
+    for (count, share) in counts.iter_mut().zip(shares(rest, &room)) {
+        *count += share;
+        rest -= share;
+    }
+    for (one, count) in counted.iter().zip(counts) {
+        let beyond = match one.packets.saturating_sub(count) {
+            0 => String::new(),
+            n => format!("; {n} of these were no loss: duplicates, markers or foreign"),
+        };
+        let evidence = format!("{}{beyond}", one.told);
+        causes.push(LossCause { side: one.cause.side(), cause: one.cause, count, evidence });
     }
     causes.push(LossCause {
         side: Cause::Unexplained.side(),
@@ -96,13 +108,40 @@ fn cause_of(outcome: Outcome) -> Cause {
     }
 }
 
+/// Parts of `whole` in proportion to `room`, and none above it.
+fn shares(whole: u64, room: &[u64]) -> Vec<u64> {
+    let all = room.iter().fold(0u128, |sum, one| sum + u128::from(*one));
+    let whole = u128::from(whole).min(all);
+    let (mut before, mut given) = (0u128, 0u128);
+    let share = |one: &u64| {
+        before += u128::from(*one);
+        // By the running sum, so that what is rounded off is not lost.
+        let upto = (whole * before).checked_div(all).unwrap_or(0);
+        let share = upto - given;
+        given = upto;
+        share as u64
+    };
+    room.iter().map(share).collect()
+}
+
+/// Packets that were dropped at one place.
+struct Counted {
+    cause: Cause,
+    /// Dropped, once for each receiver that missed it.
+    packets: u64,
+    /// Most datagrams in one of them.
+    each: u64,
+    told: String,
+}
+
 /// Counts along the way, each with what tells of it.
-fn counted(evidence: &Evidence) -> Vec<(Cause, u64, String)> {
+fn counted(evidence: &Evidence) -> Vec<Counted> {
     let mut all = Vec::new();
     let queue = sending_queue(&evidence.impairments);
     for one in &evidence.impairments {
         let told = if Some(one.cause) == queue { evidence.told_drops.min(one.dropped) } else { 0 };
-        let each = stands_for(one.cause, evidence);
+        let each = bulk_of(one.cause, evidence);
+        let copies = evidence.copies.max(1);
         let mut text = format!("{}: dropped {}", one.what, one.dropped);
         if let Some(seen) = one.seen {
             text.push_str(&format!(" of {seen}"));
@@ -110,32 +149,40 @@ fn counted(evidence: &Evidence) -> Vec<(Cause, u64, String)> {
         if told > 0 {
             text.push_str(&format!("; {told} told to the sender, and not sent"));
         }
+        if copies > 1 {
+            text.push_str(&format!("; each missed by {copies} receivers"));
+        }
         if each > 1 {
             text.push_str(&format!("; each up to {each} datagrams"));
         }
-        all.push((one.cause, (one.dropped - told).saturating_mul(each), text));
+        let packets = (one.dropped - told).saturating_mul(copies);
+        all.push(Counted { cause: one.cause, packets, each, told: text });
     }
     // What ICMP told of is among `NoPorts`, unless the target's host is another.
     let closed = evidence.no_ports.unwrap_or(0).max(evidence.refused);
     let told = match evidence.no_ports {
-        Some(count) => format!("NoPorts +{count}; ICMP told the sender of {}", evidence.refused),
+        Some(count) => {
+            format!("NoPorts, IgnoredMulti +{count}; ICMP told the sender of {}", evidence.refused)
+        }
         None => format!("ICMP told the sender of {}", evidence.refused),
     };
-    all.push((Cause::NoSocket, closed, told));
+    let mut add = |cause, packets, each, told| all.push(Counted { cause, packets, each, told });
+    let bulk = evidence.bulk.max(1);
+    add(Cause::NoSocket, closed, 1, told);
     let memory = evidence.mem_errors.unwrap_or(0);
-    all.push((Cause::Memory, memory, format!("MemErrors +{memory}")));
+    add(Cause::Memory, memory, bulk, format!("MemErrors +{memory}"));
     let checksum = evidence.csum_errors.unwrap_or(0);
-    all.push((Cause::Checksum, checksum, format!("InCsumErrors +{checksum}")));
+    add(Cause::Checksum, checksum, 1, format!("InCsumErrors +{checksum}"));
     // A socket counts all that it drops, whatever the reason.
     let own = evidence.drops.map(|drops| drops.saturating_sub(memory).saturating_sub(checksum));
-    let full = own.or(evidence.rcvbuf_errors).unwrap_or(0).saturating_mul(evidence.bulk.max(1));
-    all.push((Cause::ReceiveBuffer, full, buffer_told(evidence)));
+    let full = own.or(evidence.rcvbuf_errors).unwrap_or(0);
+    add(Cause::ReceiveBuffer, full, bulk, buffer_told(evidence));
     let discarded = evidence.discarded;
-    all.push((Cause::Discarded, discarded, format!("read from closing sockets: {discarded}")));
+    add(Cause::Discarded, discarded, 1, format!("read from closing sockets: {discarded}"));
     let unread = evidence.unread;
-    all.push((Cause::Unread, unread, format!("left in buffers: {unread}")));
+    add(Cause::Unread, unread, 1, format!("left in buffers: {unread}"));
     let corrupt = evidence.corrupt;
-    all.push((Cause::Corrupt, corrupt, format!("read and damaged: {corrupt}")));
+    add(Cause::Corrupt, corrupt, 1, format!("read and damaged: {corrupt}"));
     all
 }
 
@@ -146,14 +193,13 @@ pub fn sending_queue(impairments: &[ImpairmentResult]) -> Option<Cause> {
     queues.into_iter().find(|cause| impairments.iter().any(|one| one.cause == *cause))
 }
 
-/// Datagrams that one dropped packet stands for. A bulk is cut before a rate is kept (`tbf_segment`,
-/// `net/sched/sch_tbf.c`), and each packet is copied for several receivers only where it arrives.
-fn stands_for(cause: Cause, evidence: &Evidence) -> u64 {
-    let bulk = match cause {
+/// Datagrams that one dropped packet may carry. A bulk is cut before a rate is kept (`tbf_segment`,
+/// `net/sched/sch_tbf.c`).
+fn bulk_of(cause: Cause, evidence: &Evidence) -> u64 {
+    match cause {
         Cause::LabRate => 1,
         _ => evidence.bulk.max(1),
-    };
-    bulk.saturating_mul(evidence.copies.max(1))
+    }
 }
 
 fn buffer_told(evidence: &Evidence) -> String {
@@ -229,6 +275,26 @@ mod tests {
         let causes = attribute(&[(Outcome::NoBuffer, 5000)].into(), 3000, &evidence);
         assert_eq!(of(&causes, Cause::SendQueue), 5000);
         assert_eq!((of(&causes, Cause::LabRate), of(&causes, Cause::ReceiveBuffer)), (0, 3000));
+    }
+
+    #[test]
+    fn bulks_are_counted_as_packets_first() {
+        let loss = ImpairmentResult {
+            what: "loss".to_owned(),
+            cause: Cause::LabLoss,
+            dropped: 986,
+            seen: None,
+        };
+        let evidence = Evidence {
+            impairments: vec![loss],
+            drops: Some(8831),
+            bulk: 64,
+            ..Evidence::default()
+        };
+        let causes = attribute(&BTreeMap::new(), 9936, &evidence);
+        let found = (of(&causes, Cause::LabLoss), of(&causes, Cause::ReceiveBuffer));
+        assert_eq!((found.0 + found.1, of(&causes, Cause::Unexplained)), (9936, 0));
+        assert!(found.0 >= 986 && found.1 >= 8831 && found.1 <= 8950, "{found:?}");
     }
 
     #[test]

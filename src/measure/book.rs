@@ -12,7 +12,7 @@ use super::record::{Event, Record};
 use super::result::{Heat, LoadInterval, ServingOrder};
 
 /// An attempt this late is not counted as issued in its load's window, in nanoseconds.
-const PUNCTUAL: u64 = 100_000_000;
+pub const PUNCTUAL: u64 = 100_000_000;
 
 /// The books of one cell.
 #[derive(Debug)]

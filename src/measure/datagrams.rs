@@ -316,7 +316,7 @@ pub struct Charge {
 /// What one of the lab's impairments did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImpairmentResult {
-    /// What it is, such as `loss 3%` or `every 10th lost`.
+    /// What it is, such as `loss 3%` or `one of 10 lost`.
     pub what: String,
     /// What it counts under.
     pub cause: Cause,
@@ -332,8 +332,8 @@ pub struct ImpairmentResult {
 pub struct ReceiverRestart {
     /// When the sockets were closed, in seconds since the start of the schedule.
     pub closed_s: f64,
-    /// When they were bound again.
-    pub bound_s: f64,
+    /// When they were bound again; `None` for never.
+    pub bound_s: Option<f64>,
     /// Datagrams of the run that waited in their buffers and were lost with them.
     pub discarded: u64,
 }

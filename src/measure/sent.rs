@@ -13,6 +13,8 @@ use super::result::Heat;
 pub struct SentCounts {
     /// Attempts that were made.
     pub attempts: u64,
+    /// Of these, made before the load's window was over, or soon after.
+    pub punctual: u64,
     /// Datagrams that the kernel took.
     pub sent: u64,
     /// Bytes of payload in these.
@@ -41,6 +43,7 @@ impl SentCounts {
     /// Adds what another worker, or interval, counted.
     pub fn absorb(&mut self, more: &Self) {
         self.attempts += more.attempts;
+        self.punctual += more.punctual;
         self.sent += more.sent;
         self.bytes += more.bytes;
         self.calls += more.calls;

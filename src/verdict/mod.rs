@@ -38,7 +38,7 @@ fn unreached(run: &RunResult) -> impl Iterator<Item = String> {
     let none_expected = run.limits.is_empty();
     let cells = run.cells.iter().filter(move |cell| none_expected && !reached(cell));
     cells.map(|cell| match cell.datagrams {
-        Some(_) => format!("no datagram of {} arrived", cell.name),
+        Some(_) => format!("cell {}: no datagram is known to have arrived", cell.name),
         None => format!("no attempt of {} was established", cell.name),
     })
 }
@@ -110,7 +110,7 @@ mod tests {
         let datagrams = run.cells[1].datagrams.as_mut().expect("datagrams");
         (datagrams.lost, datagrams.received) = (datagrams.expected, 0);
         let Verdict::Inconclusive { reasons } = verdict(&run) else { panic!("inconclusive") };
-        assert_eq!(reasons, ["no datagram of rcvbuf=256KiB arrived"]);
+        assert_eq!(reasons, ["cell rcvbuf=256KiB: no datagram is known to have arrived"]);
         let datagrams = run.cells[1].datagrams.as_mut().expect("datagrams");
         (datagrams.lost, datagrams.counted) = (0, false);
         assert_eq!(verdict(&run), Verdict::Pass, "nobody knows, and nobody was to know");

@@ -387,3 +387,63 @@ duration = "20s"
     assert_eq!(cell["status"]["status"], "partial");
     assert_eq!(cell["datagrams"]["counted"], false);
 }
+
+#[test]
+fn a_schedule_that_ends_within_an_interval_was_kept() {
+    const SCENARIO: &str = r#"
+name = "short"
+[target]
+transport = "udp"
+[[load]]
+rate = "1000/s"
+attempts = 450
+"#;
+    let cell = cell_of(SCENARIO, &[]);
+    assert_eq!(cell["validity"]["achieved_ratio"], 1.0, "{}", cell["validity"]);
+    assert_eq!(number(&cell["datagrams"], "received"), 450);
+}
+
+#[test]
+fn receivers_of_a_group_that_restart_miss_what_came_meanwhile() {
+    if !lab_or_skip("datagrams::receivers_of_a_group_that_restart") {
+        return;
+    }
+    const SCENARIO: &str = r#"
+name = "group"
+[target]
+transport = "udp"
+receivers = 2
+cast = "multicast"
+restart_at = "200ms"
+restart_gap = "200ms"
+[lab]
+link = "veth"
+[[load]]
+rate = "1000/s"
+duration = "600ms"
+"#;
+    let cell = cell_of(SCENARIO, &[]);
+    assert!(lost_by(&cell, "no_socket") > 200, "{}", cell["datagrams"]);
+    // One of the two may have been closed a little before the other.
+    assert!(lost_by(&cell, "unexplained") <= 40, "{}", cell["datagrams"]);
+}
+
+#[test]
+fn bursts_are_limited_by_number() {
+    const SCENARIO: &str = r#"
+name = "limits"
+[target]
+transport = "udp"
+[[load]]
+rate = "1000/s"
+duration = "200ms"
+[limits]
+"loss" = "== 0"
+"loss.receive_buffer" = "<= 0.1%"
+"loss_burst.max" = "<= 3"
+"#;
+    let bench = Bench::new(SCENARIO);
+    let said = bench.run(&[]);
+    // Nothing was lost, so that there is no burst to judge.
+    said.exits(&[4]).tells(&["loss == 0", "measured 0", "loss_burst.max"]);
+}

@@ -9,6 +9,7 @@ use super::{DatagramPart, PartReport, SentStream, Tallies};
 use crate::engine::pacing::Pacing;
 use crate::load::{Arrival, Schedule, Turns};
 use crate::measure::Outcome;
+use crate::measure::book::PUNCTUAL;
 use crate::scenario::plan::DatagramReply;
 use crate::sys::datagram::client::Client;
 use crate::sys::datagram::send::{MOST_BYTES, MOST_SEGMENTS};
@@ -37,6 +38,8 @@ pub struct Lane {
     idle: VecDeque<usize>,
     /// Deadlines of replies (nanoseconds since the cell's start) and their streams, in order.
     line: VecDeque<(u64, usize)>,
+    /// Attempts up to this instant count as made in time, in nanoseconds since the cell's start.
+    punctual_until: u64,
     taken: u64,
     pub tallies: Box<Tallies>,
 }
@@ -74,6 +77,7 @@ impl Lane {
             streams: part.streams.iter().map(stream).collect::<io::Result<_>>()?,
             idle: (0..part.streams.len()).collect(),
             line: VecDeque::with_capacity(if echo { 1024 } else { 0 }),
+            punctual_until: part.start + part.schedule.window().nanos() + PUNCTUAL,
             taken: 0,
             tallies: Box::default(),
             sizes: SizeOf::new(part.sizes, part.seed),
@@ -82,9 +86,7 @@ impl Lane {
 
     /// The next attempt that is due, and the stream that it goes to.
     pub fn take(&mut self, now: u64) -> Option<(Arrival, usize)> {
-        let arrival = self.pacing.take(now)?;
-        self.taken += 1;
-        self.tallies.attempts += 1;
+        let arrival = self.due(now)?;
         let stream = match self.pacing.is_open() {
             true => self.turns.place(arrival.number),
             // There are as many clients as streams.
@@ -108,9 +110,14 @@ impl Lane {
         } else {
             return None;
         }
+        self.due(now)
+    }
+
+    fn due(&mut self, now: u64) -> Option<Arrival> {
         let arrival = self.pacing.take(now)?;
         self.taken += 1;
         self.tallies.attempts += 1;
+        self.tallies.punctual += u64::from(now < self.punctual_until);
         Some(arrival)
     }
 

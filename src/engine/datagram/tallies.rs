@@ -9,6 +9,8 @@ use crate::measure::{self, Outcome};
 pub struct Tallies {
     /// Attempts that the schedule handed out.
     pub attempts: u64,
+    /// Of these, made before the load's window was over, or soon after.
+    pub punctual: u64,
     /// Datagrams that the kernel took.
     pub sent: u64,
     /// Bytes of payload in these.
@@ -47,6 +49,7 @@ impl Default for Tallies {
     fn default() -> Self {
         Self {
             attempts: 0,
+            punctual: 0,
             sent: 0,
             bytes: 0,
             calls: 0,
@@ -76,7 +79,8 @@ impl Tallies {
                 histogram.reset();
             }
         }
-        (self.attempts, self.sent, self.bytes, self.calls, self.retried) = (0, 0, 0, 0, 0);
+        (self.attempts, self.punctual, self.sent, self.bytes) = (0, 0, 0, 0);
+        (self.calls, self.retried) = (0, 0);
         (self.replies, self.reply_duplicates, self.reply_late, self.reply_foreign) = (0, 0, 0, 0);
         self.unsent = Counts::default();
         self.outcomes = Counts::default();

@@ -78,11 +78,15 @@ impl Spell {
         let length = self.length_s.max(1e-9);
         let read = self.received as f64 / length;
         let came = (self.received + self.lost) as f64 / length;
-        let mut text = format!(
-            " In the worst {length:.1} s, from {:.1} s on, {} were lost: {came:.0}/s came, and \
-             {read:.0}/s were read.",
+        let worst = format!(
+            " In the worst {length:.1} s, from {:.1} s on, {} were lost",
             self.from_s, self.lost
         );
+        if !cell.datagrams.as_ref().is_some_and(|ledger| ledger.counted) {
+            // Nobody knows what a server of the user read.
+            return worst + ".";
+        }
+        let mut text = format!("{worst}: {came:.0}/s came, and {read:.0}/s were read.");
         let Some(Charge { charged, fit: Some(fit), .. }) = charge else { return text };
         let receivers = cell.datagrams.iter().map(|ledger| ledger.receivers.len()).sum::<usize>();
         if receivers != 1 {

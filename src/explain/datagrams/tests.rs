@@ -90,7 +90,7 @@ fn the_lab_is_held_to_what_was_asked() {
     let text = lab(&plan, &cell).expect("asked");
     assert!(text.contains("3% was asked for") && !text.contains("did not do"), "{text}");
     let rule = |dropped| ImpairmentResult {
-        what: "every 10th lost".to_owned(),
+        what: "one of 10 lost".to_owned(),
         cause: Cause::LabLoss,
         dropped,
         seen: Some(4005),
@@ -111,7 +111,7 @@ fn odd_classes_are_told_and_the_worst_comes_first() {
     let (plan, mut cell) = sample();
     let books = ledger(&mut cell);
     (books.late, books.outside, books.foreign, books.surplus) = (1, 2, 3, 4);
-    books.restarts = vec![ReceiverRestart { closed_s: 1.0, bound_s: 1.5, discarded: 0 }];
+    books.restarts = vec![ReceiverRestart { closed_s: 1.0, bound_s: Some(1.5), discarded: 0 }];
     with(&mut cell, Cause::NoSocket, 90_000);
     with(&mut cell, Cause::Unexplained, 5);
     cell.loads[0].datagrams.as_mut().expect("datagrams").sending = "gso".to_owned();

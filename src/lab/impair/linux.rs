@@ -205,7 +205,7 @@ fn failed(what: &'static str, reason: &str, remedy: &'static str) -> LabError {
 fn loss_text(loss: Loss) -> String {
     match loss {
         Loss::Random(ratio) => format!("loss {ratio}"),
-        Loss::Every(nth) => format!("every {nth}th lost"),
+        Loss::Every(nth) => format!("one of {nth} lost"),
     }
 }
 
@@ -249,7 +249,7 @@ mod tests {
     #[test]
     fn impairments_are_named() {
         assert_eq!(loss_text(Loss::Random("3%".parse().unwrap())), "loss 3%");
-        assert_eq!(loss_text(Loss::Every(10)), "every 10th lost");
+        assert_eq!(loss_text(Loss::Every(10)), "one of 10 lost");
         let delay = Delay { mean: "10ms".parse().unwrap(), jitter: "2ms".parse().unwrap() };
         let plan = Impair {
             delay: Some(delay),

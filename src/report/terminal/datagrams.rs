@@ -55,9 +55,12 @@ pub fn lines(sheet: &mut Sheet, cell: &CellResult, ledger: &DatagramsResult) {
     }
     for restart in &ledger.restarts {
         let text = format!(
-            "receivers closed at {:.3} s, bound again at {:.3} s; {} discarded in their buffers",
+            "receivers closed at {:.3} s, {}; {} discarded in their buffers",
             restart.closed_s,
-            restart.bound_s,
+            restart.bound_s.map_or_else(
+                || "not bound again before the end".to_owned(),
+                |bound| format!("bound again at {bound:.3} s")
+            ),
             thousands(restart.discarded)
         );
         say(sheet, Tone::Plain, "restart", &text);

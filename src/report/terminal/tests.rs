@@ -262,7 +262,7 @@ fn what_is_odd_about_datagrams_is_told() {
     let second = ledger.receivers[0].clone();
     ledger.receivers.push(second);
     ledger.causes.last_mut().expect("unexplained").count = 9;
-    ledger.restarts = vec![ReceiverRestart { closed_s: 1.0, bound_s: 1.25, discarded: 17 }];
+    ledger.restarts = vec![ReceiverRestart { closed_s: 1.0, bound_s: Some(1.25), discarded: 17 }];
     let text = summary(&result, 80, false);
     fits(&text);
     let flat = flat(&text);
@@ -318,8 +318,11 @@ fn no_datagram_breaks_a_line() {
         ledger.receivers[0].read_by = vec![u64::MAX; 64];
         ledger.receivers[0].rcvbuf_asked = Some(u64::MAX);
         ledger.impairments[0].what = nasty.clone();
-        ledger.restarts =
-            vec![ReceiverRestart { closed_s: f64::MAX, bound_s: f64::NAN, discarded: u64::MAX }];
+        ledger.restarts = vec![ReceiverRestart {
+            closed_s: f64::MAX,
+            bound_s: Some(f64::NAN),
+            discarded: u64::MAX,
+        }];
     }
     for width in [0, 60, 80] {
         fits(&summary(&result, width, false));

@@ -13,9 +13,9 @@ use crate::explain;
 use crate::load::Schedule;
 use crate::measure::attribution::{Evidence, attribute};
 use crate::measure::result::{
-    CellResult, CounterResult, DatagramsResult, Ledger, LoadInterval, LoadResult, LoadSeries,
-    MetricResult, ReceiverResult, SamplerResult, SentResult, SocketsResult, Status, StreamResult,
-    TargetResult,
+    Cause, CellResult, CounterResult, DatagramsResult, Ledger, LoadInterval, LoadResult,
+    LoadSeries, MetricResult, ReceiverResult, SamplerResult, SentResult, SocketsResult, Status,
+    StreamResult, TargetResult,
 };
 use crate::measure::sent::{SentBook, SentInterval, SentLoad};
 use crate::measure::{Metric, Outcome, empty};
@@ -139,7 +139,10 @@ fn load_result(parts: &Parts, index: u16, load: &Load, book: &SentLoad) -> Optio
         reported.fold((0, 0), |sum, part| (sum.0 + part.taken, sum.1 + part.unissued));
     let offered = attempts + unissued;
     let window = window_s(parts, load);
-    let in_window = issued_in_window(parts, load, book).min(offered as f64);
+    let in_window = match load.schedule {
+        Schedule::Open { .. } => counts.punctual as f64,
+        Schedule::Closed { .. } => counts.attempts as f64,
+    };
     let workers =
         parts.reports.iter().filter(|r| r.parts.iter().any(|p| p.report.load == index)).count();
     Some(LoadResult {
@@ -192,22 +195,6 @@ fn window_s(parts: &Parts, load: &Load) -> f64 {
     run.max(1) as f64 / 1e9
 }
 
-/// Attempts that were issued before the load's window was over; of the interval in which that was,
-/// its share.
-fn issued_in_window(parts: &Parts, load: &Load, book: &SentLoad) -> f64 {
-    if matches!(load.schedule, Schedule::Closed { .. }) {
-        return book.counts.attempts as f64;
-    }
-    let interval = parts.ground.setup.plan.interval.nanos();
-    let end = load.start.nanos().saturating_add(load.schedule.window().nanos());
-    let share = |index: usize| {
-        let before = end.saturating_sub(index as u64 * interval).min(interval);
-        before as f64 / interval as f64
-    };
-    let issued = book.intervals.iter().enumerate();
-    issued.map(|(index, one)| one.counts.attempts as f64 * share(index)).sum()
-}
-
 fn receive<'a>(parts: &'a Parts) -> Option<&'a Receive> {
     match &parts.ground.cell.target {
         Target::Receiver { receive, .. } => Some(receive),
@@ -230,7 +217,7 @@ fn datagrams(parts: &Parts, loads: &[LoadResult], counters: &[CounterResult]) ->
     let lost = match counted || awaits_echo(parts) {
         true => streams.iter().map(|stream| stream.lost).sum(),
         // Nobody counts what came: what is certain is what somebody told of.
-        false => evidence.refused.saturating_add(evidence.drops.unwrap_or(0)).min(sent),
+        false => told_lost(&evidence).min(expected),
     };
     let mut unsent: BTreeMap<Outcome, u64> = BTreeMap::new();
     for (outcome, count) in parts.book.loads.iter().flat_map(|load| &load.counts.unsent) {
@@ -327,12 +314,17 @@ fn evidence(parts: &Parts, counters: &[CounterResult]) -> Evidence {
         receivers.iter().filter_map(count).reduce(u64::saturating_add)
     };
     let receivers = receivers(parts);
+    let copies = receive(parts).map_or(1, |receive| u64::from(receive.copies()));
     Evidence {
         impairments: parts.path.impairments.clone(),
         told_drops: parts.book.loads.iter().map(|load| load.counts.told_drops()).sum(),
-        no_ports: grown("NoPorts", "Udp6NoPorts"),
+        no_ports: grown("NoPorts", "Udp6NoPorts").map(|count| {
+            // What goes to all and finds nobody counts by itself.
+            let ignored = grown("IgnoredMulti", "Udp6IgnoredMulti").unwrap_or(0);
+            count.saturating_add(ignored.saturating_mul(copies))
+        }),
         refused: parts.book.loads.iter().map(refused).sum(),
-        drops: of(&receivers, |receiver| receiver.drops),
+        drops: of(&receivers, |receiver| receiver.drops).or_else(|| interval_drops(parts)),
         rcvbuf_errors: grown("RcvbufErrors", "Udp6RcvbufErrors"),
         rxq_ovfl: of(&receivers, |receiver| receiver.rxq_ovfl),
         mem_errors: grown("MemErrors", "Udp6MemErrors"),
@@ -342,8 +334,23 @@ fn evidence(parts: &Parts, counters: &[CounterResult]) -> Evidence {
         unread: received.map_or(0, |received| received.unread),
         corrupt: received.map_or(0, |received| received.corrupt),
         bulk: bulk(parts),
-        copies: receive(parts).map_or(1, |receive| receive.copies().into()),
+        copies,
     }
+}
+
+/// What the target told of its buffers before it went away without a last word.
+fn interval_drops(parts: &Parts) -> Option<u64> {
+    let told = parts.target.datagrams.iter();
+    let drops = told.filter_map(|seen| seen.lost.get(&Cause::ReceiveBuffer).copied());
+    drops.reduce(u64::saturating_add)
+}
+
+/// What is lost for certain where nobody says what came.
+fn told_lost(evidence: &Evidence) -> u64 {
+    let evidence = Evidence { bulk: 1, ..evidence.clone() };
+    let all = attribute(&BTreeMap::new(), u64::MAX, &evidence);
+    let known = all.iter().filter(|one| one.cause != Cause::Unexplained).map(|one| one.count);
+    known.fold(0, u64::saturating_add)
 }
 
 /// Datagrams that were sent, and of which ICMP said that nobody was bound.

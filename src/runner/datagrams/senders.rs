@@ -325,6 +325,7 @@ fn counts(tallies: &Tallies) -> SentCounts {
     let unsent = tallies.unsent.iter();
     SentCounts {
         attempts: tallies.attempts,
+        punctual: tallies.punctual,
         sent: tallies.sent,
         bytes: tallies.bytes,
         calls: tallies.calls,

@@ -5,6 +5,7 @@ use crate::measure::attribution::sending_queue;
 use crate::measure::result::{Cause, DatagramInterval, LoadSeries, Timeline};
 use crate::measure::sent::SentInterval;
 use crate::measure::{Metric, Outcome};
+use crate::scenario::plan::Target;
 
 /// The timeline of a cell of datagrams, as long as its longest part.
 pub fn timeline(parts: &Parts) -> Timeline {
@@ -51,13 +52,17 @@ pub fn timeline(parts: &Parts) -> Timeline {
 /// What was lost on the way, less what the sender was told of and did not send.
 fn enter_path(datagrams: &mut [DatagramInterval], parts: &Parts) {
     let queue = sending_queue(&parts.path.impairments);
+    let copies = match &parts.ground.cell.target {
+        Target::Receiver { receive, .. } => u64::from(receive.copies()),
+        _ => 1,
+    };
     let mut told: u64 = parts.book.loads.iter().map(|load| load.counts.told_drops()).sum();
     for (interval, lost) in datagrams.iter_mut().zip(&parts.path.lost) {
         for (cause, count) in lost {
             let known = if Some(*cause) == queue { told.min(*count) } else { 0 };
             told -= known;
             if *count > known {
-                *interval.lost.entry(*cause).or_default() += count - known;
+                *interval.lost.entry(*cause).or_default() += (count - known) * copies;
             }
         }
     }

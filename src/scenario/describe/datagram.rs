@@ -70,7 +70,7 @@ pub fn impair_text(impair: &Impair) -> String {
     let mut parts = Vec::new();
     match impair.loss {
         Some(Loss::Random(ratio)) => parts.push(format!("loses {ratio} at random")),
-        Some(Loss::Every(nth)) => parts.push(format!("loses every {nth}th")),
+        Some(Loss::Every(nth)) => parts.push(format!("loses the last of each {nth}")),
         None => {}
     }
     if let Some(bits) = impair.rate {

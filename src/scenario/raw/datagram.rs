@@ -174,7 +174,8 @@ impl<'de> Deserialize<'de> for Loss {
             },
             |table: LossTable| match table.every {
                 Some(every @ 1..) => Ok(Self(plan::Loss::Every(every))),
-                _ => Err("it is not said which are dropped: write { every = 10 }".to_owned()),
+                Some(0) => Err("none is the last of each 0: write { every = 10 }".to_owned()),
+                None => Err("it is not said which are dropped: write { every = 10 }".to_owned()),
             },
         )
     }

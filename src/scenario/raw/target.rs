@@ -86,7 +86,7 @@ pub struct Target {
     /// net.core.rmem_max. Default: the kernel's.
     pub rcvbuf: Option<At<Bytes>>,
     /// Datagrams: how fast they are read from the receive buffer: "asap", "never" (only when all are
-    /// sent) or a rate such as "200/s", over all readers of a receiver. Default: "asap".
+    /// sent) or a rate such as "200/s" of a receiver, which its readers share evenly. Default: "asap".
     pub drain: Option<At<Accept>>,
     /// Period of the samples of the accept queue or receive buffers, 100 us to 1 s. Default: "5ms".
     pub sample: Option<At<Span>>,

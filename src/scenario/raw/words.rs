@@ -26,7 +26,7 @@ impl<'de> Deserialize<'de> for Accept {
                 .map(|rate| Self(AcceptPace::Rate(rate)))
                 .map_err(|e: crate::units::UnitError| e.to_string()),
             other => Err(format!(
-                "\"{other}\" is no pace of accepting: write \"asap\", \"never\" or a rate such as \"200/s\""
+                "\"{other}\" is no pace: write \"asap\", \"never\" or a rate such as \"200/s\""
             )),
         })
     }

@@ -1,7 +1,7 @@
 //! `[limits]`.
 
 use crate::measure::result::Cause;
-use crate::measure::{Ending, Metric, Outcome};
+use crate::measure::{Ending, Metric, Outcome, Unit};
 use crate::scenario::at::At;
 use crate::scenario::diagnostic::{Problems, nearest, suggest};
 use crate::scenario::plan::{
@@ -336,7 +336,17 @@ fn bound(text: &str) -> Option<Bound> {
 
 /// Times are compared with times, counts with counts, and outcomes also with a share.
 fn check_pair(subject: &Subject, bound: Bound, value: &At<String>, problems: &mut Problems) {
+    let counts = |subject: &Subject| match subject {
+        Subject::Metric { metric, .. } => {
+            Metric::from_name(metric).is_some_and(|metric| metric.unit() == Unit::Datagrams)
+        }
+        _ => false,
+    };
     let (title, help) = match (subject, bound) {
+        (subject, Bound::Count(_)) if counts(subject) => return,
+        (subject, _) if counts(subject) => {
+            ("a number of datagrams is compared with a number", "write one, such as \"<= 3\"")
+        }
         (Subject::Metric { statistic: Statistic::Count, .. }, Bound::Count(_))
         | (Subject::Counter(_), Bound::Count(_))
         | (Subject::Outcome { .. } | Subject::Loss(_), Bound::Count(_) | Bound::Share(_)) => return,

@@ -266,7 +266,7 @@ impl Drop for Readers {
 fn restart(done: &[Done]) -> Option<ReceiverRestart> {
     done.iter().filter_map(|done| done.restart).reduce(|all, one| ReceiverRestart {
         closed_s: all.closed_s.min(one.closed_s),
-        bound_s: all.bound_s.max(one.bound_s),
+        bound_s: all.bound_s.zip(one.bound_s).map(|(a, b)| a.max(b)),
         discarded: all.discarded + one.discarded,
     })
 }

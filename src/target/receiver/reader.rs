@@ -266,7 +266,7 @@ impl Reader {
                 self.step = Step::Bind(closed + rebind.gap.nanos());
                 self.done.restart = Some(ReceiverRestart {
                     closed_s: closed as f64 / 1e9,
-                    bound_s: 0.0,
+                    bound_s: None,
                     discarded,
                 });
             }
@@ -275,7 +275,10 @@ impl Reader {
                     self.step = Step::Over;
                     self.take_socket()?;
                     let bound_s = self.now() as f64 / 1e9;
-                    self.done.restart.iter_mut().for_each(|restart| restart.bound_s = bound_s);
+                    self.done
+                        .restart
+                        .iter_mut()
+                        .for_each(|restart| restart.bound_s = Some(bound_s));
                 }
                 Err(error) => {
                     self.erred(&error);

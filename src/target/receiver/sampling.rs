@@ -15,9 +15,12 @@ use crate::observe::ticker::{Sampling, Ticker};
 use crate::sys::clock;
 use crate::sys::endpoint::Endpoint;
 
+/// What goes to all and finds nobody: once, however many should have got it.
+const IGNORED: (&str, &str) = ("IgnoredMulti", "Udp6IgnoredMulti");
 /// Who counts what the kernel lost on its way to a socket: by UDP over IPv4, and over IPv6.
-const COUNTERS: [(Cause, &str, &str); 3] = [
+const COUNTERS: [(Cause, &str, &str); 4] = [
     (Cause::NoSocket, "NoPorts", "Udp6NoPorts"),
+    (Cause::NoSocket, IGNORED.0, IGNORED.1),
     (Cause::Memory, "MemErrors", "Udp6MemErrors"),
     (Cause::Checksum, "Udp:InCsumErrors", "Udp6InCsumErrors"),
 ];
@@ -154,7 +157,9 @@ impl<'a> Sampler<'a> {
             for (cause, v4, v6) in COUNTERS {
                 let name = if self.is_v6 { v6 } else { v4 };
                 let value = |of: &Counters| of.get(name).unwrap_or(0);
-                lost.insert(cause, value(&after).saturating_sub(value(before)));
+                let copies = if v4 == IGNORED.0 { self.places.len() as u64 } else { 1 };
+                let grown = value(&after).saturating_sub(value(before));
+                *lost.entry(cause).or_default() += grown * copies;
             }
             self.counters = Some(after);
         }
