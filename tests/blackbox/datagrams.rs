@@ -51,7 +51,7 @@ pub fn books_add_up(cell: &Value) {
 
 /// What one cause lost.
 #[track_caller]
-fn lost_by(cell: &Value, cause: &str) -> u64 {
+pub fn lost_by(cell: &Value, cause: &str) -> u64 {
     let causes = cell["datagrams"]["causes"].as_array().unwrap().iter();
     causes.filter(|one| one["cause"] == cause).map(|one| number(one, "count")).sum()
 }
@@ -413,7 +413,7 @@ name = "group"
 [target]
 transport = "udp"
 receivers = 2
-cast = "multicast"
+cast = "broadcast"
 restart_at = "200ms"
 restart_gap = "200ms"
 [lab]
