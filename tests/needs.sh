@@ -13,6 +13,7 @@ packages=()
 command -v nginx >/dev/null || packages+=(nginx-light)
 command -v redis-server >/dev/null || packages+=(redis-server)
 command -v strace >/dev/null || packages+=(strace)
+command -v iperf3 >/dev/null || packages+=(iperf3)
 command -v linux.uml >/dev/null || packages+=(user-mode-linux)
 command -v python3 >/dev/null || packages+=(python3 python3-pip)
 
