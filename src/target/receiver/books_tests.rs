@@ -69,26 +69,3 @@ fn jitter_is_of_streams_that_were_busy() {
         assert_eq!(jitter.map_or(0, |values| values.len()), busy);
     }
 }
-
-/// What a datagram costs beside the system call: `cargo test --release --lib -- --ignored cost_of`.
-#[test]
-#[ignore = "a measurement"]
-fn cost_of_a_datagram() {
-    for streams in [1u64, 16, 1024] {
-        let mut books = Books::new(Some(7));
-        let all: Vec<[u8; LENGTH]> = (0..1_000_000u64)
-            .map(|n| datagram(Kind::Data, 7, (n % streams) as u32, n / streams, n * 1_000 + 9))
-            .collect();
-        let began = crate::sys::clock::monotonic();
-        for (n, datagram) in all.iter().enumerate() {
-            let jitter = (n as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48;
-            books.enter(0, datagram, n as u64 * 1_000 + 20_000 + jitter);
-        }
-        let took = crate::sys::clock::monotonic() - began;
-        println!("{streams} streams: {} ns a datagram", took as f64 / 1e6);
-        assert_eq!(
-            books.settle().iter().map(|(_, stream)| stream.received).sum::<u64>(),
-            1_000_000
-        );
-    }
-}
