@@ -110,6 +110,19 @@ impl Metric {
         Self::ReorderExtent,
     ];
 
+    /// What a target of datagrams measures.
+    pub const OF_RECEIVERS: [Self; 9] = [
+        Self::Owd,
+        Self::OwdService,
+        Self::Ipdv,
+        Self::IpdvService,
+        Self::Jitter,
+        Self::JitterService,
+        Self::LossBurst,
+        Self::LossGap,
+        Self::ReorderExtent,
+    ];
+
     /// What its values are.
     pub const fn unit(self) -> Unit {
         match self {

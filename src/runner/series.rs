@@ -13,21 +13,8 @@ use crate::target::protocol::Interval;
 const AHEAD: usize = 20;
 /// Most listeners of a target.
 pub const MOST_LISTENERS: usize = 64;
-/// What a target measures.
-const MEASURED: [Metric; 12] = [
-    Metric::QueueWait,
-    Metric::Service,
-    Metric::Close,
-    Metric::Owd,
-    Metric::OwdService,
-    Metric::Ipdv,
-    Metric::IpdvService,
-    Metric::Jitter,
-    Metric::JitterService,
-    Metric::LossBurst,
-    Metric::LossGap,
-    Metric::ReorderExtent,
-];
+/// What a target of connections measures.
+const OF_CONNECTIONS: [Metric; 3] = [Metric::QueueWait, Metric::Service, Metric::Close];
 
 /// What the target has told so far.
 pub struct TargetSeries {
@@ -101,7 +88,7 @@ impl TargetSeries {
             self.told.datagrams.resize(index, DatagramInterval::default());
             self.told.datagrams.push(datagrams);
         }
-        for metric in MEASURED {
+        for metric in OF_CONNECTIONS.into_iter().chain(Metric::OF_RECEIVERS) {
             let Some(values) = interval.metrics.get(&metric).and_then(|text| decode(text)) else {
                 continue;
             };

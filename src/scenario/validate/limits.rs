@@ -246,18 +246,7 @@ fn measures(cell: &Cell, metric: Metric, load: Option<&str>) -> bool {
 
 /// Whether a target of datagrams measures it.
 fn of_receiver(metric: Metric) -> bool {
-    matches!(
-        metric,
-        Metric::Owd
-            | Metric::OwdService
-            | Metric::Ipdv
-            | Metric::IpdvService
-            | Metric::Jitter
-            | Metric::JitterService
-            | Metric::LossBurst
-            | Metric::LossGap
-            | Metric::ReorderExtent
-    )
+    Metric::OF_RECEIVERS.contains(&metric)
 }
 
 fn closes_first(target: &Target) -> bool {

@@ -60,22 +60,9 @@ struct Counts {
     reordered: u64,
 }
 
-/// What was measured in an interval.
+/// What was measured in an interval, in the order of [`Metric::OF_RECEIVERS`].
 #[derive(Debug)]
-pub struct Values([Histogram<u64>; METRICS.len()]);
-
-/// In the order of their places in [`Values`].
-const METRICS: [Metric; 9] = [
-    Metric::Owd,
-    Metric::OwdService,
-    Metric::Ipdv,
-    Metric::IpdvService,
-    Metric::Jitter,
-    Metric::JitterService,
-    Metric::LossBurst,
-    Metric::LossGap,
-    Metric::ReorderExtent,
-];
+pub struct Values([Histogram<u64>; Metric::OF_RECEIVERS.len()]);
 
 impl Default for Values {
     fn default() -> Self {
@@ -86,7 +73,8 @@ impl Default for Values {
 impl Values {
     /// Each metric that has values, encoded; nothing is left of them.
     pub fn take(&mut self) -> BTreeMap<Metric, String> {
-        let used = METRICS.iter().zip(&mut self.0).filter(|(_, values)| !values.is_empty());
+        let used =
+            Metric::OF_RECEIVERS.iter().zip(&mut self.0).filter(|(_, values)| !values.is_empty());
         used.map(|(metric, values)| {
             let text = encode(values);
             values.reset();
