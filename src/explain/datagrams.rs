@@ -38,7 +38,7 @@ pub fn findings(plan: &Cell, cell: &CellResult) -> Vec<Finding> {
 type Found = Option<(u64, Finding)>;
 
 fn found(concerned: u64, text: String, evidence: String) -> Found {
-    Some((concerned, Finding { text, evidence }))
+    Some((concerned, Finding { text, evidence, remedy: String::new(), impact: 0.0 }))
 }
 
 fn some(count: u64) -> Option<u64> {

@@ -45,7 +45,8 @@ pub fn exhausted(
         "outcomes: no_port {lacking}; errors: EADDRNOTAVAIL {}",
         result.errors.get("EADDRNOTAVAIL").copied().unwrap_or(0)
     );
-    Some(Finding { text, evidence })
+    let impact = lacking as f64 / result.attempts.max(1) as f64;
+    Some(Finding { text, evidence, remedy: String::new(), impact })
 }
 
 /// Ports of one source address: those of the load, else the kernel's range.

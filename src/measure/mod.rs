@@ -3,14 +3,17 @@
 
 pub mod attribution;
 pub mod book;
+pub mod classes;
 pub mod datagram;
 pub mod datagrams;
 pub mod greeting;
 mod heat;
 mod histogram;
 pub mod intervals;
+pub mod knee;
 pub mod ledger;
 mod outcome;
+pub mod prediction;
 mod record;
 mod restart;
 pub mod result;
@@ -19,6 +22,7 @@ mod sockets;
 pub mod stream;
 mod timeline;
 pub mod variation;
+pub mod wire;
 
 pub use histogram::{
     HIGHEST, Metric, Recorder, Summary, Unit, decode, empty, encode, percentile, record,

@@ -7,12 +7,16 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use super::classes::{Class, ClassResult, ClassesResult, LostSyns};
 pub use super::datagrams::*;
+pub use super::knee::{KneeResult, KneeStep};
+pub use super::prediction::{FlowResult, PredictionResult};
 pub use super::restart::RestartResult;
 pub use super::sockets::{MemoryResult, SocketStates, SocketsResult, StatesResult};
 pub use super::timeline::{
     Heat, LoadInterval, LoadSeries, QueueInterval, TargetInterval, Timeline,
 };
+pub use super::wire::{Ladder, Step, WireResult};
 use super::{Ending, Metric, Outcome, Summary, TargetEnding, TargetOutcome};
 use crate::scenario::plan::{AxisValue, Plan};
 
@@ -38,6 +42,9 @@ pub struct RunResult {
     pub verdict: Verdict,
     /// Whether everything planned was run.
     pub status: Status,
+    /// The search that the cells were, where they were one.
+    #[serde(default)]
+    pub knee: Option<KneeResult>,
 }
 
 /// Whether everything planned was run.
@@ -156,9 +163,18 @@ pub struct CellResult {
     /// Memory that connections took; `None` where too few were open to tell.
     #[serde(default)]
     pub memory: Option<MemoryResult>,
+    /// Why each attempt took as long as it did; `None` for datagrams.
+    #[serde(default)]
+    pub classes: Option<ClassesResult>,
+    /// What the theory of queues predicts; `None` where it has nothing to say.
+    #[serde(default)]
+    pub prediction: Option<PredictionResult>,
+    /// What was seen on the lab's link; `None` where it was not captured.
+    #[serde(default)]
+    pub wire: Option<WireResult>,
     /// How far the figures can be trusted.
     pub validity: Validity,
-    /// Sentences derived from the evidence.
+    /// Sentences derived from the evidence; the one with the largest impact comes first.
     pub findings: Vec<Finding>,
 }
 
@@ -405,12 +421,18 @@ impl Validity {
 }
 
 /// A sentence that the tool derives from the evidence.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
-    /// What was found.
+    /// What was found, and why it is so.
     pub text: String,
     /// From what.
     pub evidence: String,
+    /// What would help; empty where `text` says it, or nothing is to be helped.
+    #[serde(default)]
+    pub remedy: String,
+    /// Share of the cell's attempts that it concerns, from 0 to 1.
+    #[serde(default)]
+    pub impact: f64,
 }
 
 impl CellResult {

@@ -77,6 +77,8 @@ pub struct TargetInterval {
     pub accept_queue_mean: Option<f64>,
     /// The queue's limit.
     pub accept_limit: Option<u32>,
+    /// Share of its samples at which the queue was full, that is above its limit: from 0 to 1.
+    pub accept_queue_full: Option<f64>,
     /// Most half-open connections seen; the count before, where nobody looked in the interval.
     pub syn_recv: Option<u64>,
     /// Connections accepted in it (our own target only).
@@ -136,6 +138,10 @@ impl TargetInterval {
         };
         self.accept_queue = self.accept_queue.max(late.accept_queue);
         self.accept_limit = self.accept_limit.or(late.accept_limit);
+        self.accept_queue_full = match (self.accept_queue_full, late.accept_queue_full) {
+            (Some(here), Some(late)) => Some(here.max(late)),
+            (here, late) => here.or(late),
+        };
         self.syn_recv = self.syn_recv.max(late.syn_recv);
         // What is only looked at now and then is better known later.
         self.states = late.states.or(self.states);

@@ -134,6 +134,8 @@ struct Sampler {
     index: usize,
     /// All queues together.
     whole: Depths,
+    /// Samples at which a queue was above its limit.
+    full: u64,
     /// Each listener's queue.
     each: Vec<Depths>,
     looks: Vec<io::Result<Option<(u32, u32)>>>,
@@ -149,6 +151,7 @@ impl Sampler {
             failed: 0,
             index: 0,
             whole: Depths::default(),
+            full: 0,
             each: Vec::new(),
             looks: Vec::new(),
             counters: [None; COUNTERS.len()],
@@ -166,6 +169,8 @@ impl Sampler {
             let sum = |(depth, limit): (u32, u32), more: &(u32, u32)| {
                 (depth.saturating_add(more.0), limit.saturating_add(more.1))
             };
+            let above = |look: &(u32, u32)| look.0 > look.1;
+            self.full += u64::from(seen.clone().any(above));
             // Nobody listens: that is known, and there is no depth.
             self.whole.enter(seen.copied().reduce(|all, more| sum(all, &more)));
             self.each.resize_with(self.each.len().max(self.looks.len()), Depths::default);
@@ -192,11 +197,15 @@ impl Sampler {
         let before = self.counters;
         self.counters = self.read_counters();
         let grown = |at: usize| Some(self.counters[at]?.saturating_sub(before[at]?));
+        let samples = self.whole.samples;
+        let full = std::mem::take(&mut self.full) as f64 / samples.max(1) as f64;
+        let full = (samples > 0).then_some(full);
         let whole = self.whole.finish();
         let seen = TargetInterval {
             accept_queue: whole.accept_queue,
             accept_queue_mean: whole.accept_queue_mean,
             accept_limit: whole.accept_limit,
+            accept_queue_full: full,
             listen_overflows: grown(0),
             listen_drops: grown(1),
             syncookies_sent: grown(2),

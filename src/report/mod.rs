@@ -47,7 +47,7 @@ pub enum PicturesError {
 pub fn write_pictures(folder: &Folder, result: &RunResult) -> Result<(), PicturesError> {
     let mut first = None;
     for (name, picture) in picture::pictures(result) {
-        match picture {
+        match picture.png() {
             Ok(bytes) => folder.write(name, &bytes)?,
             Err(why) => first = first.or(Some(PicturesError::Picture { name, why })),
         }

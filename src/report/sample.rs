@@ -37,6 +37,7 @@ pub fn empty() -> RunResult {
         limits: vec![],
         verdict: Verdict::Pass,
         status: Status::Complete,
+        knee: None,
     }
 }
 
@@ -321,6 +322,9 @@ fn cell(backlog: u32) -> CellResult {
             achieved_ratio: 1.0,
             ..Default::default()
         },
+        classes: None,
+        prediction: None,
+        wire: None,
         findings: vec![],
     }
 }

@@ -97,6 +97,9 @@ pub fn assemble(parts: Parts) -> CellResult {
         memory: memory(&parts),
         loads,
         counters,
+        classes: None,
+        prediction: None,
+        wire: None,
         findings: Vec::new(),
     };
     cell.findings = explain::findings(parts.cell, &cell);

@@ -96,6 +96,7 @@ pub fn run(setup: &Setup, watch: Watch<'_>) -> Result<Outcome, RunError> {
         limits: Vec::new(),
         verdict: Verdict::Inconclusive { reasons: vec!["the run has not ended".to_owned()] },
         status: partial("it has not ended: it is still going on, or it was killed"),
+        knee: None,
     };
     report::write_results(&setup.folder, &result)?;
     let mut error = None;

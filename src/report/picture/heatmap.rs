@@ -7,7 +7,7 @@ use super::page::{Align, Drawn, FAINT, INK, LABEL, Page, fitted};
 use super::panel::{Frame, Panel};
 use super::scale::Scale;
 use super::wording::{self, Wording};
-use super::{BODY, MARGIN, NOTHING, Picture, palette, shown, titled};
+use super::{BODY, MARGIN, NOTHING, Sketch, palette, shown};
 use crate::measure::result::{CellResult, Heat, RunResult};
 
 /// Room for the colour bar and its labels.
@@ -16,8 +16,8 @@ const BAR: i32 = 230;
 const AXIS: i32 = 150;
 const GAP: i32 = 50;
 
-/// Draws the picture.
-pub fn draw(result: &RunResult) -> Picture {
+/// The picture.
+pub fn sketch(result: &RunResult) -> Sketch<'_> {
     let (cells, remark) = shown(result);
     let words = wording::of(result);
     let title = format!("{}: {} over time", result.scenario.name, words.delay);
@@ -26,11 +26,11 @@ pub fn draw(result: &RunResult) -> Picture {
         words.things, words.delay, words.hint
     );
     let why = match cells.iter().any(|cell| readable(&cell.timeline.heat)) {
-        true => return titled(&title, &note, |page| body(page, cells, words)),
+        true => return Sketch::new(title, note, move |page| body(page, cells, words)),
         false if cells.is_empty() => NOTHING,
         false => words.nothing,
     };
-    titled(&title, &note, |page| page.words((0, BODY), (page.width, page.height), why))
+    Sketch::new(title, note, move |page| page.words((0, BODY), (page.width, page.height), why))
 }
 
 fn readable(heat: &Heat) -> bool {

@@ -3,7 +3,7 @@
 use super::page::{Align, Drawn, FAINT, INK, LABEL, Page, Stroke, fitted};
 use super::panel::{Frame, Panel};
 use super::scale::{Scale, Tick};
-use super::{BODY, MARGIN, NOTHING, Picture, palette, titled, wording};
+use super::{BODY, MARGIN, NOTHING, Sketch, palette, wording};
 use crate::measure::result::RunResult;
 use crate::measure::{decode, percentile};
 use crate::units::human_nanos;
@@ -22,15 +22,15 @@ struct Line {
     max: u64,
 }
 
-/// Draws the picture.
-pub fn draw(result: &RunResult) -> Picture {
+/// The picture.
+pub fn sketch(result: &RunResult) -> Sketch<'_> {
     let (lines, all) = lines(result);
     let more =
         if all > LINES { format!(" · first {LINES} of {all} lines") } else { String::new() };
     let words = wording::of(result);
     let title = format!("{}: {}", result.scenario.name, words.title);
     let note = format!("{}, from the intended instant, by percentile{more}", words.delay);
-    titled(&title, &note, |page| body(page, result, &lines))
+    Sketch::new(title, note, move |page| body(page, result, &lines))
 }
 
 fn lines(result: &RunResult) -> (Vec<Line>, usize) {

@@ -7,7 +7,7 @@ use super::palette::VERMILLION;
 use super::panel::Panel;
 use super::scale::Scale;
 use super::strips::{self, Marks, Strip};
-use super::{COLUMNS, Drawn, Picture, titled};
+use super::{COLUMNS, Drawn, Sketch};
 use crate::measure::result::{CellResult, RunResult};
 use crate::measure::{Metric, decode, empty};
 use crate::report::text::thousands;
@@ -17,17 +17,17 @@ const SINGLE: u64 = 10;
 /// Bars a decade beyond.
 const BARS: f64 = 8.0;
 
-/// Draws the picture.
-pub fn draw(result: &RunResult) -> Picture {
+/// The picture.
+pub fn sketch(result: &RunResult) -> Sketch<'_> {
     let all: Vec<_> = result.cells.iter().filter(|cell| cell.datagrams.is_some()).collect();
-    let cells = &all[..all.len().min(COLUMNS)];
     let more = match all.len() {
         0..=COLUMNS => String::new(),
         all => format!(" · first {COLUMNS} of {all} cells"),
     };
+    let cells: Vec<_> = all.into_iter().take(COLUMNS).collect();
     let title = format!("{}: where datagrams were lost, and when", result.scenario.name);
     let note = format!("one column a cell; losses stacked by cause{more}");
-    titled(&title, &note, |page| body(page, cells))
+    Sketch::new(title, note, move |page| body(page, &cells))
 }
 
 fn body(page: &Page, cells: &[&CellResult]) -> Drawn {

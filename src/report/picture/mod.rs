@@ -21,6 +21,15 @@ use page::{Align, Drawn, FAINT, INK, NOTE, Page, TITLE, fitted};
 /// A picture's bytes, or why there are none.
 pub type Picture = Result<Vec<u8>, PictureError>;
 
+/// A picture that can be drawn.
+pub struct Sketch<'r> {
+    /// What is shown.
+    title: String,
+    /// How to read it.
+    note: String,
+    body: Box<dyn Fn(&Page) -> Drawn + 'r>,
+}
+
 /// Width of every picture, in pixels.
 const WIDTH: u32 = 2400;
 /// Height of every picture, in pixels.
@@ -33,31 +42,38 @@ const BODY: i32 = 210;
 const COLUMNS: usize = 4;
 
 /// Every picture that applies to the result, with the name of its file.
-pub fn pictures(result: &RunResult) -> Vec<(&'static str, Picture)> {
+pub fn pictures(result: &RunResult) -> Vec<(&'static str, Sketch<'_>)> {
     let mut pictures = vec![
-        ("latency.png", latency::draw(result)),
-        ("timeline.png", timeline::draw(result)),
-        ("heatmap.png", heatmap::draw(result)),
+        ("latency.png", latency::sketch(result)),
+        ("timeline.png", timeline::sketch(result)),
+        ("heatmap.png", heatmap::sketch(result)),
     ];
     if !result.scenario.sweep.is_empty() {
-        pictures.push(("sweep.png", sweep::draw(result)));
+        pictures.push(("sweep.png", sweep::sketch(result)));
     }
     if result.cells.iter().any(|cell| cell.datagrams.is_some()) {
-        pictures.push(("udp_loss.png", loss::draw(result)));
+        pictures.push(("udp_loss.png", loss::sketch(result)));
     }
     pictures
 }
 
-/// Draws one picture: the title says what is shown, the note how to read it.
-fn titled(title: &str, note: &str, body: impl FnOnce(&Page) -> Drawn) -> Picture {
-    page::png(WIDTH, HEIGHT, |page| {
-        let room = page.width - 2 * MARGIN;
-        let title = fitted(title, TITLE, true, room);
-        page.text((MARGIN, 70), Align::Left, &title, (TITLE, true), INK)?;
-        let note = fitted(note, NOTE, false, room);
-        page.text((MARGIN, 142), Align::Left, &note, (NOTE, false), FAINT)?;
-        body(page)
-    })
+impl<'r> Sketch<'r> {
+    /// A picture whose title says what is shown, and whose note how to read it.
+    fn new(title: String, note: String, body: impl Fn(&Page) -> Drawn + 'r) -> Self {
+        Self { title, note, body: Box::new(body) }
+    }
+
+    /// The picture as a PNG.
+    pub fn png(&self) -> Picture {
+        page::png(WIDTH, HEIGHT, |page| {
+            let room = page.width - 2 * MARGIN;
+            let title = fitted(&self.title, TITLE, true, room);
+            page.text((MARGIN, 70), Align::Left, &title, (TITLE, true), INK)?;
+            let note = fitted(&self.note, NOTE, false, room);
+            page.text((MARGIN, 142), Align::Left, &note, (NOTE, false), FAINT)?;
+            (self.body)(page)
+        })
+    }
 }
 
 /// The cells that fit beside each other, and a remark where there are more.

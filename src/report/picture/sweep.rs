@@ -8,7 +8,7 @@ use super::page::{Align, Drawn, FAINT, INK, LABEL, Page, Stroke, fitted, text_wi
 use super::palette::{BLUE, ORANGE, VERMILLION};
 use super::panel::{Frame, Panel};
 use super::scale::{Scale, Tick, number};
-use super::{BODY, MARGIN, NOTHING, Picture, titled};
+use super::{BODY, MARGIN, NOTHING, Sketch};
 use crate::measure::result::{CellResult, RunResult};
 use crate::measure::{Outcome, decode, empty, percentile};
 use crate::units::human_nanos;
@@ -38,14 +38,14 @@ struct Row {
     text: Text,
 }
 
-/// Draws the picture.
-pub fn draw(result: &RunResult) -> Picture {
+/// The picture.
+pub fn sketch(result: &RunResult) -> Sketch<'_> {
     let paths: Vec<_> = result.scenario.sweep.iter().map(|axis| axis.path.as_str()).collect();
     let title = format!("{}: what {} changes", result.scenario.name, paths.join(" and "));
-    titled(
-        &title,
-        "one point a cell, over all of its loads; < marks what the run did not resolve",
-        |page| match result.cells.is_empty() {
+    Sketch::new(
+        title,
+        "one point a cell, over all of its loads; < marks what the run did not resolve".to_owned(),
+        move |page| match result.cells.is_empty() {
             true => page.words((0, BODY), (page.width, page.height), NOTHING),
             false => body(page, &result.cells, &paths.join(" / ")),
         },

@@ -7,9 +7,9 @@ use crate::measure::result::{
 };
 use crate::report::sample;
 
-fn decoded(picture: &Picture) -> image::RgbImage {
-    let bytes = picture.as_ref().expect("drawn");
-    image::load_from_memory(bytes).expect("a PNG").to_rgb8()
+fn decoded(picture: &Sketch<'_>) -> image::RgbImage {
+    let bytes = picture.png().expect("drawn");
+    image::load_from_memory(&bytes).expect("a PNG").to_rgb8()
 }
 
 fn pixels(image: &image::RgbImage, colour: plotters::style::RGBColor) -> usize {
@@ -58,7 +58,7 @@ fn one_cell_and_many_cells_are_drawn() {
 
 #[test]
 fn sockets_have_rows_only_where_there_were_any() {
-    let drawn = |result: &RunResult| decoded(&timeline::draw(result));
+    let drawn = |result: &RunResult| decoded(&timeline::sketch(result));
     let mut result = sample::churn();
     let image = drawn(&result);
     assert!(pixels(&image, palette::PURPLE) > 2000, "half-open connections and dropped requests");
@@ -162,7 +162,7 @@ fn losses_that_are_none_or_all_or_timeless_are_drawn() {
     let mut none = sample::datagram_sweep(&[1 << 20]);
     none.scenario.sweep.clear();
     let cell = &mut none.cells[0];
-    let lossy = pixels(&decoded(&loss::draw(&sample::datagram_sweep(&[1 << 20]))), BLUE);
+    let lossy = pixels(&decoded(&loss::sketch(&sample::datagram_sweep(&[1 << 20]))), BLUE);
     cell.timeline
         .datagrams
         .iter_mut()

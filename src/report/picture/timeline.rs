@@ -8,7 +8,7 @@ use super::page::{Align, Drawn, FAINT, INK, LABEL, Page, Stroke, fitted};
 use super::palette::{BLACK, BLUE, GREEN, ORANGE, PURPLE, VERMILLION};
 use super::panel::{Frame, Panel};
 use super::scale::Scale;
-use super::{BODY, MARGIN, NOTHING, Picture, datagrams, shown, strips, titled};
+use super::{BODY, MARGIN, NOTHING, Sketch, datagrams, shown, strips};
 use crate::measure::Metric;
 use crate::measure::result::{CellResult, RunResult};
 use column::{Column, Count};
@@ -69,8 +69,8 @@ fn closes(columns: &[Column], state: usize) -> bool {
     highest(columns.iter().flat_map(|column| &column.closing[state])) > 0.0
 }
 
-/// Draws the picture.
-pub fn draw(result: &RunResult) -> Picture {
+/// The picture.
+pub fn sketch(result: &RunResult) -> Sketch<'_> {
     let (cells, remark) = shown(result);
     if !cells.is_empty() && cells.iter().all(|cell| cell.datagrams.is_some()) {
         return of_datagrams(result, cells, &remark);
@@ -79,13 +79,13 @@ pub fn draw(result: &RunResult) -> Picture {
     let steps = STEPS / cells.len().max(1);
     let columns: Vec<_> = cells.iter().map(|cell| Column::new(cell, steps)).collect();
     let note = format!("one column a cell, one time axis{remark}");
-    titled(&title, &note, |page| match columns.is_empty() {
+    Sketch::new(title, note, move |page| match columns.is_empty() {
         true => page.words((0, BODY), (page.width, page.height), NOTHING),
         false => body(page, &columns),
     })
 }
 
-fn of_datagrams(result: &RunResult, cells: &[CellResult], remark: &str) -> Picture {
+fn of_datagrams<'r>(result: &RunResult, cells: &'r [CellResult], remark: &str) -> Sketch<'r> {
     let title = format!("{}: what came, what was lost, and when", result.scenario.name);
     let note = format!("one column a cell, one time axis{remark}");
     let cells: Vec<_> = cells.iter().collect();
@@ -93,7 +93,7 @@ fn of_datagrams(result: &RunResult, cells: &[CellResult], remark: &str) -> Pictu
         Metric::Rtt => "Round trip, from the intended instant:",
         _ => "One-way delay, from the intended instant:",
     };
-    titled(&title, &note, |page| datagrams::timeline(page, &cells, delay))
+    Sketch::new(title, note, move |page| datagrams::timeline(page, &cells, delay))
 }
 
 fn body(page: &Page, columns: &[Column]) -> Drawn {

@@ -115,7 +115,12 @@ fn nothing_is_too_wide_and_nothing_steers_the_terminal() {
         let interval = QueueInterval { accepted: Some(u64::MAX), ..QueueInterval::default() };
         cell.timeline.queues = vec![vec![interval; 3]; 64];
         cell.ledger.target_endings = TargetEnding::ALL.iter().map(|e| (*e, u64::MAX)).collect();
-        cell.findings = vec![Finding { text: nasty.clone(), evidence: "y".repeat(99) }];
+        cell.findings = vec![Finding {
+            text: nasty.clone(),
+            evidence: "y".repeat(99),
+            remedy: String::new(),
+            impact: 0.0,
+        }];
         cell.ledger.steps = vec![LedgerStep { why: nasty.clone(), count: i64::MIN }];
         cell.ledger.unexplained = Some(i64::MIN);
         cell.counters.iter_mut().for_each(|c| (c.before, c.after) = (0, u64::MAX));

@@ -94,6 +94,9 @@ pub fn assemble(parts: Parts) -> CellResult {
         memory: None,
         loads,
         counters,
+        classes: None,
+        prediction: None,
+        wire: None,
         findings: Vec::new(),
     };
     result.findings = explain::findings(cell, &result);
