@@ -192,7 +192,7 @@ fn child(name: &str) -> ! {
 
 pub fn wanted(link: Link, family: Family, sources: u16, sysctl: &[(&str, &str)]) -> plan::Lab {
     let sysctl = sysctl.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-    plan::Lab { link, family, sources, strangers: 0, sysctl, impair: None }
+    plan::Lab { link, family, sources, strangers: 0, sysctl, impair: None, capture: None }
 }
 
 fn listen(lab: &Lab, backlog: i32) -> (Socket, SocketAddr) {
