@@ -31,8 +31,13 @@ pub struct WireResult {
     /// Time from the SYN that was answered to its first SYN+ACK, in nanoseconds; `None` without
     /// any.
     pub handshake_time: Option<Summary>,
-    /// Connections drawn packet by packet: a typical one and the slowest.
+    /// Connections drawn packet by packet: a typical one, the slowest, and one that was never
+    /// answered; those that there were.
     pub ladders: Vec<Ladder>,
+    /// What must be known to read the counts, such as where they differ from the clients' own; one
+    /// sentence each.
+    #[serde(default)]
+    pub notices: Vec<String>,
 }
 
 /// One connection, packet by packet.
@@ -46,7 +51,8 @@ pub struct Ladder {
     pub target: String,
     /// The packets, in order.
     pub steps: Vec<Step>,
-    /// Packets that were left out after those, so that the ladder stays readable.
+    /// Packets that were left out between or after those, so that the ladder stays readable: once
+    /// it is long, only SYN, FIN and RST are still drawn.
     pub left_out: u64,
 }
 

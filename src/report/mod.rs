@@ -11,7 +11,7 @@ pub mod terminal;
 
 #[cfg(test)]
 pub(crate) mod sample;
-mod text;
+pub(crate) mod text;
 
 use crate::measure::result::RunResult;
 use files::{Folder, FolderError};
