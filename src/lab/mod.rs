@@ -18,11 +18,13 @@ mod impair;
 mod links;
 mod privacy;
 mod sysctl;
+mod tap;
 
 pub use addresses::Addresses;
 pub use half_open::{HalfOpen, LabAddr};
 pub use impair::Impairments;
 pub use privacy::{Privacy, enter};
+pub use tap::{SNAP, Tap};
 
 /// Why there is no lab; the text names the remedy.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +55,14 @@ pub enum LabError {
         /// What was wanted.
         what: &'static str,
         /// The error by name, or why not.
+        reason: String,
+        /// What would help.
+        remedy: &'static str,
+    },
+    /// Packets cannot be recorded.
+    #[error("the lab's packets cannot be recorded: AF_PACKET failed with {reason}. {remedy}")]
+    Capture {
+        /// The error by name.
         reason: String,
         /// What would help.
         remedy: &'static str,

@@ -6,6 +6,7 @@ pub mod csv;
 pub mod files;
 pub mod hlog;
 pub mod json;
+pub mod pcapng;
 pub mod picture;
 pub mod terminal;
 
