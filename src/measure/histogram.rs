@@ -36,7 +36,7 @@ pub enum Metric {
     ConnectService,
     /// The kernel's own SYN -> SYN-ACK time (`tcpi_rtt`).
     KernelRtt,
-    /// On the lab's link: the SYN that was answered -> its SYN+ACK.
+    /// On the lab's link: SYN -> its SYN+ACK, where no SYN was sent again.
     WireRtt,
     /// Intended -> issued.
     Lag,

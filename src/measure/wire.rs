@@ -29,8 +29,8 @@ pub struct WireResult {
     pub rst: u64,
     /// Handshakes of SYN, SYN+ACK and ACK.
     pub handshakes: u64,
-    /// Time from the SYN that was answered to its first SYN+ACK, in nanoseconds; `None` without
-    /// any.
+    /// Time from the SYN that was answered to its first SYN+ACK, in nanoseconds, also of those that
+    /// were sent again; `None` without any.
     pub handshake_time: Option<Summary>,
     /// Connections drawn packet by packet: a typical one, the slowest, and one that was never
     /// answered; those that there were.

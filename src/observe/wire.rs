@@ -6,6 +6,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 
+pub use self::connection::Answer;
 use self::connection::{Connection, Seen};
 use self::ladders::Ladders;
 use self::segment::{ACK, RST, SYN, Segment, segment};
@@ -57,9 +58,8 @@ impl Wire {
     }
 
     /// Enters a packet of `length` bytes that passed at `at`, in nanoseconds since 1970; `frame` is
-    /// its beginning, with the link's header. The time of the handshake that it answers, in
-    /// nanoseconds.
-    pub fn enter(&mut self, at: u64, length: u32, frame: &[u8]) -> Option<u64> {
+    /// its beginning, with the link's header. What it answers, where it is a first SYN+ACK.
+    pub fn enter(&mut self, at: u64, length: u32, frame: &[u8]) -> Option<Answer> {
         let segment = segment(frame, length)?;
         self.counts.rst += u64::from(segment.has(RST));
         let ends = if segment.flags & (SYN | ACK) == SYN || self.knows(&segment) {
@@ -87,7 +87,7 @@ impl Wire {
         self.open.contains_key(&(segment.from, segment.to))
     }
 
-    fn count(&mut self, seen: Seen) -> Option<u64> {
+    fn count(&mut self, seen: Seen) -> Option<Answer> {
         let counts = &mut self.counts;
         match seen {
             Seen::SynAgain => counts.syn_again += 1,
@@ -96,10 +96,10 @@ impl Wire {
             Seen::Handshake => counts.handshakes += 1,
             Seen::Other => {}
         }
-        if let Seen::SynAck(time) = seen { Some(time) } else { None }
+        if let Seen::SynAck(answer) = seen { Some(answer) } else { None }
     }
 
-    fn open(&mut self, ends: Ends, at: u64, syn: &Segment) -> Option<u64> {
+    fn open(&mut self, ends: Ends, at: u64, syn: &Segment) -> Option<Answer> {
         self.counts.syn += 1;
         if let Some(before) = self.open.remove(&ends) {
             self.ladders.offer(before);

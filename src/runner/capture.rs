@@ -13,9 +13,9 @@ use super::ground::{Ground, Start};
 use super::side::no_threads;
 use crate::lab::{SNAP, Tap};
 use crate::measure::result::{MetricResult, WireResult};
-use crate::measure::{Metric, Recorder, Summary, record};
+use crate::measure::{Metric, Recorder, Summary, empty, record};
 use crate::observe::cpu::thread_cpu;
-use crate::observe::wire::Wire;
+use crate::observe::wire::{Answer, Wire};
 use crate::report::files::{CaptureFile, FolderError};
 use crate::runner::assemble::metric_result;
 use crate::sys::clock;
@@ -37,7 +37,7 @@ pub struct Capturing {
 pub struct Captured {
     /// Counts and ladders.
     pub result: WireResult,
-    /// From SYN to SYN+ACK, in nanoseconds.
+    /// From SYN to SYN+ACK, in nanoseconds, where no SYN was sent again: so `kernel_rtt` has it.
     pub times: Histogram<u64>,
     /// The first error of writing a file.
     pub failed: Option<FolderError>,
@@ -66,6 +66,7 @@ impl Ground<'_> {
             file,
             wire: Wire::default(),
             times: Recorder::default(),
+            all_times: empty(),
             index: 0,
             start: (start.realtime * 1e9) as u64,
             interval: self.setup.plan.interval.nanos().max(1),
@@ -96,7 +97,9 @@ struct CaptureRecorder {
     ring: Ring,
     file: CaptureFile,
     wire: Wire,
+    /// Of handshakes without a retry, and of all.
     times: Recorder,
+    all_times: Histogram<u64>,
     /// Number of the interval in progress.
     index: usize,
     /// Start of the schedule, in nanoseconds since 1970.
@@ -125,11 +128,13 @@ impl CaptureRecorder {
 
     /// Takes a block of packets; whether there was one.
     fn read(&mut self) -> bool {
-        let Self { ring, file, wire, times, index, logs, .. } = self;
+        let Self { ring, file, wire, times, all_times, index, logs, .. } = self;
         let (start, interval) = (self.start, self.interval);
         let was = ring.read(|Frame { at, length, bytes }| {
             file.packet(at, length, bytes);
-            let Some(time) = wire.enter(at, length, bytes) else { return };
+            let Some(answer) = wire.enter(at, length, bytes) else { return };
+            record(all_times, answer.time);
+            let Answer { time, retried: false } = answer else { return };
             let now = (at.saturating_sub(start) / interval) as usize;
             if now > *index {
                 logs.append(*index, 0, Metric::WireRtt, &times.interval);
@@ -153,7 +158,8 @@ impl CaptureRecorder {
         let ((packets, beyond), failed) = self.file.finish(clock::realtime(), missed);
         (result.packets, result.beyond, result.missed) = (packets, beyond, missed);
         let times = self.times.total;
-        result.handshake_time = (!times.is_empty()).then(|| Summary::of(&times));
+        let all = self.all_times;
+        result.handshake_time = (!all.is_empty()).then(|| Summary::of(&all));
         let lasted = clock::monotonic().saturating_sub(began);
         result.notices.extend(notices(&result, lasted));
         if let Some(error) = error {

@@ -18,14 +18,23 @@ const NAMES: [(u8, &str); 5] =
 pub enum Seen {
     /// A SYN like the one before.
     SynAgain,
-    /// The first answer: nanoseconds since the SYN that it answers.
-    SynAck(u64),
+    /// The first answer.
+    SynAck(Answer),
     /// A SYN+ACK after the first.
     SynAckAgain,
     /// The handshake's third packet.
     Handshake,
     /// Anything else.
     Other,
+}
+
+/// A SYN+ACK, and the SYN that it answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Answer {
+    /// Nanoseconds from the one to the other.
+    pub time: u64,
+    /// Whether SYNs had been sent again by then.
+    pub retried: bool,
 }
 
 /// A connection from its first SYN on.
@@ -160,7 +169,7 @@ impl Connection {
         let echoed = segment.timestamps.map(|(_, echo)| echo);
         let to_first = echoed.is_some() && echoed == self.first.stamp;
         let sent = if to_first { self.first.at } else { self.last.at };
-        Seen::SynAck(at.saturating_sub(sent))
+        Seen::SynAck(Answer { time: at.saturating_sub(sent), retried: self.syns > 1 })
     }
 
     fn ack(&mut self, segment: &Segment) -> Seen {

@@ -24,7 +24,7 @@ impl Line {
     fn send(&mut self, at: u64, segment: Segment) {
         let frame = framed(&segment);
         let time = self.wire.enter(at * MS, frame.len() as u32, &frame);
-        self.times.extend(time.map(|nanos| nanos / MS));
+        self.times.extend(time.map(|answer| answer.time / MS));
     }
 
     fn segment(&self, flags: u8, seq: u32, ack: u32) -> Segment {

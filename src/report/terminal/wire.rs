@@ -3,8 +3,7 @@
 use super::cell::{counts, say};
 use super::{Sheet, Tone};
 use crate::measure::result::{CellResult, WireResult};
-use crate::measure::{Metric, empty};
-use crate::measure::{decode, percentile};
+use crate::measure::{Metric, decode, empty, percentile};
 use crate::report::text::thousands;
 use crate::units::human_nanos;
 
@@ -27,7 +26,7 @@ pub fn lines(sheet: &mut Sheet, cell: &CellResult, wire: &WireResult) {
     }
     say(sheet, Tone::Plain, "wire", &text);
     let times: Vec<_> = TIMES.into_iter().filter_map(|metric| time(cell, metric)).collect();
-    if wire.handshake_time.is_some() {
+    if times.len() > 1 && wire.handshake_time.is_some() {
         say(sheet, Tone::Plain, "", &format!("p50 and p99 of {}", times.join(", ")));
     }
     for notice in &wire.notices {
