@@ -61,8 +61,8 @@ pub struct Lab {
     pub family: Option<At<Family>>,
     /// Number of client source addresses, 1 to 4096. Each has its own local ports. Default: 1.
     pub sources: Option<At<u16>>,
-    /// What happens to datagrams on their way to the target: loss, rate, delay, duplicates,
-    /// reordering.
+    /// What happens to packets on their way to the target (datagrams, or segments of TCP): loss, rate,
+    /// delay, duplicates, reordering.
     pub impair: Option<At<Impair>>,
     /// Whether the packets of the link are recorded: true (at most 64 MiB a cell), false, or a size
     /// such as "256MiB" that the file may reach. Default: false.
