@@ -1,7 +1,6 @@
 //! Records the packets of a lab's link while a cell runs: to a file, to counts, and to a metric.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -28,7 +27,8 @@ const PATIENCE: Duration = Duration::from_millis(100);
 
 /// A recorder at work.
 pub struct Capturing {
-    over: Arc<AtomicBool>,
+    /// It ends when this does.
+    goes_on: mpsc::Sender<()>,
     thread: JoinHandle<Captured>,
 }
 
@@ -72,13 +72,12 @@ impl Ground<'_> {
             interval: self.setup.plan.interval.nanos().max(1),
             logs: self.logs(start.realtime, vec![LOAD.to_owned()]),
         };
-        let over = Arc::new(AtomicBool::new(false));
-        let told = Arc::clone(&over);
+        let (goes_on, over) = mpsc::channel();
         let thread = std::thread::Builder::new()
             .name("capture".to_owned())
-            .spawn(move || recorder.run(&told))
+            .spawn(move || recorder.run(&over))
             .map_err(|error| no_threads(&error))?;
-        Ok(Some(Capturing { over, thread }))
+        Ok(Some(Capturing { goes_on, thread }))
     }
 }
 
@@ -88,7 +87,7 @@ impl Capturing {
     /// # Panics
     /// Where the recorder did.
     pub fn finish(self) -> Captured {
-        self.over.store(true, Ordering::Release);
+        drop(self.goes_on);
         self.thread.join().expect("the recorder has no reason to panic")
     }
 }
@@ -109,11 +108,11 @@ struct CaptureRecorder {
 }
 
 impl CaptureRecorder {
-    fn run(mut self, over: &AtomicBool) -> Captured {
+    fn run(mut self, over: &mpsc::Receiver<()>) -> Captured {
         let began = clock::monotonic();
         let mut error = None;
         loop {
-            let last = over.load(Ordering::Acquire);
+            let last = over.try_recv() == Err(mpsc::TryRecvError::Disconnected);
             match last {
                 // What has passed is handed over by then.
                 true => std::thread::sleep(Ring::PATIENCE),

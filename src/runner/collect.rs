@@ -150,10 +150,7 @@ impl Collector {
         Self { intervals, held, logs, workers: emptied.into_iter().map(worker).collect(), seen }
     }
 
-    fn run(
-        mut self,
-        batches: &mpsc::Receiver<Batch>,
-    ) -> (Collected, mpsc::Receiver<Vec<Held>>) {
+    fn run(mut self, batches: &mpsc::Receiver<Batch>) -> (Collected, mpsc::Receiver<Vec<Held>>) {
         let logs = &mut self.logs;
         while let Ok(mut batch) = batches.recv() {
             note(&self.seen, &self.workers, &batch);

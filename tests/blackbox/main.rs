@@ -30,3 +30,4 @@ mod sockets;
 mod stall;
 mod unix;
 mod vanish;
+mod wire;

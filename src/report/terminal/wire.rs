@@ -43,3 +43,42 @@ fn time(cell: &CellResult, metric: Metric) -> Option<String> {
     let at = |p| human_nanos(percentile(&all, p));
     (!all.is_empty()).then(|| format!("{metric} {} {}", at(50.0), at(99.0)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::Summary;
+    use crate::report::sample;
+    use crate::report::terminal::summary;
+
+    #[test]
+    fn counts_and_times_stand_side_by_side() {
+        let mut result = sample::backlog();
+        result.cells.truncate(1);
+        let cell = &mut result.cells[0];
+        let mut metric = cell.metrics[0].clone();
+        (metric.metric, metric.load) = (Metric::WireRtt, "wire".to_owned());
+        cell.metrics.push(metric);
+        cell.wire = Some(WireResult {
+            file: "capture.pcapng".to_owned(),
+            packets: 12_345,
+            syn: 1_000,
+            syn_again: 7,
+            handshake_time: Some(Summary::default()),
+            notices: vec!["odd".to_owned()],
+            ..WireResult::default()
+        });
+        let flat = |text: String| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let text = flat(summary(&result, 80, false));
+        for part in [
+            "wire 12,345 packets in capture.pcapng: 1,000 SYN, 7 SYN again ",
+            "p50 and p99 of wire_rtt ",
+            ", connect_service ",
+            "notice odd",
+        ] {
+            assert!(text.contains(part), "{part} is missing in\n{text}");
+        }
+        result.cells[0].wire = None;
+        assert!(!flat(summary(&result, 80, false)).contains("wire 12"));
+    }
+}
