@@ -16,6 +16,7 @@ use crate::measure::{Metric, Recorder, Summary, empty, record};
 use crate::observe::cpu::thread_cpu;
 use crate::observe::wire::{Answer, Wire};
 use crate::report::files::{CaptureFile, FolderError};
+use crate::report::text::thousands;
 use crate::runner::assemble::metric_result;
 use crate::sys::clock;
 use crate::sys::packet::{Frame, Ring};
@@ -179,14 +180,14 @@ fn notices(result: &WireResult, lasted: u64) -> Vec<String> {
         format!(
             "{} packets came faster than they could be read: they are missing in the file and in \
              all counts",
-            result.missed
+            thousands(result.missed)
         )
     });
     let beyond = (result.beyond > 0).then(|| {
         format!(
             "{} of {} packets are not in {}, which is full; raise lab.capture",
-            result.beyond,
-            result.seen(),
+            thousands(result.beyond),
+            thousands(result.seen()),
             result.file
         )
     });
