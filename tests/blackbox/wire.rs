@@ -164,6 +164,24 @@ duration = "1s"
 }
 
 #[test]
+fn what_is_lost_on_the_way_is_on_the_wire() {
+    let scenario = r#"
+name = "lossy"
+[lab]
+link = "veth"
+capture = true
+[lab.impair]
+loss = "10%"
+[[load]]
+rate = "200/s"
+duration = "1s"
+timeout = "1500ms"
+"#;
+    let Some(cell) = agreed("wire::lossy", scenario) else { return };
+    assert!(number(&cell, "wire.syn_again") > 0, "{}", cell["wire"]);
+}
+
+#[test]
 fn a_full_file_is_no_end_of_counting_and_force_removes_it() {
     if !lab_or_skip("wire::full_file") {
         return;
