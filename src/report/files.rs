@@ -11,11 +11,12 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 
 use super::hlog::{self, LogWriter};
+use super::pcapng;
 use crate::measure::{Metric, Unit};
 use crate::sys::errno;
 
-/// Files that loadgen writes at the top of a run's folder; `--force` removes these and the
-/// histogram logs, and nothing else.
+/// Files that loadgen writes at the top of a run's folder; `--force` removes these, the histogram
+/// logs and the packets of cells, and nothing else.
 const OWN_FILES: [&str; 13] = [
     "run.json",
     "summary.csv",
@@ -205,6 +206,22 @@ impl Folder {
         HistogramLog { path, start, unit: metric.unit(), open: None }
     }
 
+    /// A file for the packets of a cell (of a sweep's, `cell` is its name): at most `size` bytes, of
+    /// the first `snap` bytes of each packet of `interface`.
+    pub fn capture(
+        &self,
+        cell: Option<&str>,
+        (interface, snap): (&str, u32),
+        size: u64,
+    ) -> Result<CaptureFile, FolderError> {
+        let name = pcapng::file_name(cell);
+        let path = self.path.join(&name);
+        let file = open_log(&path)?;
+        let writer = pcapng::Writer::new(file, interface, snap, size);
+        let writer = writer.map_err(|e| FolderError::system(&path, "write", e))?;
+        Ok(CaptureFile { name, path, writer, failed: None })
+    }
+
     fn prepare(&self) -> Result<(), FolderError> {
         let histograms = self.path.join(HISTOGRAMS);
         make(&histograms)?;
@@ -275,6 +292,49 @@ impl HistogramLog {
     }
 }
 
+/// The packets of a cell, appended as they come.
+pub struct CaptureFile {
+    /// Its name in the run's folder.
+    pub name: String,
+    path: PathBuf,
+    writer: pcapng::Writer<File>,
+    failed: Option<FolderError>,
+}
+
+impl CaptureFile {
+    /// Adds a packet; see [`pcapng::Writer::packet`].
+    pub fn packet(&mut self, at: u64, length: u32, bytes: &[u8]) {
+        self.writer.packet(at, length, bytes);
+    }
+
+    /// Writes what waits. After an error the file ends with what was written whole before, and
+    /// nothing more is tried.
+    pub fn flush(&mut self) {
+        self.write(pcapng::Writer::flush);
+    }
+
+    /// Ends it; packets in it, packets beyond its bound, and the first error.
+    pub fn finish(mut self, at: u64, dropped: u64) -> ((u64, u64), Option<FolderError>) {
+        self.write(|writer| writer.finish(at, dropped));
+        (self.writer.counts(), self.failed)
+    }
+
+    fn write(&mut self, write: impl FnOnce(&mut pcapng::Writer<File>) -> io::Result<()>) {
+        if self.failed.is_some() {
+            return;
+        }
+        let whole = self.writer.get_ref().metadata().map(|found| found.len());
+        if let Err(error) = whole.and_then(|whole| {
+            // Half a block would make readers stop with an error.
+            write(&mut self.writer).inspect_err(|_| {
+                let _ = self.writer.get_ref().set_len(whole);
+            })
+        }) {
+            self.failed = Some(FolderError::system(&self.path, "write", error));
+        }
+    }
+}
+
 /// A new file that is written at its end, so that one cut short can be continued.
 fn open_log(path: &Path) -> Result<File, FolderError> {
     let _ = fs::remove_file(path);
@@ -306,15 +366,21 @@ fn remove_own(out: &Path) -> Result<(), FolderError> {
         remove_file(&path)?;
         remove_file(&beside(&path))?;
     }
+    remove_those(out, pcapng::is_own)?;
     let histograms = out.join(HISTOGRAMS);
     // A link that stands in for the folder leads to what is not ours.
     if !fs::symlink_metadata(&histograms).is_ok_and(|found| found.is_dir()) {
         return Ok(());
     }
-    let listing = |e| FolderError::system(&histograms, "readdir", e);
-    for entry in fs::read_dir(&histograms).map_err(listing)? {
+    remove_those(&histograms, is_own_log)
+}
+
+/// Removes the files of a folder whose names are our own.
+fn remove_those(folder: &Path, is_own: fn(&str) -> bool) -> Result<(), FolderError> {
+    let listing = |e| FolderError::system(folder, "readdir", e);
+    for entry in fs::read_dir(folder).map_err(listing)? {
         let entry = entry.map_err(listing)?;
-        if entry.file_name().to_str().is_some_and(is_own_log) {
+        if entry.file_name().to_str().is_some_and(is_own) {
             remove_file(&entry.path())?;
         }
     }

@@ -6,12 +6,13 @@ pub mod csv;
 pub mod files;
 pub mod hlog;
 pub mod json;
+pub mod pcapng;
 pub mod picture;
 pub mod terminal;
 
 #[cfg(test)]
 pub(crate) mod sample;
-mod text;
+pub(crate) mod text;
 
 use crate::measure::result::RunResult;
 use files::{Folder, FolderError};
@@ -105,7 +106,7 @@ mod tests {
         let guide = std::fs::read_to_string(guide).expect("the guide");
         let metrics = Metric::ALL.map(Metric::name);
         let causes = Cause::ALL.map(Cause::name);
-        let files = FILES.into_iter().chain(["udp_loss.png"]);
+        let files = FILES.into_iter().chain(["udp_loss.png", "capture.pcapng"]);
         for name in files.chain(metrics).chain(causes) {
             assert!(guide.contains(&format!("`{name}`")), "{name}");
         }

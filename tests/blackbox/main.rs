@@ -31,3 +31,4 @@ mod sockets;
 mod stall;
 mod unix;
 mod vanish;
+mod wire;

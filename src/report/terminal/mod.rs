@@ -7,6 +7,7 @@ mod datagrams;
 mod metrics;
 mod sockets;
 mod target;
+mod wire;
 
 use super::text::{columns, plain, wrap};
 use crate::measure::result::{LimitResult, RunResult, Status, Verdict};
