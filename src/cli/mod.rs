@@ -6,6 +6,7 @@ mod place;
 mod progress;
 mod read;
 mod receive;
+mod result;
 mod run;
 mod serve;
 
