@@ -3,7 +3,7 @@
 //! Every file is replaced as a whole (a temporary file beside it, then a rename), so that a reader
 //! never sees half a file and a full disk leaves the previous one.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::sys::errno;
 
 /// Files that loadgen writes at the top of a run's folder; `--force` removes these and the
 /// histogram logs, and nothing else.
-const OWN_FILES: [&str; 13] = [
+const OWN_FILES: [&str; 14] = [
     "run.json",
     "summary.csv",
     "outcomes.csv",
@@ -28,6 +28,7 @@ const OWN_FILES: [&str; 13] = [
     "timeline.png",
     "heatmap.png",
     "sweep.png",
+    "knee.png",
     "udp_loss.png",
     "report.html",
 ];
@@ -114,6 +115,8 @@ fn explain(error: &io::Error) -> (String, &'static str) {
 pub struct Folder {
     path: PathBuf,
     kind: Kind,
+    /// Keeps other runs out of the folder for as long as this one lives, however it ends.
+    _lock: Option<File>,
 }
 
 /// How a folder was chosen.
@@ -123,6 +126,8 @@ enum Kind {
     Dated,
     /// That of `--out`; `made` where it was not there before.
     Exact { made: bool },
+    /// That of a run which is taken up again.
+    Resumed,
 }
 
 impl Folder {
@@ -139,13 +144,15 @@ impl Folder {
         out: Option<&Path>,
         force: bool,
     ) -> Result<Self, FolderError> {
-        let folder = match out {
+        let (path, kind) = match out {
             Some(out) => {
                 let kind = Kind::Exact { made: !out.exists() };
-                Self { path: exact(out, force)?, kind }
+                (exact(out, force)?, kind)
             }
-            None => Self { path: fresh(base, scenario, started_at_utc)?, kind: Kind::Dated },
+            None => (fresh(base, scenario, started_at_utc)?, Kind::Dated),
         };
+        let _lock = lock(&path)?;
+        let folder = Self { path, kind, _lock };
         match folder.prepare() {
             Ok(()) => Ok(folder),
             Err(error) => {
@@ -155,17 +162,51 @@ impl Folder {
         }
     }
 
+    /// The folder of an earlier run, which is to be taken up again: `given`, or the one that
+    /// `base/<scenario>/latest` points at.
+    pub fn reopen(base: &Path, scenario: &str, given: Option<&Path>) -> Result<Self, FolderError> {
+        let wanted = given.map_or_else(|| base.join(scenario).join("latest"), Path::to_owned);
+        // A later run may move the link.
+        let path = fs::canonicalize(&wanted).unwrap_or(wanted);
+        if !path.join("run.json").is_file() {
+            let why = "there is no run to resume, for want of a run.json";
+            return Err(FolderError::input(&path, why, "name the folder of an interrupted run"));
+        }
+        let _lock = lock(&path)?;
+        let folder = Self { path, kind: Kind::Resumed, _lock };
+        folder.prepare()?;
+        Ok(folder)
+    }
+
+    /// Removes the histogram logs of a cell, whose loads have these names: it is run again.
+    pub fn forget<'l>(
+        &self,
+        cell: &str,
+        loads: impl Iterator<Item = &'l str>,
+    ) -> Result<(), FolderError> {
+        for load in loads.chain(["target"]) {
+            for metric in Metric::ALL {
+                remove_file(&self.path.join(hlog::file_name(cell, load, metric)))?;
+            }
+        }
+        Ok(())
+    }
+
     /// The run begins: removes what an earlier run left here, or points
     /// `base/<scenario>/latest` here.
     pub fn begin(&self) -> Result<(), FolderError> {
         match self.kind {
             Kind::Dated => self.point_latest(),
             Kind::Exact { .. } => remove_own(&self.path),
+            Kind::Resumed => Ok(()),
         }
     }
 
     /// The run will not begin: removes the folder again, if it was made for it.
     pub fn discard(&self) {
+        if self.kind == Kind::Resumed {
+            return;
+        }
         // Only empty folders, in which nothing is lost, can be removed by this.
         let _ = fs::remove_dir(self.path.join(HISTOGRAMS));
         if self.kind != (Kind::Exact { made: false }) {
@@ -272,6 +313,19 @@ impl HistogramLog {
             let _ = log.get_ref().set_len(whole);
             failed(e)
         })
+    }
+}
+
+/// Locks a folder against other runs (`flock(2)`); nothing where the file system has no locks.
+fn lock(path: &Path) -> Result<Option<File>, FolderError> {
+    let Ok(folder) = File::open(path) else { return Ok(None) };
+    match folder.try_lock() {
+        Ok(()) => Ok(Some(folder)),
+        Err(TryLockError::WouldBlock) => {
+            let why = "a run is still writing there";
+            Err(FolderError::input(path, why, "wait for its end, or choose another folder"))
+        }
+        Err(TryLockError::Error(_)) => Ok(None),
     }
 }
 

@@ -97,7 +97,9 @@ mod tests {
         let told = |text: &str| read(text.as_bytes()).expect_err(text).to_string();
         let deep = "[".repeat(100_000);
         let deep_inside = format!("{{\"schema_version\": 1, \"cells\": {deep}");
-        for text in ["", "null", "{}", "[1]", "\u{0}", "{\"schema_version\": 1}", &deep, &deep_inside] {
+        for text in
+            ["", "null", "{}", "[1]", "\u{0}", "{\"schema_version\": 1}", &deep, &deep_inside]
+        {
             assert!(told(text).contains("not the run.json"), "{}", told(text));
         }
         let other = told("{\"schema_version\": 7, \"loadgen_version\": \"9\\u001b[31m\"}");

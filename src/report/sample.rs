@@ -38,6 +38,7 @@ pub fn empty() -> RunResult {
         verdict: Verdict::Pass,
         status: Status::Complete,
         knee: None,
+        resumed: Vec::new(),
     }
 }
 
@@ -325,6 +326,7 @@ fn cell(backlog: u32) -> CellResult {
         classes: None,
         prediction: None,
         wire: None,
+        turn: None,
         findings: vec![],
     }
 }

@@ -100,6 +100,7 @@ pub fn assemble(parts: Parts) -> CellResult {
         classes: None,
         prediction: None,
         wire: None,
+        turn: None,
         findings: Vec::new(),
     };
     cell.findings = explain::findings(parts.cell, &cell);

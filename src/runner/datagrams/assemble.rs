@@ -97,6 +97,7 @@ pub fn assemble(parts: Parts) -> CellResult {
         classes: None,
         prediction: None,
         wire: None,
+        turn: None,
         findings: Vec::new(),
     };
     result.findings = explain::findings(cell, &result);
