@@ -106,10 +106,9 @@ impl Trials {
             anstream::eprint!("{}", resolved.notices.render(true));
         }
         let mut whole = resolved.plan;
-        // A scenario without a sweep has one cell, and its only limit is that of --until.
         let (Some(mut cell), Some(limit)) = (whole.cells.first().cloned(), whole.limits.pop())
         else {
-            unreachable!("a plan has a cell, and a limit that was read is in it")
+            return Err(Diagnostics::unreadable("--until", "this is no limit", "see [limits]"));
         };
         let text = value.to_string();
         cell.name = file_safe(&format!("{}={text}", self.over)) + &format!(",run={run}");
@@ -152,8 +151,7 @@ impl Trials {
             knee.steps.push(step(&cell, value, trial));
             self.conclude(&mut knee, search, &session, &limit);
             progress.know(known(&knee));
-            let of = |axes: &[AxisValue]| value_of(axes);
-            session.note(knee.clone(), of);
+            session.note(knee.clone(), value_of);
         }
         session.note(knee, value_of);
         Ok(session.finish())

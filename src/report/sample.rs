@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 mod datagrams;
+mod knee;
 
 pub use datagrams::{datagram_sweep, datagrams};
+pub use knee::knee;
 
 use crate::load::{Schedule, Shape};
 use crate::measure::result::*;

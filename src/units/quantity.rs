@@ -116,7 +116,10 @@ impl fmt::Display for Quantity {
             Kind::Size => Bytes(value as u64).fmt(f),
             Kind::BitRate => {
                 let text = format!("{value:.0}bit/s");
-                text.parse::<BitRate>().map_or(f.write_str(&text), |rate| rate.fmt(f))
+                match text.parse::<BitRate>() {
+                    Ok(rate) => rate.fmt(f),
+                    Err(_) => f.write_str(&text),
+                }
             }
             Kind::Share => write!(f, "{value}%"),
         }

@@ -48,6 +48,29 @@ fn a_sweep_has_all_pictures_with_their_series() {
 }
 
 #[test]
+fn a_search_shows_what_held_and_what_broke() {
+    let mut result = sample::knee();
+    let names_of = |result: &RunResult| names(&check(result));
+    assert_eq!(names_of(&result), ["latency.png", "timeline.png", "heatmap.png", "knee.png"]);
+    let drawn = |result: &RunResult| decoded(&pictures(result).remove(3).1);
+    let image = drawn(&result);
+    assert!(pixels(&image, GREEN) > 2000 && pixels(&image, VERMILLION) > 1000);
+    let knee = result.knee.as_mut().expect("a knee");
+    knee.steps.iter_mut().for_each(|step| step.holds = Some(true));
+    (knee.holds, knee.breaks) = (None, None);
+    assert!(pixels(&drawn(&result), GREEN) > 2000);
+    let knee = result.knee.as_mut().expect("a knee");
+    for (step, odd) in knee.steps.iter_mut().zip([f64::NAN, f64::INFINITY, -1.0, 0.0, 1e300]) {
+        (step.value, step.figure) = (odd, Some(odd));
+        step.text = "x".repeat(5000);
+    }
+    (knee.holds, knee.limit) = (Some("x".repeat(5000)), None);
+    check(&result);
+    result.knee.as_mut().expect("a knee").steps.clear();
+    check(&result);
+}
+
+#[test]
 fn one_cell_and_many_cells_are_drawn() {
     let mut one = sample::sweep(&[128]);
     one.scenario.sweep.clear();
