@@ -80,6 +80,31 @@ fn one_cell_and_many_cells_are_drawn() {
 }
 
 #[test]
+fn a_sweep_over_several_keys_is_small_multiples() {
+    for (keys, panels) in [(1, 4), (2, 12), (3, 6), (4, 12)] {
+        let result = sample::product(keys);
+        let images = check(&result);
+        let (name, image) = &images[3];
+        assert_eq!(*name, "sweep.png");
+        if let Some(folder) = std::env::var_os("LOADGEN_PICTURES") {
+            let path = std::path::Path::new(&folder).join(format!("sweep-{keys}.png"));
+            image.save(path).expect("writable");
+        }
+        // The floors of a line of panels are ink on most of the width.
+        let is_floor = |y: &u32| {
+            let ink = (0..WIDTH).filter(|x| image.get_pixel(*x, *y).0 == [INK.0, INK.1, INK.2]);
+            ink.count() > 1000
+        };
+        let floors = (1..HEIGHT).filter(|y| is_floor(y) && !is_floor(&(y - 1))).count();
+        let lines = match keys {
+            1 | 2 => 4,
+            _ => panels / 3,
+        };
+        assert_eq!(floors, lines, "{keys} keys");
+    }
+}
+
+#[test]
 fn sockets_have_rows_only_where_there_were_any() {
     let drawn = |result: &RunResult| decoded(&timeline::sketch(result));
     let mut result = sample::churn();
