@@ -111,7 +111,7 @@ impl Trials {
             return Err(Diagnostics::unreadable("--until", "this is no limit", "see [limits]"));
         };
         let text = value.to_string();
-        cell.name = file_safe(&format!("{}={text}", self.over)) + &format!(",run={run}");
+        cell.name = format!("{}={},run={run}", file_safe(&self.over), file_safe(&text));
         cell.axes = vec![AxisValue { path: self.over.clone(), value: text }];
         whole.cells = vec![cell.clone()];
         Ok(Trialled { whole, cell, limit })

@@ -4,9 +4,9 @@ use serde::Deserialize;
 
 use crate::measure::result::{RunResult, SCHEMA_VERSION};
 
-/// A larger `run.json` is not read, in bytes: a sweep of 1,000 cells of ten seconds each takes a
-/// third of this.
-pub const LONGEST: u64 = 256 << 20;
+/// A larger `run.json` is not read, in bytes: a cell of ten seconds takes half a MiB, and there are
+/// at most 1,000.
+pub const LONGEST: u64 = 512 << 20;
 
 /// The result as pretty-printed JSON with a final newline; keys are in the order of the fields of
 /// [`RunResult`], maps in the order of their keys, so that two runs can be compared line by line.

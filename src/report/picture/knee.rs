@@ -134,11 +134,16 @@ fn bracket(page: &Page, panel: &Panel, knee: &KneeResult) -> Drawn {
     let (from, to) = (panel.x(holds.min(breaks)), panel.x(holds.max(breaks)));
     page.fill((from, top), (to.max(from + 3), bottom), ORANGE, 0.3)?;
     let falling = knee.direction == Some(Direction::Falling);
-    // The words stand where there is room: at the side that holds.
-    let (at, align) = if falling { (to + 20, Align::Left) } else { (from - 20, Align::Right) };
-    let text = format!("holds at {}", knee.holds.as_deref().unwrap_or_default());
-    let room = if falling { page.width - MARGIN - at } else { at - MARGIN };
-    page.label((at, top + 34), align, &fitted(&text, LABEL, true, room), true, GREEN)
+    let words = |what: &str, text: &Option<String>| {
+        format!("{what} at {}", text.as_deref().unwrap_or_default())
+    };
+    let held = (words("holds", &knee.holds), GREEN);
+    let broke = (words("breaks", &knee.breaks), VERMILLION);
+    let (left, right) = if falling { (broke, held) } else { (held, broke) };
+    let text = fitted(&left.0, LABEL, true, from - MARGIN);
+    page.label((from - 20, top + 34), Align::Right, &text, true, left.1)?;
+    let text = fitted(&right.0, LABEL, true, page.width - MARGIN - to);
+    page.label((to + 20, top + 34), Align::Left, &text, true, right.1)
 }
 
 /// Marks of the horizontal axis: the values themselves, as long as they do not crowd; those of the

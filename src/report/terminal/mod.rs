@@ -95,7 +95,7 @@ pub fn summary(result: &RunResult, width: usize, colour: bool) -> String {
             sheet.blank();
         }
     }
-    if result.cells.len() > 1 {
+    if result.cells.len() > 1 && result.knee.is_none() {
         compare::table(&mut sheet, &result.cells);
         sheet.blank();
     }

@@ -2,7 +2,7 @@
 
 use crate::measure::result::{CellResult, Status};
 use crate::scenario::plan::Limit;
-use crate::verdict::{Judged, judge};
+use crate::verdict::{Judged, judge, sampler_lossy};
 
 /// What one run says.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,7 +36,11 @@ impl Trial {
 }
 
 fn doubt(cell: &CellResult, decides: Option<&Judged>) -> Option<String> {
-    if let Some(reason) = cell.validity.reasons.first() {
+    // No limit judges the samples of a queue: that they are few is no reason to doubt a judgement.
+    let sampler = cell.target.sampler.as_ref();
+    let few = sampler.and_then(|sampler| sampler_lossy(sampler.lost, sampler.ticks));
+    let matters = |reason: &&String| few.as_ref() != Some(*reason);
+    if let Some(reason) = cell.validity.reasons.iter().find(matters) {
         return Some(reason.clone());
     }
     if let Status::Partial { reason } = &cell.status {
@@ -75,5 +79,11 @@ mod tests {
         let late = Trial::judged(&limit("ListenOverflows"), &mut cell);
         assert_eq!((late.holds, late.figure), (None, Some(overflows)));
         assert_eq!(late.doubt.as_deref(), Some("the generator was late"));
+        let sampler = cell.target.sampler.as_mut().expect("a sampler");
+        sampler.lost = sampler.ticks / 2;
+        let few = sampler_lossy(sampler.lost, sampler.ticks).expect("half is too much");
+        cell.validity.reasons = vec![few];
+        let blind = Trial::judged(&limit("ListenOverflows"), &mut cell);
+        assert_eq!(blind.holds, Some(false), "the counter is the kernel's");
     }
 }

@@ -54,12 +54,15 @@ fn sure(search: &Search, edges: &Edges<'_>, text: &impl Fn(f64) -> String) -> St
     );
     let (low, high) = (first.min(last), first.max(last));
     let between = |tried: &&Tried| low < tried.value && tried.value < high;
-    for tried in search.tried().iter().filter(between) {
-        let (held, broke) = tried.tally();
-        let at = text(tried.value);
-        match tried.state() {
-            State::Unclear => words.push_str(&format!("; no run could tell at {at}")),
-            _ => words.push_str(&format!("; held in {held} of {} at {at}", held + broke)),
+    for (state, what) in [
+        (State::Mixed, "some runs held and some broke"),
+        (State::Breaks, "the runs that were made broke"),
+        (State::Unclear, "no run could tell"),
+    ] {
+        let values = search.tried().iter().filter(between).filter(|tried| tried.state() == state);
+        let values: Vec<_> = values.map(|tried| text(tried.value)).collect();
+        if !values.is_empty() {
+            words.push_str(&format!("; between them, at {}, {what}", values.join(", ")));
         }
     }
     let (ask, apart) = (search.ask(), high / low - 1.0);
