@@ -188,7 +188,7 @@ impl Search {
             Direction::Falling => self.tried.iter().rev().collect(),
         };
         let broke = |tried: &&Tried| matches!(tried.state(), State::Breaks | State::Mixed);
-        let wavers = easiest_first.iter().position(|tried| broke(tried))?;
+        let wavers = easiest_first.iter().position(broke)?;
         let held = |tried: &&&Tried| tried.state() == State::Holds;
         let holds = easiest_first[..wavers].iter().rev().find(held)?;
         let breaks = easiest_first[wavers..].iter().find(|t| t.state() == State::Breaks)?;

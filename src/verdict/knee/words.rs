@@ -87,7 +87,7 @@ fn none(knee: &KneeResult, search: &Search, text: &impl Fn(f64) -> String) -> St
     let ends = |state: State| {
         let mut values = of(state).map(|tried| tried.value);
         let first = values.next();
-        first.map(|first| (first, values.last().unwrap_or(first)))
+        first.map(|first| (first, values.next_back().unwrap_or(first)))
     };
     let range = |(low, high): (f64, f64)| match low == high {
         true => format!("at {}", text(low)),
