@@ -3,8 +3,10 @@
 
 mod arrivals;
 mod shape;
+mod shuffle;
 mod turns;
 
 pub use arrivals::{Arrival, Arrivals};
 pub use shape::{Schedule, Shape, Stage};
+pub use shuffle::shuffled;
 pub use turns::Turns;

@@ -117,6 +117,7 @@ pub fn assemble(mut parts: Parts) -> CellResult {
         classes: Some(classes),
         prediction: None,
         wire,
+        turn: None,
         findings: Vec::new(),
     };
     cell.findings = explain::findings(parts.cell, &cell);

@@ -53,7 +53,7 @@ impl Ground<'_> {
     /// # Errors
     /// Where nothing could be measured at all.
     pub async fn connections(&self, watch: Watch<'_>) -> Result<Measured, RunError> {
-        let identity = Identity { run: clock::realtime(), seed: self.setup.plan.seed };
+        let identity = Identity { run: clock::realtime(), seed: self.seed };
         self.check_ports()?;
         let prepare = Side::prepare(self.setup, self.cell, self.lab, identity);
         let (mut side, address) = tokio::select! {

@@ -75,7 +75,7 @@ impl Ground<'_> {
     /// # Errors
     /// Where nothing could be measured at all.
     pub async fn datagrams(&self, watch: Watch<'_>) -> Result<Measured, RunError> {
-        let identity = Identity { run: clock::realtime(), seed: self.setup.plan.seed };
+        let identity = Identity { run: clock::realtime(), seed: self.seed };
         self.check_ports()?;
         let prepare = Side::prepare(self, identity);
         let (mut side, addresses) = tokio::select! {

@@ -2,6 +2,7 @@
 
 mod datagrams;
 mod heatmap;
+mod knee;
 mod latency;
 mod loss;
 mod page;
@@ -48,7 +49,9 @@ pub fn pictures(result: &RunResult) -> Vec<(&'static str, Sketch<'_>)> {
         ("timeline.png", timeline::sketch(result)),
         ("heatmap.png", heatmap::sketch(result)),
     ];
-    if !result.scenario.sweep.is_empty() {
+    if let Some(knee) = &result.knee {
+        pictures.push(("knee.png", knee::sketch(&result.scenario.name, knee)));
+    } else if !result.scenario.sweep.is_empty() {
         pictures.push(("sweep.png", sweep::sketch(result)));
     }
     if result.cells.iter().any(|cell| cell.datagrams.is_some()) {

@@ -99,6 +99,7 @@ pub fn assemble(parts: Parts) -> CellResult {
         classes: None,
         prediction: None,
         wire: parts.wire,
+        turn: None,
         findings: Vec::new(),
     };
     result.findings = explain::findings(cell, &result);
