@@ -4,6 +4,9 @@
 
 mod datagrams;
 mod ports;
+mod queueing;
+
+pub use queueing::prediction;
 
 use crate::measure::result::{CellResult, Finding};
 use crate::scenario::plan::Cell;

@@ -102,6 +102,7 @@ pub fn assemble(parts: Parts) -> CellResult {
         wire: None,
         findings: Vec::new(),
     };
+    cell.prediction = explain::prediction(parts.plan, parts.cell, &cell);
     cell.findings = explain::findings(parts.cell, &cell);
     cell
 }
