@@ -10,6 +10,7 @@ mod retries;
 mod simulation;
 
 use closed_form::{Stationary, m_d_1, m_m_c};
+pub use model::mean as mean_service;
 use model::{Model, Occupies};
 use simulation::{Flow, simulate};
 
@@ -143,5 +144,4 @@ fn assumptions(model: &Model) -> Vec<String> {
 }
 
 #[cfg(test)]
-#[path = "tests.rs"]
-mod tests;
+pub mod tests;

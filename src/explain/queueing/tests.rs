@@ -12,7 +12,7 @@ fn rate(per_second: f64) -> Rate {
 }
 
 /// A run of one cell: Poisson arrivals for `seconds`, at an acceptor without stalls.
-fn run(arrivals: f64, seconds: u64, change: impl FnOnce(&mut Serve)) -> RunResult {
+pub fn run(arrivals: f64, seconds: u64, change: impl FnOnce(&mut Serve)) -> RunResult {
     let mut run = sample::sweep(&[50]);
     let plan = &mut run.scenario.cells[0];
     let Target::Own { serve, .. } = &mut plan.target else { panic!("our own target") };
@@ -31,6 +31,11 @@ fn run(arrivals: f64, seconds: u64, change: impl FnOnce(&mut Serve)) -> RunResul
     cell.loads[0].offered = (arrivals * seconds as f64) as u64;
     cell.settings.insert("net.ipv4.tcp_syn_linear_timeouts".to_owned(), "4".to_owned());
     run
+}
+
+/// SYNs that found no place, with this seed.
+pub fn overflows(run: &RunResult, seed: u64) -> u64 {
+    simulate(&model(run), seed).dropped
 }
 
 fn model(run: &RunResult) -> Model {
@@ -108,8 +113,7 @@ fn a_stall_fills_the_queue_and_asap_empties_it() {
     let run = run(100.0, 10, |serve| {
         serve.accept = AcceptPace::Asap;
         serve.backlog = Backlog(1000);
-        serve.stalls =
-            vec![Window { from: Span::from_millis(2000), to: Span::from_millis(4000) }];
+        serve.stalls = vec![Window { from: Span::from_millis(2000), to: Span::from_millis(4000) }];
     });
     let flow = simulate(&model(&run), 1);
     assert_eq!(flow.dropped, 0);
