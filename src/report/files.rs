@@ -16,10 +16,11 @@ use crate::sys::errno;
 
 /// Files that loadgen writes at the top of a run's folder; `--force` removes these and the
 /// histogram logs, and nothing else.
-const OWN_FILES: [&str; 13] = [
+const OWN_FILES: [&str; 14] = [
     "run.json",
     "summary.csv",
     "outcomes.csv",
+    "classes.csv",
     "counters.csv",
     "timeline.csv",
     "queues.csv",

@@ -31,8 +31,21 @@ pub struct Model {
     pub service: ServiceTime,
     /// When a SYN that found no place comes again.
     pub retries: Retries,
+    /// Whether there are handshakes, which may stay half-open.
+    pub is_tcp: bool,
+    /// What holds half-open connections.
+    pub half_open: SynQueue,
     /// The clients.
     pub streams: Vec<Stream>,
+}
+
+/// The SYN queue of a listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SynQueue {
+    /// Half-open connections that it holds.
+    pub places: u64,
+    /// Whether SYNs beyond them are answered by cookie.
+    pub cookies: bool,
 }
 
 /// One stream of clients; times in nanoseconds.
@@ -53,6 +66,8 @@ pub struct Stream {
     hold: Option<u64>,
     /// Whether the target learns how long its connections waited.
     pub measured: bool,
+    /// Whether a client sends something as soon as it is connected.
+    pub speaks: bool,
 }
 
 /// What keeps a serial acceptor from its next client.
@@ -94,6 +109,8 @@ impl Model {
             serial: serve.serial,
             service: serve.service,
             retries,
+            is_tcp: plan.target.transport().is_tcp(),
+            half_open: SynQueue::of(cell, u64::from(cell.target.backlog_effective?) + 1),
             streams: measured(streams),
         })
     }
@@ -160,6 +177,18 @@ impl Model {
     }
 }
 
+impl SynQueue {
+    /// That of a listener whose accept queue holds so many.
+    fn of(cell: &CellResult, places: u64) -> Self {
+        let read = |name: &str| cell.settings.get(name)?.trim().parse::<u64>().ok();
+        let cookies = read("net.ipv4.tcp_syncookies") != Some(0);
+        // Without cookies a quarter is kept for clients that are known.
+        let most = read("net.ipv4.tcp_max_syn_backlog").filter(|_| !cookies);
+        let three_quarters = most.map_or(u64::MAX, |most| most - most / 4 + 1);
+        Self { places: places.min(three_quarters), cookies }
+    }
+}
+
 /// Only some may tell the target since when they wait; if none does, all are looked at.
 fn measured(mut streams: Vec<Stream>) -> Vec<Stream> {
     if !streams.iter().any(|stream| stream.measured) {
@@ -214,7 +243,19 @@ impl Stream {
             occupies,
             hold,
             measured: load.client.greets(),
+            speaks: load.client.greets() || load.client.exchange().is_some(),
         })
+    }
+
+    /// After how long a client closes of its own accord; `None` where it waits for the target.
+    pub fn closes(&self) -> Option<u64> {
+        self.hold
+    }
+
+    /// How long a connection that is never accepted may go on: what its client's kernel has sent,
+    /// it sends again long after the client is gone.
+    pub fn lasts(&self) -> u64 {
+        if self.hold.is_some() { u64::MAX } else { self.timeout }
     }
 
     /// When an attempt that is established at `at` is over, at the latest.

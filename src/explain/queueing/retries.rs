@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 /// Nanoseconds of one tick of the kernel's timers at `CONFIG_HZ=250`. Nothing tells a process
 /// what its kernel was built with; with another value repeated SYNs come a few hundredths later
 /// or earlier.
-const TICK: u64 = 4_000_000;
+pub const TICK: u64 = 4_000_000;
 /// The first wait for an answer, in nanoseconds (`TCP_TIMEOUT_INIT`, RFC 6298).
 const FIRST: u64 = 1_000_000_000;
 /// The longest (`TCP_RTO_MAX`).
@@ -53,10 +53,16 @@ impl Retries {
     }
 }
 
+/// How long the target waits for a final ACK before it sends its SYN-ACK again for the `resent + 1`th
+/// time, in nanoseconds (`tcp_reqsk_timeout`).
+pub fn synack_wait(resent: u32) -> u64 {
+    (FIRST << resent.min(7)).min(LONGEST)
+}
+
 /// When a timer that is set at `at` for `wait` runs out. The timer wheel has levels of 64 buckets
 /// each; a bucket of a level is eight times as long as one of the level below, and a timer runs
 /// out at the end of its bucket (`kernel/time/timer.c`, `calc_index`).
-fn expiry(at: u64, wait: u64) -> u64 {
+pub fn expiry(at: u64, wait: u64) -> u64 {
     let (now, ticks) = (at / TICK, wait / TICK);
     let level = (0..8).find(|level| ticks < 63 << (3 * level)).unwrap_or(8);
     let bucket = 1u64 << (3 * level);

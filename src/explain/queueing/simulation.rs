@@ -1,25 +1,30 @@
-//! An accept queue, event by event: the same schedule, the same pace, and nothing else.
+//! An accept queue, event by event: the same schedule, the same pace, and the kernel's own rules.
+//!
+//! Repeated SYNs come in batches, since the kernel's timers run out in batches. It answers all of
+//! a batch while the queue has a place, and has ignored the final ACKs that found none when their
+//! clients already believe to be connected (`half_open`). That is why a full queue does not simply
+//! turn SYNs away.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::BinaryHeap;
 
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 
-use super::model::{Model, Occupies, Stream};
-use crate::scenario::pace::Pace;
-use crate::scenario::service::Service;
+use super::half_open::{HalfOpen, Next};
+use super::listener::{Listener, Waiting};
+use super::model::Model;
 
-/// What came of all SYNs and connections. Sums of nanoseconds.
+/// What came of all SYNs and connections.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Flow {
     /// SYNs, repeated ones included.
     pub syns: u64,
-    /// Of these, those that found no place.
+    /// Of these, those that found the accept queue full.
     pub dropped: u64,
     /// Connections that were accepted and would have been measured.
     pub measured: u64,
-    /// Their waits, added up.
+    /// Their waits since their clients believed to be connected, added up, in nanoseconds.
     pub waited: f64,
 }
 
@@ -35,148 +40,137 @@ impl Flow {
     }
 }
 
-/// A SYN on its way, the earliest first.
+/// Something that happens; those of one instant in the order of their variants, which is that in
+/// which the packets of one batch come to the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Syn {
-    at: u64,
-    /// When the first one was sent.
-    first: u64,
-    tries: u32,
-    stream: usize,
-    listener: usize,
+enum Event {
+    /// A SYN that was first sent at `first`.
+    Syn { first: u64, tries: u32, stream: usize, listener: usize },
+    /// A client of a half-open connection sends something.
+    Half { next: Next, one: usize },
 }
 
-/// A connection in the queue.
-#[derive(Debug, Clone, Copy)]
-struct Waiting {
-    joined: u64,
-    stream: usize,
-}
-
-/// One acceptor.
-#[derive(Debug)]
-struct Acceptor {
-    pace: Pace,
-    service: Service,
-    /// Whether it found the queue empty when it last looked.
-    idle: bool,
-    /// Until when it serves, where it serves one client at a time.
-    busy_until: u64,
-}
-
-#[derive(Debug)]
-struct Listener {
-    queue: VecDeque<Waiting>,
-    acceptors: Vec<Acceptor>,
+/// A run of the model.
+struct Run<'m> {
+    model: &'m Model,
+    flow: Flow,
+    listeners: Vec<Listener>,
+    halves: Vec<HalfOpen>,
+    events: BinaryHeap<Reverse<(u64, Event)>>,
+    /// SYNs among the events.
+    syns: u64,
+    /// When the last attempt that is known of is over.
+    end: u64,
 }
 
 /// Runs the model over its schedule with this seed.
 pub fn simulate(model: &Model, seed: u64) -> Flow {
-    let mut flow = Flow::default();
-    let mut listeners: Vec<Listener> =
-        (0..model.listeners).map(|index| Listener::new(model, index, seed)).collect();
+    let listeners = (0..model.listeners).map(|index| Listener::new(model, index, seed)).collect();
+    let mut run = Run {
+        model,
+        flow: Flow::default(),
+        listeners,
+        halves: Vec::new(),
+        events: BinaryHeap::new(),
+        syns: 0,
+        end: 0,
+    };
     let mut random = Xoshiro256PlusPlus::seed_from_u64(seed ^ 0x6c69_7374_656e);
     let mut fresh = model.arrivals(seed).into_iter().peekable();
-    let mut again: BinaryHeap<Reverse<Syn>> = BinaryHeap::new();
-    let mut end = 0;
     loop {
-        let repeated = again.peek().map(|syn| syn.0.at);
-        let syn = match (fresh.peek(), repeated) {
-            (Some((at, _)), Some(repeated)) if repeated < *at => again.pop().map(|syn| syn.0),
-            (Some(_), _) => fresh.next().map(|(at, stream)| Syn {
-                at,
-                first: at,
-                tries: 0,
-                stream,
+        let due = run.events.peek().map(|Reverse((at, _))| *at);
+        match fresh.peek().copied() {
+            Some((at, stream)) if due.is_none_or(|due| at < due) => {
+                fresh.next();
                 // The kernel spreads clients by a hash of addresses and ports.
-                listener: (random.next_u64() % model.listeners as u64) as usize,
-            }),
-            (None, _) => again.pop().map(|syn| syn.0),
-        };
-        let Some(syn) = syn else { break };
-        let stream = &model.streams[syn.stream];
-        let listener = &mut listeners[syn.listener];
-        listener.advance(model, syn.at, &mut flow);
-        flow.syns += 1;
-        if (listener.queue.len() as u64) < model.places {
-            listener.join(Waiting { joined: syn.at, stream: syn.stream });
-            end = end.max(stream.end_of(syn.at));
-            continue;
-        }
-        flow.dropped += 1;
-        let over = syn.first.saturating_add(stream.timeout);
-        match model.retries.after(syn.at, syn.tries).filter(|at| *at < over) {
-            Some(at) => again.push(Reverse(Syn { at, tries: syn.tries + 1, ..syn })),
-            None => end = end.max(over),
+                let listener = (random.next_u64() % model.listeners as u64) as usize;
+                run.syn(at, at, 0, stream, listener);
+            }
+            // The run is over with its last attempt, whoever still waits.
+            None if run.syns == 0 && due.is_none_or(|due| due > run.end) => break,
+            _ => run.step(),
         }
     }
-    // The run is over with its last attempt, whoever still waits.
+    let Run { mut listeners, mut flow, end, .. } = run;
     listeners.iter_mut().for_each(|listener| listener.advance(model, end, &mut flow));
     flow
 }
 
-impl Listener {
-    fn new(model: &Model, index: usize, seed: u64) -> Self {
-        let all = model.listeners * model.acceptors;
-        let acceptors = (0..model.acceptors).map(|own| {
-            let number = index * model.acceptors + own;
-            Acceptor {
-                pace: Pace::new(model.accept, &model.stalls, number as u16, all as u16),
-                service: Service::new(model.service, seed.wrapping_add(number as u64)),
-                idle: true,
-                busy_until: 0,
+impl Run<'_> {
+    fn step(&mut self) {
+        let Some(Reverse((at, event))) = self.events.pop() else { return };
+        match event {
+            Event::Syn { first, tries, stream, listener } => {
+                self.syns -= 1;
+                self.syn(at, first, tries, stream, listener);
             }
-        });
-        Self { queue: VecDeque::new(), acceptors: acceptors.collect() }
-    }
-
-    /// A connection is established and waits.
-    fn join(&mut self, one: Waiting) {
-        if self.queue.is_empty() {
-            for acceptor in &mut self.acceptors {
-                let looked = acceptor.pace.allowed(acceptor.busy_until, false);
-                acceptor.idle |= looked.is_some_and(|at| at <= one.joined);
-            }
-        }
-        self.queue.push_back(one);
-    }
-
-    /// Accepts what is accepted until `until`.
-    fn advance(&mut self, model: &Model, until: u64, flow: &mut Flow) {
-        while let Some(one) = self.queue.front().copied() {
-            let next = self.acceptors.iter_mut().filter_map(|acceptor| {
-                let ready = one.joined.max(acceptor.busy_until);
-                Some((acceptor.pace.allowed(ready, acceptor.idle)?, acceptor))
-            });
-            let Some((at, acceptor)) = next.min_by_key(|(at, _)| *at) else { return };
-            if at > until {
-                return;
-            }
-            self.queue.pop_front();
-            acceptor.pace.taken(at, acceptor.idle);
-            acceptor.idle = false;
-            let stream = &model.streams[one.stream];
-            // Who has reset its connection is accepted all the same, and forgotten.
-            if at.saturating_sub(one.joined) > stream.patience {
-                continue;
-            }
-            if model.serial {
-                acceptor.busy_until = at.saturating_add(acceptor.occupied(stream, one.joined, at));
-            }
-            if stream.measured {
-                flow.measured += 1;
-                flow.waited += (at - one.joined) as f64;
-            }
+            Event::Half { next, one } => self.half(at, next, one),
         }
     }
-}
 
-impl Acceptor {
-    /// For how long a connection that is accepted at `at` keeps a serial acceptor.
-    fn occupied(&mut self, stream: &Stream, joined: u64, at: u64) -> u64 {
-        match stream.occupies {
-            Occupies::Service => self.service.draw(),
-            Occupies::Held(hold) => joined.saturating_add(hold).saturating_sub(at),
+    fn syn(&mut self, at: u64, first: u64, tries: u32, stream: usize, index: usize) {
+        let model = self.model;
+        let listener = &mut self.listeners[index];
+        listener.advance(model, at, &mut self.flow);
+        self.flow.syns += 1;
+        let no_request = listener.half_open() >= model.half_open.places;
+        let refused = no_request && !model.half_open.cookies;
+        if refused || !listener.has_place(model) {
+            // The kernel asks for the SYN queue first.
+            self.flow.dropped += u64::from(!refused);
+            return self.again(at, first, tries, stream, index);
+        }
+        let ends = &model.streams[stream];
+        self.end = self.end.max(ends.end_of(at));
+        if tries == 0 || !model.is_tcp {
+            // Alone: its handshake is over before anything else happens.
+            return listener.join(Waiting { joined: at, since: at, stream });
+        }
+        let half = HalfOpen::new(at, stream, index, !no_request);
+        listener.requested(&half);
+        self.halves.push(half);
+        self.push(at, Next::FinalAck, self.halves.len() - 1);
+    }
+
+    /// The SYN of an attempt was dropped: it comes again, unless its client gives up before.
+    fn again(&mut self, at: u64, first: u64, tries: u32, stream: usize, listener: usize) {
+        let over = first.saturating_add(self.model.streams[stream].timeout);
+        match self.model.retries.after(at, tries).filter(|at| *at < over) {
+            Some(at) => {
+                self.syns += 1;
+                let again = Event::Syn { first, tries: tries + 1, stream, listener };
+                self.events.push(Reverse((at, again)));
+            }
+            None => self.end = self.end.max(over),
+        }
+    }
+
+    fn push(&mut self, at: u64, next: Next, one: usize) {
+        self.events.push(Reverse((at, Event::Half { next, one })));
+    }
+
+    /// Something comes from a client whose connection is not in the queue yet.
+    fn half(&mut self, at: u64, next: Next, one: usize) {
+        let (model, half) = (self.model, &mut self.halves[one]);
+        if half.is_over() {
+            return;
+        }
+        let listener = &mut self.listeners[half.listener];
+        listener.advance(model, at, &mut self.flow);
+        if next == Next::SynAck && half.expires(listener.young(), listener.half_open(), model) {
+            return listener.forgot(half);
+        }
+        let stream = &model.streams[half.stream];
+        if next != Next::Reset && listener.has_place(model) {
+            listener.join(Waiting { joined: at, since: half.since, stream: half.stream });
+            return listener.forgot(half);
+        }
+        let young = half.is_young();
+        let follow = half.follow(at, next, stream);
+        listener.aged(young && !half.is_young());
+        match follow {
+            Some(follow) => follow.into_iter().for_each(|(at, next)| self.push(at, next, one)),
+            None => listener.forgot(half),
         }
     }
 }

@@ -7,6 +7,7 @@ mod datagrams;
 mod metrics;
 mod sockets;
 mod target;
+mod why;
 
 use super::text::{columns, plain, wrap};
 use crate::measure::result::{LimitResult, RunResult, Status, Verdict};
