@@ -5,8 +5,9 @@ use crate::measure::result::{CellResult, Finding, PredictionResult};
 
 /// Departures within so many times the spread of other seeds are chance.
 const SPREADS: f64 = 3.0;
-/// Departures of this share of the prediction are what its assumptions cost.
-const NEAR: f64 = 0.1;
+/// Departures of this share of the prediction are what its assumptions cost: which CPU runs the
+/// clients' timers alone can make a sixth.
+const NEAR: f64 = 0.2;
 /// Blocking that differs by less is of no interest.
 const BLOCKING: f64 = 0.01;
 /// Waits that differ by less are a busy machine's, in seconds.
@@ -87,7 +88,7 @@ mod tests {
 
     #[test]
     fn what_came_true_is_no_surprise() {
-        for (blocking, wait) in [(0.7, Some(0.25)), (0.66, Some(0.27)), (0.72, None)] {
+        for (blocking, wait) in [(0.7, Some(0.25)), (0.6, Some(0.29)), (0.72, None)] {
             let cell = cell(FlowResult { blocking, mean_wait_s: wait });
             assert_eq!(surprise(&cell), None, "{blocking} {wait:?}");
         }

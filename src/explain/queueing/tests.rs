@@ -97,15 +97,64 @@ fn the_simulation_agrees_with_erlang_for_serial_acceptors() {
 }
 
 #[test]
-fn repeated_syns_raise_the_share_that_is_dropped() {
-    let run = run(300.0, 200, |_| ());
+fn a_full_queue_answers_batches_and_ignores_their_final_acks() {
+    let run = run(300.0, 60, |_| ());
     let model = model(&run);
     assert!(closed_form(&model).is_none(), "repeated SYNs");
+    // Measured with Linux 6.18 in three runs: 47 to 49 % of the SYNs, 0.39 to 0.40 s.
     let flow = simulate(&model, 1);
-    // Four SYNs within 4 s, a third of the attempts in vain: b^4 = 1/3, were each as likely.
-    within(flow.blocking(), 0.76, 0.1);
-    // Whoever gets in finds the queue nearly full: 51 places at 200/s.
-    within(flow.mean_wait_s().expect("a wait"), 50.0 / 200.0, 0.05);
+    within(flow.blocking(), 0.47, 0.2);
+    within(flow.mean_wait_s().expect("a wait"), 0.39, 0.25);
+    // Were each handshake over before the next SYN comes, four SYNs within 4 s and a third of the
+    // attempts in vain would make b^4 = 1/3.
+    assert!(flow.blocking() < 0.6, "{flow:?}");
+}
+
+#[test]
+fn what_a_client_without_a_place_sends_is_another_try() {
+    use half_open::{HalfOpen, Next};
+    let model = model(&run(300.0, 60, |_| ()));
+    let stream = &model.streams[0];
+    let begin = |kept| {
+        let mut half = HalfOpen::new(0, 0, 0, kept);
+        let next = half.follow(0, Next::FinalAck, stream).expect("it goes on");
+        (half, next.into_iter().map(|(_, next)| next).collect::<Vec<_>>())
+    };
+    let (mut cookie, next) = begin(false);
+    assert!(next.contains(&Next::First) && !next.contains(&Next::SynAck), "{next:?}");
+    assert_eq!(cookie.follow(1, Next::Fin, stream), None, "the kernel knows nothing of it");
+    let (mut request, next) = begin(true);
+    assert!(next.contains(&Next::SynAck) && next.contains(&Next::Probe), "{next:?}");
+    assert!(request.follow(1, Next::Fin, stream).is_some(), "it is sent again");
+    for _ in 0..2 {
+        assert!(!request.expires(1, 50, &model));
+        request.follow(1, Next::SynAck, stream);
+    }
+    assert!(request.expires(1, 50, &model), "a full queue of old ones");
+    assert!(!request.expires(1, 20, &model), "less than half full");
+}
+
+#[test]
+fn the_syn_queue_follows_its_settings() {
+    let mut run = run(300.0, 60, |_| ());
+    assert_eq!(model(&run).half_open, model::SynQueue { places: 51, cookies: true });
+    let settings = &mut run.cells[0].settings;
+    settings.insert("net.ipv4.tcp_syncookies".to_owned(), "0".to_owned());
+    settings.insert("net.ipv4.tcp_max_syn_backlog".to_owned(), "64".to_owned());
+    assert_eq!(model(&run).half_open, model::SynQueue { places: 49, cookies: false });
+    let flow = simulate(&model(&run), 1);
+    assert!(flow.dropped > 0 && flow.syns > 18_000, "{flow:?}");
+}
+
+#[test]
+fn clients_of_af_unix_try_once() {
+    let run = run(300.0, 100, |serve| {
+        serve.transport = crate::scenario::plan::Transport::UnixStream;
+    });
+    let model = model(&run);
+    let form = closed_form(&model).expect("nobody tries again");
+    within(form.blocking, 1.0 / 3.0, 0.01);
+    within(simulate(&model, 1).blocking(), form.blocking, 0.1);
 }
 
 #[test]
@@ -127,8 +176,10 @@ fn a_group_is_several_queues() {
     let told = prediction(&run.scenario, &run.scenario.cells[0], &run.cells[0]).expect("told");
     assert_eq!((told.places, told.acceptors, told.method.as_str()), (204, 8, "simulation"));
     assert!(told.model.contains("for each of 4 listeners"), "{}", told.model);
-    within(told.predicted.mean_wait_s.expect("a wait"), 50.0 / 50.0, 0.1);
-    assert!(told.spread.blocking > 0.0 && told.spread.blocking < 0.05, "{told:?}");
+    // 50 accepts of 50/s before each, and more for those whose final ACK was ignored.
+    let wait = told.predicted.mean_wait_s.expect("a wait");
+    assert!(wait > 0.9 && wait < 2.5, "{told:?}");
+    assert!(told.spread.blocking > 0.0 && told.spread.blocking < 0.1, "{told:?}");
 }
 
 #[test]
