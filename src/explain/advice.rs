@@ -44,7 +44,11 @@ pub fn advice(case: &Case) -> Option<Advice> {
     let capacity = capacity(case)?;
     let bunch = demand.burst + (demand.peak * demand.late_s).min(places * listeners / 2.0);
     let free = places - bunch / listeners - stalled(case, demand.peak / listeners);
-    let rate = sufficient_rate(&demand, free).filter(|rate| *rate > capacity);
+    let rate = sufficient_rate(&demand, free);
+    if rate.is_some_and(|rate| rate <= capacity) {
+        // It has what it needs: something else filled the queue.
+        return None;
+    }
     let needed = needed_places(case, &demand, capacity, listeners) + bunch / listeners;
     let backlog = Some(needed.ceil() as u64).filter(|needed| *needed as f64 > places);
     if rate.is_none() && backlog.is_none() {

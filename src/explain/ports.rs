@@ -8,9 +8,8 @@ use crate::units::{Ports, thousands};
 
 /// How long the side that closes first keeps a port (`TCP_TIMEWAIT_LEN`, `include/net/tcp.h`).
 const TIME_WAIT_S: f64 = 60.0;
-/// With so much of the range in use, `connect()` has to look for a free port: the kernel tries
-/// odd ones first (`__inet_hash_connect`), and half of them are gone.
-const CROWDED: f64 = 0.5;
+/// With so much of the range in use the next run, or a longer one, runs out of ports.
+const CROWDED: f64 = 0.9;
 
 /// What helps against ports that rest.
 const REST: &str = "Let the server close first, close by RST, or use more source addresses \
@@ -56,7 +55,7 @@ pub fn exhausted(
     Some(Finding { text, evidence, remedy: remedy.to_owned(), impact })
 }
 
-/// Says how near to exhaustion the clients' TIME_WAIT came, where it held half of all ports.
+/// Says how near to exhaustion the clients' TIME_WAIT came, where it held nearly all ports.
 pub fn resting(plan: &Cell, cell: &CellResult) -> Option<Finding> {
     let out = |load: &LoadResult| load.outcomes.get(&Outcome::NoPort).is_some_and(|n| *n > 0);
     if cell.loads.iter().any(out) {
@@ -71,9 +70,9 @@ pub fn resting(plan: &Cell, cell: &CellResult) -> Option<Finding> {
         return None;
     }
     let text = format!(
-        "Clients close first: at most {} of {} local ports of {} rested in TIME_WAIT. {} connections a \
-         second is all that these ports can keep up, and with half of them gone connect() itself takes \
-         longer to find one.",
+        "Clients close first: at most {} of {} local ports of {} rested in TIME_WAIT, each for \
+         {TIME_WAIT_S:.0} s. They can keep up {} and no more; the fewer are free, the longer \
+         connect() looks for one.",
         thousands(rest),
         thousands(all),
         load.name,
@@ -152,11 +151,11 @@ mod tests {
             let peak = SocketStates { time_wait, ..SocketStates::default() };
             cell.sockets.client = Some(StatesResult { peak, ..StatesResult::default() });
         };
-        rest(&mut cell, 49);
+        rest(&mut cell, 89);
         assert_eq!(super::super::findings(&plan, &cell), []);
-        rest(&mut cell, 60);
+        rest(&mut cell, 95);
         let found = super::super::findings(&plan, &cell).remove(0);
-        assert!(found.text.contains("at most 60 of 100 local ports"), "{}", found.text);
-        assert!(found.text.contains("1.7/s connections") || found.text.contains("1.7/s"));
+        assert!(found.text.contains("at most 95 of 100 local ports"), "{}", found.text);
+        assert!(found.text.contains("They can keep up 1.7/s"), "{}", found.text);
     }
 }
