@@ -17,10 +17,11 @@ pub use appended::{CaptureFile, HistogramLog};
 
 /// Files that loadgen writes at the top of a run's folder; `--force` removes these, the histogram
 /// logs and the packets of cells, and nothing else.
-const OWN_FILES: [&str; 14] = [
+const OWN_FILES: [&str; 15] = [
     "run.json",
     "summary.csv",
     "outcomes.csv",
+    "classes.csv",
     "counters.csv",
     "timeline.csv",
     "queues.csv",

@@ -120,6 +120,7 @@ pub fn assemble(mut parts: Parts) -> CellResult {
         turn: None,
         findings: Vec::new(),
     };
+    cell.prediction = explain::prediction(parts.plan, parts.cell, &cell);
     cell.findings = explain::findings(parts.cell, &cell);
     cell
 }

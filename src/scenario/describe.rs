@@ -305,6 +305,7 @@ impl std::fmt::Display for Subject {
                 write!(f, "{}{metric}.{statistic}", of(load))
             }
             Self::Outcome { load, outcome } => write!(f, "{}outcomes.{outcome}", of(load)),
+            Self::Class { load, class } => write!(f, "{}classes.{class}", of(load)),
             Self::Counter(name) => write!(f, "counters.{name}"),
             Self::Loss(None) => f.write_str("loss"),
             Self::Loss(Some(cause)) => write!(f, "loss.{cause}"),

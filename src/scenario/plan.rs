@@ -233,6 +233,13 @@ pub enum Subject {
         /// Class, by its name in `outcomes.csv`.
         outcome: String,
     },
+    /// The number of attempts whose wait or failure has this cause.
+    Class {
+        /// Load's name, if only one is meant.
+        load: Option<String>,
+        /// Class, by its name in `classes.csv`.
+        class: String,
+    },
     /// By how much a kernel counter of the target's namespace grew.
     Counter(String),
     /// Datagrams that were lost: by one cause, by its name in `outcomes.csv`, or (`None`) all that

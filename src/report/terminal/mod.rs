@@ -8,6 +8,7 @@ mod knee;
 mod metrics;
 mod sockets;
 mod target;
+mod why;
 mod wire;
 
 use super::text::{columns, plain, wrap};
