@@ -136,13 +136,14 @@ fn finish(
     } else {
         print_out(&summary)?;
         print_out(&format!("results: {}\n", folder.path().display()))?;
+        print_out(&format!("report: {}\n", folder.path().join(report::PAGE).display()))?;
     }
     let failed = error.map(Failure::from);
     let failed = failed.or(pictures.err().map(|e| Failure::Environment(e.to_string())));
     if INTERRUPTED.requested() {
         // What could not be written is told all the same.
         if let Some(failure) = &failed {
-            super::report(failure);
+            super::complain(failure);
         }
         return Ok(Exit::Interrupted);
     }

@@ -155,6 +155,11 @@ impl Folder {
         }
     }
 
+    /// A folder that is there already, to replace single files in it.
+    pub fn existing(path: &Path) -> Self {
+        Self { path: path.to_owned(), kind: Kind::Exact { made: false } }
+    }
+
     /// The run begins: removes what an earlier run left here, or points
     /// `base/<scenario>/latest` here.
     pub fn begin(&self) -> Result<(), FolderError> {

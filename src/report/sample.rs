@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 mod datagrams;
+mod told;
 
 pub use datagrams::{datagram_sweep, datagrams};
+pub use told::{ladder, told};
 
 use crate::load::{Schedule, Shape};
 use crate::measure::result::*;
