@@ -23,6 +23,7 @@ mod limits;
 mod listeners;
 mod many;
 mod output;
+mod report_page;
 mod restart;
 mod schedule;
 mod serve;

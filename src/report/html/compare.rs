@@ -45,15 +45,14 @@ fn connections(named: &[(Markup, &CellResult)]) -> Markup {
         Column::Number("max"),
         Column::Number("after a SYN retry"),
         Column::Number("errors"),
-        Column::Number("longest queue"),
-        Column::Number("its limit"),
+        Column::Number("queue / limit"),
         Column::Number("ListenOverflows"),
         Column::Number("unexplained"),
         Column::Text("figures"),
     ];
     let cells = named.iter().filter(|(_, cell)| cell.datagrams.is_none());
     let rows = cells.flat_map(|(name, cell)| cell.loads.iter().map(move |l| row(name, cell, l)));
-    let caption = "Connect latency and shares of attempts; the queue and its counter at the target";
+    let caption = "Connect latency, shares of attempts, the longest accept queue, and its counter at the target";
     table(caption, &columns, rows.collect())
 }
 
@@ -73,12 +72,19 @@ fn row(name: &Markup, cell: &CellResult, load: &LoadResult) -> Row {
         at(|s| s.max),
         text(shared(load, |class| class == Outcome::OkRetried)),
         text(shared(load, Outcome::failed)),
-        text(longest(cell).map_or("-".to_owned(), thousands)),
-        text(cell.target.backlog_effective.map_or("-".to_owned(), thousands)),
+        text(queue(cell)),
         text(cell.counter("ListenOverflows").map_or("-".to_owned(), thousands)),
         text(cell.ledger.unexplained.map_or("-".to_owned(), thousands)),
         trust(cell),
     ])
+}
+
+/// The longest accept queue that was seen, and its limit.
+fn queue(cell: &CellResult) -> String {
+    match (longest(cell), cell.target.backlog_effective) {
+        (Some(longest), Some(limit)) => format!("{} / {}", thousands(longest), thousands(limit)),
+        _ => "-".to_owned(),
+    }
 }
 
 fn datagrams(named: &[(Markup, &CellResult)]) -> Markup {

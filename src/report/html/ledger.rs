@@ -2,20 +2,20 @@
 
 use maud::{Markup, html};
 
-use super::parts::{Column, Row, heading, table, text};
+use super::parts::{Column, Row, folded, heading, table, text};
+use crate::measure::TargetOutcome;
 use crate::measure::result::{CellResult, Ledger};
 use crate::report::text::thousands;
 
 /// Attempts, what became of them at each side, and what stands between the sides.
 pub fn section(cell: &CellResult, level: u8) -> Markup {
-    let ledger = &cell.ledger;
     let columns =
-        [Column::Long("what"), Column::Number("count"), Column::Long("why, or who counted")];
-    let mut rows = clients(cell);
-    rows.extend(between(ledger));
+        [Column::Long("what"), Column::Number("count"), Column::Long("who counted, or why")];
     html! {
         (heading(level, "Ledger: where every attempt went"))
-        (table("From the clients' attempts to the target's connections", &columns, rows))
+        (table("What became of the clients' attempts", &columns, clients(cell)))
+        (table("From established clients to the target", &columns, between(&cell.ledger)))
+        (folded("How connections ended, as each side saw it", endings(cell)))
     }
 }
 
@@ -30,9 +30,6 @@ fn clients(cell: &CellResult) -> Vec<Row> {
         let by = format!("clients of {}", load.name);
         let some = load.outcomes.iter().filter(|(_, count)| **count > 0);
         rows.extend(some.map(|(class, count)| row(&format!("= {class}"), *count, &by)));
-        let ended = load.endings.iter().filter(|(_, count)| **count > 0);
-        let by = format!("what became of established connections of {}", load.name);
-        rows.extend(ended.map(|(class, count)| row(&format!("session: {class}"), *count, &by)));
     }
     let gaps = [
         ("attempts without an outcome", ledger.unclassified),
@@ -48,32 +45,39 @@ fn clients(cell: &CellResult) -> Vec<Row> {
 fn between(ledger: &Ledger) -> Vec<Row> {
     let mut rows = vec![row("established", ledger.established, "at the clients")];
     let Some(unexplained) = ledger.unexplained else {
-        rows.push(Row::new([
-            text("at the target"),
-            text("-"),
-            text("the target's side cannot be seen"),
-        ]));
+        let why = "that side cannot be seen";
+        rows.push(Row::new([text("at the target"), text("-"), text(why)]));
         return rows;
     };
+    rows.extend(ledger.steps.iter().map(|step| {
+        let (word, sign) = if step.count < 0 { ("less", "-") } else { ("more", "+") };
+        let count = format!("{sign}{}", thousands(step.count.unsigned_abs()));
+        Row::new([text(word), text(count), text(&step.why)])
+    }));
     let source = match ledger.target_source.as_str() {
-        "own" => "the target counted",
-        "kernel" => "the kernel counted, in the target's namespace",
+        "own" => "the target",
+        "kernel" => "the kernel, in the target's namespace",
         other => other,
     };
-    rows.extend(ledger.steps.iter().map(|step| {
-        let sign = if step.count < 0 { "-" } else { "+" };
-        let count = format!("{sign}{}", thousands(step.count.unsigned_abs()));
-        Row::new([text("step"), text(count), text(&step.why)])
-    }));
-    let some = ledger
-        .target
-        .iter()
-        .filter(|(class, count)| **count > 0 || **class == crate::measure::TargetOutcome::Accepted);
+    let some = ledger.target.iter();
+    let some = some.filter(|(class, count)| **count > 0 || **class == TargetOutcome::Accepted);
     rows.extend(some.map(|(class, count)| row(&format!("= {class}"), *count, source)));
-    let ends = ledger.target_endings.iter().filter(|(_, count)| **count > 0);
-    let by = "how accepted connections came to their end";
-    rows.extend(ends.map(|(class, count)| row(&format!("at the target: {class}"), *count, by)));
     let why = if unexplained == 0 { "the sides meet" } else { "nobody knows" };
     rows.push(row("unexplained", unexplained, why).marked(unexplained != 0));
     rows
+}
+
+fn endings(cell: &CellResult) -> Markup {
+    let ends = |side: &str, class: &str, count: u64| {
+        (count > 0).then(|| Row::new([text(side), text(class), text(thousands(count))]))
+    };
+    let mut rows = Vec::new();
+    for load in &cell.loads {
+        let side = format!("clients of {}", load.name);
+        rows.extend(load.endings.iter().filter_map(|(end, count)| ends(&side, end.name(), *count)));
+    }
+    let target = cell.ledger.target_endings.iter();
+    rows.extend(target.filter_map(|(end, count)| ends("target", end.name(), *count)));
+    let columns = [Column::Text("side"), Column::Text("end"), Column::Number("connections")];
+    table("Of clients: established ones; of the target: accepted ones", &columns, rows)
 }

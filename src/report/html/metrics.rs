@@ -22,7 +22,7 @@ pub fn section(cell: &CellResult, level: u8) -> Markup {
         Column::Number("p99.9"),
         Column::Number("p99.99"),
         Column::Number("max"),
-        Column::Text("from where to where"),
+        Column::Long("from where to where"),
     ];
     let measured = cell.metrics.iter().filter(|metric| metric.summary.count > 0);
     let rows: Vec<_> = measured.map(|metric| row(cell, metric)).collect();

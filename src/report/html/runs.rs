@@ -108,17 +108,19 @@ fn listed(what: &str, found: Vec<(String, Vec<Option<String>>)>, names: &[String
     let columns = [Column::Text("key"), Column::Long("in each run")];
     html! {
         h3 { (what) }
-        @if count == 0 { p { "Nothing that bears on the figures." } }
+        @if count == 0 { p { "They are alike." } }
         (table(&format!("{what}: {count} keys differ"), &columns, rows.collect()))
         @if count > LISTED { p.faint { "And " (count - LISTED) " more: compare the run.json files." } }
     }
 }
 
 fn cells(results: &[RunResult], names: &[String]) -> Markup {
-    let all: Vec<(String, &CellResult)> = results
-        .iter()
-        .zip(names)
-        .flat_map(|(run, name)| run.cells.iter().map(move |c| (format!("{name} {}", c.name), c)))
+    // The first cells of all runs, then the second ones: what is alike stands side by side.
+    let most = results.iter().map(|run| run.cells.len()).max().unwrap_or(0);
+    let all: Vec<(String, &CellResult)> = (0..most)
+        .flat_map(|index| results.iter().zip(names).map(move |(run, name)| (index, run, name)))
+        .filter_map(|(index, run, name)| Some((name, run.cells.get(index)?)))
+        .map(|(name, cell)| (format!("{name} {}", cell.name), cell))
         .collect();
     let rows: Vec<_> = all.iter().map(|(name, cell)| (text(name), *cell)).collect();
     let sketch = picture::overlaid("Runs", &all);

@@ -49,7 +49,7 @@ fn a_page_says_why_before_all_else() {
         "ListenOverflows +1,204",
         "connect.p99 &lt;= 5ms",
         "Knee of load.rate",
-        "Cells compared",
+        "Cells compared</h2>",
         "SYN dropped: accept queue full",
         "Prediction and measurement",
         "4.8 % more",
@@ -57,7 +57,7 @@ fn a_page_says_why_before_all_else() {
         "SYN seq x, sent again",
         "Ledger: where every attempt went",
         "Exact values",
-        "Environment",
+        "Environment</h2>",
         "target.backlog: 5, 128, 1024",
     ];
     let places: Vec<_> = order.iter().map(|what| place(what)).collect();
@@ -144,7 +144,8 @@ fn nothing_of_a_result_becomes_markup() {
     }
     let result: RunResult = serde_json::from_value(made).expect("a result");
     for page in [checked(&result), text(&[result.clone(), result])] {
-        for forbidden in ["<script", "<img", "onerror=\"", "</style></", "http://", "https://"] {
+        assert_eq!(page.matches("</style>").count(), 1);
+        for forbidden in ["<script", "<img", "onerror=\"", "http://", "https://"] {
             assert!(!page.contains(forbidden), "{forbidden}");
         }
     }
@@ -157,8 +158,8 @@ fn runs_are_compared_by_letter() {
     two.scenario.seed = 7;
     two.verdict = Verdict::Pass;
     let page = text(&[one, two]);
-    for part in ["A backlog=5", "B backlog=1024", "B: Linux 6.1", "seed", "Run B", "Knee"] {
-        assert!(page.contains(part) || part == "Knee", "{part}");
+    for part in ["A backlog=5", "B backlog=1024", "B: Linux 6.1", "seed", "Run B"] {
+        assert!(page.contains(part), "{part}");
     }
     assert!(!text(&[]).is_empty());
 }

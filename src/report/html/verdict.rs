@@ -87,7 +87,7 @@ pub fn found(result: &RunResult) -> Markup {
         }
     };
     html! {
-        @if all.is_empty() { p { "Nothing was found amiss." } }
+        @if all.is_empty() { p { "There are none." } }
         @else { (list(&all[..all.len().min(SEEN)])) }
         @if let Some(rest) = all.get(SEEN..).filter(|rest| !rest.is_empty()) {
             (folded(&format!("{} more findings", rest.len()), list(rest)))

@@ -4,10 +4,9 @@ use maud::{Markup, html};
 
 use super::figures::figure;
 use super::parts::{Column, Row, folded, heading, latency, table, text};
-use super::why::seconds;
 use crate::measure::Metric;
 use crate::measure::result::{CellResult, Ladder, WireResult};
-use crate::report::picture;
+use crate::report::picture::{self, seconds};
 use crate::report::text::thousands;
 use crate::units::human_nanos;
 

@@ -5,7 +5,6 @@ use super::palette::{BLUE, GREEN, VERMILLION};
 use super::{BODY, Sketch};
 use crate::measure::result::{Ladder, Step};
 use crate::report::text::thousands;
-use crate::units::human_nanos;
 
 /// Places of the two lines, and of the times beside them.
 const CLIENT: i32 = 420;
@@ -51,7 +50,7 @@ fn body(page: &Page, ladder: &Ladder) -> Drawn {
     let mut y = top;
     for (step, pause) in ladder.steps.iter().zip(pauses(ladder)) {
         if let Some(pause) = pause {
-            let text = format!("{} later", seconds(pause));
+            let text = format!("{pause:.2} s later");
             let at = ((CLIENT + TARGET) / 2, y + PAUSE / 2);
             page.text(at, Align::Centre, &text, (LABEL, false), FAINT)?;
             y += PAUSE;
@@ -87,9 +86,9 @@ fn packet(page: &Page, top: i32, step: &Step, origins: &Origins) -> Drawn {
     page.text(((CLIENT + TARGET) / 2, begin - 22), Align::Centre, &text, (LABEL, true), colour)
 }
 
-/// Seconds as people write them.
+/// An instant, to the microsecond: a handshake takes few of them, and a retry a million.
 pub fn seconds(at_s: f64) -> String {
-    human_nanos((at_s.max(0.0) * 1e9).round() as u64)
+    format!("{at_s:.6} s")
 }
 
 /// The first sequence numbers of both sides, where their SYNs were seen.

@@ -17,6 +17,7 @@ mod sweep;
 mod timeline;
 mod wording;
 
+pub use ladder::seconds;
 pub use page::PictureError;
 pub use palette::style;
 
@@ -115,7 +116,7 @@ impl<'r> Sketch<'r> {
              font-size=\"{}\"><title id=\"{id}t\">{title}</title><desc id=\"{id}d\">{alt}</desc>\
              {elements}</svg>",
             height as i32 - top,
-            page::LABEL,
+            svg::em(page::LABEL),
         ))
     }
 

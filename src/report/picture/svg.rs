@@ -84,6 +84,12 @@ fn attribute(kind: &str, name: &str, colour: RGBColor, more: &str) -> String {
     }
 }
 
+/// The font size of CSS for one of a bitmap, which is the height from the highest to the lowest
+/// letter: 1.164 em in DejaVu Sans.
+pub fn em(size: u32) -> u32 {
+    (f64::from(size) / 1.164).round() as u32
+}
+
 /// Writing to memory cannot fail.
 fn push(text: &mut String, arguments: std::fmt::Arguments) {
     let _ = text.write_fmt(arguments);
@@ -144,10 +150,10 @@ impl Surface for Svg {
             Align::Right => " text-anchor=\"end\"",
         });
         if size != LABEL {
-            push(&mut attributes, format_args!(" font-size=\"{size}\""));
+            push(&mut attributes, format_args!(" font-size=\"{}\"", em(size)));
         }
-        // Capitals are about 0.72 of a size high, and half of that lies below their centre.
-        let y = y + (f64::from(size) * 0.36).round() as i32;
+        // Capitals are 0.63 of a size high, as in a bitmap.
+        let y = y + (f64::from(size) * 0.315).round() as i32;
         let text = escaped(text);
         let mut canvas = self.0.borrow_mut();
         canvas.close();
