@@ -11,6 +11,7 @@ use loadgen::engine::{
     Batch, Descriptors, Engine, Handover, IoUringEngine, MioEngine, Part, Share, Stop, Way,
 };
 use loadgen::load::{Schedule, Shape};
+use loadgen::measure::attempts::Attempts;
 use loadgen::measure::book::Book;
 use loadgen::measure::intervals::Intervals;
 use loadgen::measure::{Metric, Record, percentile};
@@ -161,11 +162,11 @@ fn collect(
     batches: &mpsc::Receiver<Batch>,
     emptied: &mpsc::Sender<Vec<Record>>,
 ) -> Book {
-    let mut intervals = Intervals::new(book, 1);
+    let mut intervals = Intervals::new(book, Attempts::new(1, false), 1);
     while let Ok(mut batch) = batches.recv() {
         intervals.hand_in(0, &mut batch.records, batch.upto, |_, _, _, _| {});
         // A worker that has ended needs no more buffers.
         let _ = emptied.send(batch.records);
     }
-    intervals.finish(|_, _, _, _| {})
+    intervals.finish(|_, _, _, _| {}).0
 }

@@ -110,15 +110,22 @@ fn stalls(windows: &[String]) -> Result<Option<String>, Failure> {
 async fn by_hand(args: &ServeArgs, serve: &plan::Serve) -> Result<Exit, Failure> {
     // Watched from before anyone is told that this listens, so that no Ctrl-C is missed.
     let interrupted = interrupts().map_err(|error| failed("watch for Ctrl-C", &error))?;
-    let door =
-        Door::open(args.listen, serve).map_err(|error| cannot_listen(args.listen, &error))?;
+    let door = Door::open(args.listen, serve, false)
+        .map_err(|error| cannot_listen(args.listen, &error))?;
     let effective = door.effective.map_or("unknown".to_owned(), |limit| limit.to_string());
     print_out(&format!(
         "listening on {}, backlog {} asked, {effective} effective\n",
         door.address, serve.backlog
     ))?;
     let epoch = clock::monotonic();
-    let occasion = Occasion { epoch, run: 0, seed: 1, one_clock: true, expected: args.connections };
+    let occasion = Occasion {
+        epoch,
+        run: 0,
+        seed: 1,
+        one_clock: true,
+        expected: args.connections,
+        names: false,
+    };
     let server = Server::start(&door, serve, occasion).map_err(|error| failed("serve", &error))?;
     let server = Arc::new(server);
     let stop = Arc::new(AtomicBool::new(false));

@@ -9,9 +9,11 @@ use super::slots::Phase;
 use super::waiting::Slot;
 use super::worker::{BACK_OFF, Worker};
 use crate::measure::greeting::Greeting;
+use crate::measure::held::Peer;
 use crate::measure::{Ending, Event, Outcome, Record};
 use crate::sys::clock;
 use crate::sys::errno;
+use crate::sys::socket::local_peer;
 use crate::sys::tcp_info::{Standing, TcpInfo};
 
 /// The class of an established attempt.
@@ -112,12 +114,18 @@ impl<R: Reactor> Worker<R> {
     ) -> u64 {
         let at = self.now();
         if let Some(attempt) = self.slots.get(slot) {
+            // Only who is established can be found at the target.
+            let peer = match outcome.established() {
+                true => local_peer(&attempt.socket),
+                false => Peer::UNKNOWN,
+            };
             let event = Event::Connect {
                 intended: attempt.intended,
                 issued: attempt.issued,
                 kernel_rtt_us: info.map_or(0, TcpInfo::rtt_us),
                 retransmits: info.map_or(0, |info| syn_retransmits(attempt.early, info)),
                 syn_data: info.is_some_and(TcpInfo::syn_data_acked),
+                peer,
                 outcome,
                 errno,
             };

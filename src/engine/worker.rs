@@ -15,6 +15,7 @@ use super::room::Waiters;
 use super::slots::{Attempt, Phase, Slots};
 use super::waiting::Waiting;
 use super::{Batch, Handover, Part, PartReport, Share, Stop, Way, WorkerReport};
+use crate::measure::held::Peer;
 use crate::measure::{Event, Outcome, Record};
 use crate::observe::cpu;
 use crate::scenario::plan::Lifecycle;
@@ -299,6 +300,7 @@ impl<R: Reactor> Worker<R> {
             kernel_rtt_us: 0,
             retransmits: 0,
             syn_data: false,
+            peer: Peer::UNKNOWN,
             outcome,
             errno,
         };

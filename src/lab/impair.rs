@@ -1,4 +1,4 @@
-//! What a lab does to datagrams on their way to the target, and what it has counted.
+//! What a lab does to packets on their way to the target, and what it has counted.
 
 #[cfg(target_os = "linux")]
 pub use linux::Impairments;
@@ -10,7 +10,7 @@ mod linux;
 mod elsewhere {
     use std::io;
 
-    use crate::lab::{Lab, LabError, link_error};
+    use crate::lab::{Lab, LabError, Towards, link_error};
     use crate::measure::result::ImpairmentResult;
     use crate::scenario::plan::Impair;
 
@@ -19,7 +19,7 @@ mod elsewhere {
     pub struct Impairments(());
 
     impl Impairments {
-        pub(in crate::lab) fn start(_: &Lab, _: &Impair, _: &[u16]) -> Result<Self, LabError> {
+        pub(in crate::lab) fn start(_: &Lab, _: &Impair, _: Towards) -> Result<Self, LabError> {
             Err(link_error("impairing a link", &io::ErrorKind::Unsupported.into()))
         }
 

@@ -24,6 +24,15 @@ pub use half_open::{HalfOpen, LabAddr};
 pub use impair::Impairments;
 pub use privacy::{Privacy, enter};
 
+/// Ports of the target.
+#[derive(Debug, Clone, Copy)]
+pub enum Towards<'a> {
+    /// Of UDP.
+    Udp(&'a [u16]),
+    /// Of TCP.
+    Tcp(&'a [u16]),
+}
+
 /// Why there is no lab; the text names the remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum LabError {
@@ -134,13 +143,13 @@ impl Lab {
         self.addresses.target
     }
 
-    /// Puts into force what `plan` does to datagrams on their way to `ports` of the target, which
-    /// is bound to them: once for a lab, and it lasts as long as the lab.
+    /// Puts into force what `plan` does to packets on their way to the target, which is bound to the
+    /// ports: once for a lab, and it lasts as long as the lab.
     ///
     /// # Errors
     /// Names what this kernel cannot do, and what works without it.
-    pub fn impair(&self, plan: &plan::Impair, ports: &[u16]) -> Result<Impairments, LabError> {
-        Impairments::start(self, plan, ports)
+    pub fn impair(&self, plan: &plan::Impair, to: Towards) -> Result<Impairments, LabError> {
+        Impairments::start(self, plan, to)
     }
 
     /// Kernel settings that were set, as read back at the target.

@@ -194,6 +194,7 @@ impl LoadBook {
             syn_data,
             outcome,
             errno,
+            ..
         } = entry.event
         else {
             return;
@@ -292,6 +293,7 @@ impl Order {
 
 #[cfg(test)]
 mod tests {
+    use super::super::held::Peer;
     use super::*;
 
     const MS: u64 = 1_000_000;
@@ -303,6 +305,7 @@ mod tests {
             kernel_rtt_us: 5,
             retransmits,
             syn_data: false,
+            peer: Peer::UNKNOWN,
             outcome,
             errno: 0,
         };

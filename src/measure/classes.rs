@@ -126,6 +126,8 @@ pub struct ClassesResult {
     pub lost_syns: Vec<LostSyns>,
     /// Established attempts that were found again among the connections that the target held.
     pub joined: u64,
+    /// Of these, those whose handshake was made by SYN cookie, whatever their class.
+    pub by_cookie: u64,
     /// Whether the target named the connections that it held, so that each could be found.
     pub named: bool,
 }

@@ -2,7 +2,9 @@
 
 use hdrhistogram::Histogram;
 
+use super::attempts::Attempts;
 use super::book::Book;
+use super::held::Held;
 use super::histogram::Metric;
 use super::record::Record;
 
@@ -10,6 +12,7 @@ use super::record::Record;
 #[derive(Debug)]
 pub struct Intervals {
     book: Book,
+    attempts: Attempts,
     /// Number of the interval in progress.
     index: usize,
     workers: Vec<Handed>,
@@ -28,9 +31,9 @@ struct Handed {
 
 impl Intervals {
     /// Nothing is handed over yet by any of the `workers`.
-    pub fn new(book: Book, workers: usize) -> Self {
+    pub fn new(book: Book, attempts: Attempts, workers: usize) -> Self {
         let workers = std::iter::repeat_with(Handed::default).take(workers).collect();
-        Self { book, index: 0, workers, present: Vec::new() }
+        Self { book, attempts, index: 0, workers, present: Vec::new() }
     }
 
     /// Takes the `records` of `worker`, who has handed over everything before `upto`
@@ -49,11 +52,19 @@ impl Intervals {
         self.book_finished(each);
     }
 
+    /// Enters what the target says of connections.
+    pub fn held(&mut self, held: &[Held]) {
+        self.attempts.held(held);
+    }
+
     /// Books what is left, also where a worker said no last word, and gives the books.
-    pub fn finish(mut self, each: impl FnMut(usize, usize, Metric, &Histogram<u64>)) -> Book {
+    pub fn finish(
+        mut self,
+        each: impl FnMut(usize, usize, Metric, &Histogram<u64>),
+    ) -> (Book, Attempts) {
         self.workers.iter_mut().for_each(|worker| worker.upto = u64::MAX);
         self.book_finished(each);
-        self.book
+        (self.book, self.attempts)
     }
 
     fn book_finished(&mut self, mut each: impl FnMut(usize, usize, Metric, &Histogram<u64>)) {
@@ -72,6 +83,7 @@ impl Intervals {
             self.present.sort_by_key(|record| record.at);
             for record in &self.present {
                 self.book.enter(record);
+                self.attempts.enter(record);
             }
             let index = self.index;
             self.book.finish_interval(|load, metric, values| each(index, load, metric, values));
@@ -83,6 +95,7 @@ impl Intervals {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::measure::held::Peer;
     use crate::measure::{Event, Outcome};
 
     fn connect(attempt: u64, at: u64) -> Record {
@@ -92,6 +105,7 @@ mod tests {
             kernel_rtt_us: 0,
             retransmits: 0,
             syn_data: false,
+            peer: Peer::UNKNOWN,
             outcome: Outcome::Ok,
             errno: 0,
         };
@@ -99,7 +113,7 @@ mod tests {
     }
 
     fn intervals(workers: usize) -> Intervals {
-        Intervals::new(Book::new(100, &[1000]), workers)
+        Intervals::new(Book::new(100, &[1000]), Attempts::new(1, false), workers)
     }
 
     #[test]
@@ -117,7 +131,7 @@ mod tests {
             }
         });
         assert_eq!(booked, [0]);
-        assert_eq!(intervals.finish(|_, _, _, _| {}).loads[0].attempts(), 3);
+        assert_eq!(intervals.finish(|_, _, _, _| {}).0.loads[0].attempts(), 3);
     }
 
     #[test]
@@ -126,7 +140,7 @@ mod tests {
         intervals.hand_in(0, &mut vec![connect(0, 10)], 50, |_, _, _, _| {});
         intervals.hand_in(1, &mut vec![connect(1, 20), connect(3, 950)], u64::MAX, |_, _, _, _| {});
         let book = intervals.finish(|_, _, _, _| {});
-        assert_eq!(book.loads[0].attempts(), 3);
-        assert_eq!(book.loads[0].intervals().len(), 10);
+        assert_eq!(book.0.loads[0].attempts(), 3);
+        assert_eq!(book.0.loads[0].intervals().len(), 10);
     }
 }

@@ -1,6 +1,7 @@
 //! What is measured and what is reported, and nothing about how: records of attempts, histograms,
 //! series, ledgers, results. Pure.
 
+pub mod attempts;
 pub mod attribution;
 pub mod book;
 pub mod classes;
@@ -8,6 +9,7 @@ pub mod datagram;
 pub mod datagrams;
 pub mod greeting;
 mod heat;
+pub mod held;
 mod histogram;
 pub mod intervals;
 pub mod knee;

@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::held::Peer;
 use super::outcome::{Ending, Outcome};
 
 /// One event in the life of one attempt.
@@ -36,6 +37,8 @@ pub enum Event {
         retransmits: u8,
         /// Whether the target took the data that went with the SYN (TCP Fast Open).
         syn_data: bool,
+        /// The client's own end.
+        peer: Peer,
         /// How it ended.
         outcome: Outcome,
         /// The error number where `outcome` is an error, else 0.

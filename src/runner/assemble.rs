@@ -8,11 +8,13 @@ use hdrhistogram::Histogram;
 use super::clients_side::ClientsTold;
 use super::engines::Drive;
 use super::external::LastLook;
+use super::path::PathTold;
 use super::series::TargetTold;
 use super::side::Side;
 use crate::engine::WorkerReport;
 use crate::explain;
 use crate::load::Schedule;
+use crate::measure::attempts::Attempts;
 use crate::measure::book::{Book, LoadBook};
 use crate::measure::ledger::{ClientSide, Evidence, TargetSide, reconcile};
 use crate::measure::result::{
@@ -24,6 +26,8 @@ use crate::scenario::plan::{Cell, Client, Lifecycle, Load, Plan, Target};
 use crate::sys::errno;
 use crate::sys::permit::PermittedAddr;
 use crate::verdict::{Offer, generator_limited, sampler_lossy};
+
+mod classes;
 
 /// Everything that a cell left.
 pub struct Parts<'a> {
@@ -45,6 +49,10 @@ pub struct Parts<'a> {
     pub look: LastLook,
     /// The books.
     pub book: Book,
+    /// The attempts, as far as they are joined.
+    pub attempts: Attempts,
+    /// What the lab's path lost.
+    pub path: PathTold,
     /// What each worker said.
     pub reports: Vec<WorkerReport>,
     /// How each load was driven.
@@ -64,8 +72,9 @@ pub struct Parts<'a> {
 }
 
 /// Puts a cell's result together.
-pub fn assemble(parts: Parts) -> CellResult {
+pub fn assemble(mut parts: Parts) -> CellResult {
     let counters = counters(&parts);
+    let classes = classes::of(&mut parts, &counters);
     let grown = |name: &str| {
         let found = counters.iter().find(|c| c.namespace == "target" && c.counter == name);
         found.map_or(0, |counter| counter.after.saturating_sub(counter.before))
@@ -97,7 +106,7 @@ pub fn assemble(parts: Parts) -> CellResult {
         memory: memory(&parts),
         loads,
         counters,
-        classes: None,
+        classes: Some(classes),
         prediction: None,
         wire: None,
         findings: Vec::new(),

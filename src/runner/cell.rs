@@ -9,10 +9,12 @@ use super::clients_side::ClientsSide;
 use super::collect::{self, Collecting};
 use super::engines::Drive;
 use super::ground::{Ground, Measured, Moment, Start, TICK, Watch, spent, window_end};
+use super::path::PathWatch;
 use super::series::TargetSeries;
 use super::side::{Heard, Identity, Side, no_threads};
 use super::workers::{self, Work, Workers};
 use crate::engine::Stop;
+use crate::measure::attempts::Attempts;
 use crate::measure::book::Book;
 use crate::observe::cpu;
 use crate::sys::clock;
@@ -28,6 +30,13 @@ struct Clients {
     /// Ends the workers early.
     stop: Arc<Stop>,
     epoch: u64,
+}
+
+/// Who is told of what happens while the workers are at it.
+struct Seers<'a> {
+    series: &'a mut TargetSeries,
+    beside: &'a mut ClientsSide,
+    path: &'a mut PathWatch,
 }
 
 impl Clients {
@@ -52,30 +61,35 @@ impl Ground<'_> {
                 return Err(RunError::Environment("interrupted before the target listened".into()));
             }
         };
+        let mut path = PathWatch::new(self.impair(&[address])?, self.setup.plan.interval.nanos());
         let before = self.before();
         let start = Start::soon(side.one_clock());
         let interval = self.setup.plan.interval.nanos();
         let mut beside = ClientsSide::start(address, interval);
         side.start(start.epoch, self.sample_period(), interval).await?;
         let drives = workers::drives(self.cell).map_err(|error| no_threads(&error))?;
-        let clients = self.start_clients(address, start, identity, &drives)?;
+        let named = side.names_connections();
+        let clients = self.start_clients((address, named), start, identity, &drives)?;
         beside.add(&clients.workers.resident);
         let mut series =
             TargetSeries::new(self.logs(start.realtime, vec!["target".to_owned()]), interval);
-        let gone = self.attend(&mut side, &clients, (&mut series, &mut beside), watch).await;
+        let seers = Seers { series: &mut series, beside: &mut beside, path: &mut path };
+        let gone = self.attend(&mut side, &clients, seers, watch).await;
         let stopped_at = clients.elapsed();
         let left = clients.workers.join();
         let beside = beside.finish(stopped_at);
-        let collected = clients.collecting.finish();
+        path.look(stopped_at);
+        let mut collected = clients.collecting.finish();
         let (look, unfinished) = match gone {
             Some(why) => (Default::default(), Some(why)),
             None => tokio::select! {
-                last = side.finish(|interval| series.enter(interval, stopped_at)) => last,
+                last = side.finish(|told| series.enter(told, stopped_at)) => last,
                 () = self.interrupted(FAREWELL) => {
                     (Default::default(), Some("it did not report in time".to_owned()))
                 }
             },
         };
+        collected.attempts.held(&series.take_held());
         let status = self.status(unfinished);
         let (target_failed, target) = series.finish();
         let measured = assemble(Parts {
@@ -88,6 +102,8 @@ impl Ground<'_> {
             side,
             look,
             book: collected.book,
+            attempts: collected.attempts,
+            path: path.finish(),
             reports: left.reports,
             drives,
             target,
@@ -104,7 +120,7 @@ impl Ground<'_> {
 
     fn start_clients(
         &self,
-        address: PermittedAddr,
+        (address, named): (PermittedAddr, bool),
         start: Start,
         identity: Identity,
         drives: &[Drive],
@@ -129,9 +145,10 @@ impl Ground<'_> {
         let ends_of_windows: Vec<u64> =
             self.cell.loads.iter().map(|load| window_end(load).as_nanos() as u64).collect();
         let book = Book::new(interval, &ends_of_windows);
+        let attempts = Attempts::new(self.cell.loads.len(), named);
         let names = self.cell.loads.iter().map(|load| load.name.clone()).collect();
         let logs = self.logs(start.realtime, names);
-        let collecting = collect::start(ends.batches, ends.emptied, book, logs)
+        let collecting = collect::start(ends.batches, ends.emptied, (book, attempts), logs)
             .map_err(|error| no_threads(&error))?;
         Ok(Clients { workers, collecting, stop, epoch: start.epoch })
     }
@@ -141,7 +158,7 @@ impl Ground<'_> {
         &self,
         side: &mut Side,
         clients: &Clients,
-        (series, beside): (&mut TargetSeries, &mut ClientsSide),
+        Seers { series, beside, path }: Seers<'_>,
         watch: Watch<'_>,
     ) -> Option<String> {
         let mut tick = tokio::time::interval(TICK);
@@ -150,7 +167,10 @@ impl Ground<'_> {
         loop {
             tokio::select! {
                 heard = side.next(), if gone.is_none() => match heard {
-                    Heard::Interval(interval) => series.enter(*interval, clients.elapsed()),
+                    Heard::Told(told) => {
+                        series.enter(told, clients.elapsed());
+                        clients.collecting.held(series.take_held());
+                    }
                     Heard::Gone(why) => {
                         gone = Some(why);
                         clients.stop.request();
@@ -165,6 +185,7 @@ impl Ground<'_> {
                     }
                     let moment = self.moment(clients, series);
                     beside.tick(clients.elapsed(), moment.seen.in_progress);
+                    path.look(clients.elapsed());
                     watch(&moment);
                 }
             }

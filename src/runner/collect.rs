@@ -7,7 +7,9 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::engine::Batch;
+use crate::measure::attempts::Attempts;
 use crate::measure::book::Book;
+use crate::measure::held::Held;
 use crate::measure::intervals::Intervals;
 use crate::measure::{Event, Metric, Record};
 use crate::report::files::{Folder, FolderError, HistogramLog};
@@ -27,6 +29,8 @@ pub struct Seen {
 pub struct Collected {
     /// The books, closed.
     pub book: Book,
+    /// The attempts, as far as they are joined.
+    pub attempts: Attempts,
     /// The first error of writing a histogram log.
     pub failed: Option<FolderError>,
 }
@@ -35,7 +39,9 @@ pub struct Collected {
 pub struct Collecting {
     /// What it has seen so far.
     pub seen: Arc<Mutex<Seen>>,
-    thread: JoinHandle<Collected>,
+    /// What the target says of connections.
+    held: mpsc::Sender<Vec<Held>>,
+    thread: JoinHandle<(Collected, mpsc::Receiver<Vec<Held>>)>,
 }
 
 /// Where histogram logs go.
@@ -86,30 +92,42 @@ impl Logs {
 pub fn start(
     batches: mpsc::Receiver<Batch>,
     emptied: Vec<mpsc::Sender<Vec<Record>>>,
-    book: Book,
+    books: (Book, Attempts),
     logs: Logs,
 ) -> std::io::Result<Collecting> {
     let seen = Arc::new(Mutex::new(Seen::default()));
     let shared = Arc::clone(&seen);
-    let collector = Collector::new(emptied, book, logs, shared);
+    let (sender, held) = mpsc::channel();
+    let collector = Collector::new(emptied, books, (held, logs), shared);
     let thread = std::thread::Builder::new()
         .name("collector".to_owned())
         .spawn(move || collector.run(&batches))?;
-    Ok(Collecting { seen, thread })
+    Ok(Collecting { seen, held: sender, thread })
 }
 
 impl Collecting {
+    /// Hands on what the target says of connections.
+    pub fn held(&self, held: Vec<Held>) {
+        // A collector that has ended has panicked, which `finish` tells.
+        let _ = self.held.send(held);
+    }
+
     /// Waits for the end of every worker.
     ///
     /// # Panics
     /// Where the collector did.
     pub fn finish(self) -> Collected {
-        self.thread.join().expect("the collector has no reason to panic")
+        let (mut collected, held) =
+            self.thread.join().expect("the collector has no reason to panic");
+        // What came after its last look.
+        held.try_iter().for_each(|held| collected.attempts.held(&held));
+        collected
     }
 }
 
 struct Collector {
     intervals: Intervals,
+    held: mpsc::Receiver<Vec<Held>>,
     logs: Logs,
     workers: Vec<Worker>,
     seen: Arc<Mutex<Seen>>,
@@ -123,16 +141,16 @@ struct Worker {
 impl Collector {
     fn new(
         emptied: Vec<mpsc::Sender<Vec<Record>>>,
-        book: Book,
-        logs: Logs,
+        (book, attempts): (Book, Attempts),
+        (held, logs): (mpsc::Receiver<Vec<Held>>, Logs),
         seen: Arc<Mutex<Seen>>,
     ) -> Self {
-        let intervals = Intervals::new(book, emptied.len());
+        let intervals = Intervals::new(book, attempts, emptied.len());
         let worker = |emptied| Worker { emptied, in_progress: 0 };
-        Self { intervals, logs, workers: emptied.into_iter().map(worker).collect(), seen }
+        Self { intervals, held, logs, workers: emptied.into_iter().map(worker).collect(), seen }
     }
 
-    fn run(mut self, batches: &mpsc::Receiver<Batch>) -> Collected {
+    fn run(mut self, batches: &mpsc::Receiver<Batch>) -> (Collected, mpsc::Receiver<Vec<Held>>) {
         let logs = &mut self.logs;
         while let Ok(mut batch) = batches.recv() {
             note(&self.seen, &self.workers, &batch);
@@ -142,15 +160,16 @@ impl Collector {
                 batch.upto,
                 |index, load, metric, values| logs.append(index, load, metric, values),
             );
+            self.held.try_iter().for_each(|held| self.intervals.held(&held));
             let worker = &mut self.workers[batch.worker];
             worker.in_progress = batch.in_progress;
             // A worker that has ended needs no more buffers.
             let _ = worker.emptied.send(batch.records);
         }
-        let book = self
+        let (book, attempts) = self
             .intervals
             .finish(|index, load, metric, values| logs.append(index, load, metric, values));
-        Collected { book, failed: self.logs.failed }
+        (Collected { book, attempts, failed: self.logs.failed }, self.held)
     }
 }
 

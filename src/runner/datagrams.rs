@@ -3,7 +3,6 @@
 mod assemble;
 mod external;
 mod join;
-mod path;
 mod senders;
 mod side;
 mod timeline;
@@ -13,14 +12,13 @@ use std::time::Duration;
 
 use self::assemble::{Parts, assemble};
 use self::external::External;
-use self::path::PathWatch;
 use self::senders::{Senders, Sending};
 use self::side::Own;
 use super::RunError;
 use super::ground::{Ground, Measured, Moment, Start, TICK, Watch, spent, window_end};
+use super::path::PathWatch;
 use super::series::TargetSeries;
 use super::side::{Heard, Identity, no_threads};
-use crate::lab::Impairments;
 use crate::observe::cpu;
 use crate::observe::sampler::Sampling;
 use crate::scenario::plan::Target;
@@ -140,20 +138,6 @@ impl Ground<'_> {
         Ok((measured, failed))
     }
 
-    /// What the lab does to datagrams on their way to these addresses. Its link is watched in any
-    /// case.
-    fn impair(&self, addresses: &[PermittedAddr]) -> Result<Option<Impairments>, RunError> {
-        let Some(lab) = self.lab else { return Ok(None) };
-        let ports = addresses.iter().filter_map(|address| address.get().socket_addr());
-        let ports: Vec<u16> = ports.map(|address| address.port()).collect();
-        if ports.is_empty() {
-            return Ok(None);
-        }
-        let wanted = self.cell.lab.impair.unwrap_or_default();
-        let impaired = lab.impair(&wanted, &ports);
-        impaired.map(Some).map_err(|error| RunError::Environment(error.to_string()))
-    }
-
     /// Waits until all is sent; why the target is gone, if it went before.
     async fn attend_senders(
         &self,
@@ -167,7 +151,7 @@ impl Ground<'_> {
         loop {
             tokio::select! {
                 heard = side.next() => match heard {
-                    Heard::Interval(interval) => series.enter(*interval, senders.elapsed()),
+                    Heard::Told(told) => series.enter(told, senders.elapsed()),
                     Heard::Gone(why) => {
                         senders.stop();
                         return Some(why);
@@ -209,13 +193,13 @@ impl Ground<'_> {
     ) -> (Option<String>, senders::Left) {
         arrival(path).await;
         let now = senders.elapsed();
-        let drained = own.drain(|interval| series.enter(interval, now)).await;
+        let drained = own.drain(|interval| series.interval(interval, now)).await;
         let left = senders.finish(drained.is_none());
         arrival(path).await;
         path.look(left.ended_at);
         let unfinished = match drained {
             Some(why) => Some(why),
-            None => own.finish(|interval| series.enter(interval, left.ended_at)).await,
+            None => own.finish(|interval| series.interval(interval, left.ended_at)).await,
         };
         (unfinished, left)
     }

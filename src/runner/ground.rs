@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::collect::{Logs, Seen};
 use super::{RunError, Setup, Where};
-use crate::lab::{Addresses, Lab};
+use crate::lab::{Addresses, Impairments, Lab, Towards};
 use crate::measure::result::{CellResult, CounterResult, Place, Status};
 use crate::observe::counters::{self, Counters};
 use crate::observe::{cpu, environment};
@@ -150,6 +150,24 @@ impl Ground<'_> {
             steal: cpu::steal().unwrap_or_default(),
             client: separate.then(Counters::read).and_then(Result::ok),
         }
+    }
+
+    /// What the lab does to packets on their way to these addresses. Its link is watched in any
+    /// case.
+    pub fn impair(&self, addresses: &[PermittedAddr]) -> Result<Option<Impairments>, RunError> {
+        let Some(lab) = self.lab else { return Ok(None) };
+        let ports = addresses.iter().filter_map(|address| address.get().socket_addr());
+        let ports: Vec<u16> = ports.map(|address| address.port()).collect();
+        if ports.is_empty() {
+            return Ok(None);
+        }
+        let wanted = self.cell.lab.impair.unwrap_or_default();
+        let to = match self.cell.target.transport().is_tcp() {
+            true => Towards::Tcp(&ports),
+            false => Towards::Udp(&ports),
+        };
+        let impaired = lab.impair(&wanted, to);
+        impaired.map(Some).map_err(|error| RunError::Environment(error.to_string()))
     }
 
     /// Period of the samples at the target, in nanoseconds.

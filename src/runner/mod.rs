@@ -9,6 +9,7 @@ mod engines;
 mod external;
 mod ground;
 mod order;
+mod path;
 mod process;
 mod processes;
 mod series;

@@ -208,6 +208,7 @@ fn checked(report: Report, loads: &[u16]) -> io::Result<WorkerReport> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::measure::held::Peer;
     use crate::measure::{Ending, Outcome};
 
     fn connect(load: u16, intended: u64, issued: u64, at: u64) -> Record {
@@ -217,6 +218,7 @@ mod tests {
             kernel_rtt_us: 0,
             retransmits: 0,
             syn_data: false,
+            peer: Peer::UNKNOWN,
             outcome: Outcome::Ok,
             errno: 0,
         };

@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 
 use super::collect::Logs;
+use super::side::Told;
+use crate::measure::held::Held;
 use crate::measure::result::{DatagramInterval, Heat, QueueInterval, TargetInterval};
 use crate::measure::{Metric, Recorder, decode};
 use crate::report::files::FolderError;
@@ -21,6 +23,8 @@ pub struct TargetSeries {
     interval: u64,
     logs: Logs,
     told: TargetTold,
+    /// Connections that nobody has taken yet.
+    held: Vec<Held>,
 }
 
 /// What the target told over the whole cell.
@@ -67,12 +71,24 @@ impl TargetTold {
 impl TargetSeries {
     /// Nothing yet; intervals are `interval` nanoseconds long.
     pub fn new(logs: Logs, interval: u64) -> Self {
-        Self { interval: interval.max(1), logs, told: TargetTold::default() }
+        Self { interval: interval.max(1), logs, told: TargetTold::default(), held: Vec::new() }
     }
 
-    /// Enters an interval that came at `now`, in nanoseconds since the start of the schedule. Each
-    /// must have a higher number than those before it; what is refused is counted.
-    pub fn enter(&mut self, interval: Interval, now: u64) {
+    /// Enters what came at `now`, in nanoseconds since the start of the schedule.
+    pub fn enter(&mut self, told: Told, now: u64) {
+        match told {
+            Told::Interval(interval) => self.interval(*interval, now),
+            Told::Held(mut held) => self.held.append(&mut held),
+        }
+    }
+
+    /// The connections of which the target has told since the last time.
+    pub fn take_held(&mut self) -> Vec<Held> {
+        std::mem::take(&mut self.held)
+    }
+
+    /// Each interval must have a higher number than those before it; what is refused is counted.
+    pub fn interval(&mut self, interval: Interval, now: u64) {
         let index = interval.index;
         let intervals = &mut self.told.intervals;
         if index < intervals.len() || index > (now / self.interval) as usize + AHEAD {
@@ -154,7 +170,7 @@ mod tests {
         let logs = Logs::new(&folder, "cell", vec!["target".into()], 0.0, Duration::from_millis(1));
         let mut series = TargetSeries::new(logs, 1_000_000);
         for index in [0, 0, 2, 1, 2, 3 + AHEAD, usize::MAX, 3] {
-            series.enter(interval(index), 2_000_000);
+            series.interval(interval(index), 2_000_000);
         }
         let (failed, told) = series.finish();
         assert!(failed.is_none());

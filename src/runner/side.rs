@@ -9,6 +9,7 @@ use super::external::{External, LastLook, Look};
 use super::process::{TargetProcess, Word};
 use super::{RunError, Setup};
 use crate::lab::Lab;
+use crate::measure::held::{self, Held};
 use crate::observe::sampler::Sampling;
 use crate::scenario::cost_of_cell;
 use crate::scenario::plan::{self, Cell, Family, Serve};
@@ -39,10 +40,18 @@ pub struct Own {
     pub finished: Option<Finished>,
 }
 
-/// What comes from the target's side while a cell runs.
-pub enum Heard {
+/// What the target's side tells while a cell runs.
+pub enum Told {
     /// An interval of its timeline.
     Interval(Box<Interval>),
+    /// Connections that it held.
+    Held(Vec<Held>),
+}
+
+/// What comes from the target's side while a cell runs.
+pub enum Heard {
+    /// It tells of what it saw.
+    Told(Told),
     /// It is gone, for this reason.
     Gone(String),
 }
@@ -104,6 +113,11 @@ impl Side {
         }
     }
 
+    /// Whether it tells of every connection that it held: there, clients have addresses.
+    pub fn names_connections(&self) -> bool {
+        matches!(self, Self::Own(own) if own.listening.address.inet().is_some())
+    }
+
     /// Tells the target's side when the schedule starts, CLOCK_MONOTONIC in nanoseconds.
     pub async fn start(&mut self, epoch: u64, period: u64, interval: u64) -> Result<(), RunError> {
         match self {
@@ -123,19 +137,20 @@ impl Side {
     pub async fn next(&mut self) -> Heard {
         match self {
             Self::Own(own) => match own.process.next().await {
-                Word::Said(FromTarget::Interval(interval)) => Heard::Interval(interval),
+                Word::Said(FromTarget::Interval(interval)) => Heard::Told(Told::Interval(interval)),
+                Word::Said(FromTarget::Held(batch)) => {
+                    Heard::Told(Told::Held(held::decode(&batch)))
+                }
                 Word::Said(other) => Heard::Gone(out_of_turn(other)),
                 Word::Gone(why) => Heard::Gone(why),
             },
-            Self::External(external) => {
-                Heard::Interval(Box::new(unmeasured(external.next().await)))
-            }
+            Self::External(external) => Heard::Told(unmeasured(external.next().await)),
         }
     }
 
     /// Ends the target's side after the last attempt; what it still has to say goes to `each`.
     /// Why it could not be ended in an orderly way, if so.
-    pub async fn finish(&mut self, mut each: impl FnMut(Interval)) -> (LastLook, Option<String>) {
+    pub async fn finish(&mut self, mut each: impl FnMut(Told)) -> (LastLook, Option<String>) {
         match self {
             Self::Own(own) => (LastLook::default(), own.finish(each).await.err()),
             Self::External(external) => {
@@ -148,18 +163,19 @@ impl Side {
 
 impl Own {
     /// Says goodbye; the whole of it has one deadline, whatever the target says meanwhile.
-    async fn finish(&mut self, each: impl FnMut(Interval)) -> Result<(), String> {
+    async fn finish(&mut self, each: impl FnMut(Told)) -> Result<(), String> {
         match tokio::time::timeout(PATIENCE, self.say_goodbye(each)).await {
             Ok(done) => done,
             Err(_) => Err(format!("no report within {} s", PATIENCE.as_secs())),
         }
     }
 
-    async fn say_goodbye(&mut self, mut each: impl FnMut(Interval)) -> Result<(), String> {
+    async fn say_goodbye(&mut self, mut each: impl FnMut(Told)) -> Result<(), String> {
         self.process.say(&ToTarget::Stop).await.map_err(|error| error.to_string())?;
         loop {
             match self.process.next().await {
-                Word::Said(FromTarget::Interval(interval)) => each(*interval),
+                Word::Said(FromTarget::Interval(interval)) => each(Told::Interval(interval)),
+                Word::Said(FromTarget::Held(batch)) => each(Told::Held(held::decode(&batch))),
                 Word::Said(FromTarget::Finished(finished)) => {
                     self.finished = Some(*finished);
                     return Ok(());
@@ -183,12 +199,15 @@ pub fn out_of_turn(message: FromTarget) -> String {
         FromTarget::Finished(_) | FromTarget::Received(_) => {
             "it ended although it was not told to".to_owned()
         }
-        FromTarget::Interval(_) | FromTarget::Drained => "it spoke out of turn".to_owned(),
+        FromTarget::Interval(_) | FromTarget::Held(_) | FromTarget::Drained => {
+            "it spoke out of turn".to_owned()
+        }
     }
 }
 
-fn unmeasured((index, seen, queues): Look) -> Interval {
-    Interval { index, seen, queues, metrics: BTreeMap::new(), datagrams: None }
+fn unmeasured((index, seen, queues): Look) -> Told {
+    let metrics = BTreeMap::new();
+    Told::Interval(Box::new(Interval { index, seen, queues, metrics, datagrams: None }))
 }
 
 /// Where clients connect to: load goes to the address that was checked, whatever the target

@@ -88,7 +88,7 @@ pub struct Lab {
     pub strangers: u16,
     /// Kernel settings (dotted names under `net.`) and their values, in the order written.
     pub sysctl: Vec<(String, String)>,
-    /// What happens to datagrams on their way to the target.
+    /// What happens to packets on their way to the target.
     #[serde(default)]
     pub impair: Option<Impair>,
 }

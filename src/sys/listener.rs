@@ -8,6 +8,7 @@ use socket2::Socket;
 
 use super::endpoint::Endpoint;
 use super::socket::set_int;
+use crate::measure::held::Peer;
 
 /// What a listener is to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub struct Listening {
     pub defer_accept: Option<u32>,
     /// TCP_FASTOPEN: the longest queue of connections whose first data came with the SYN.
     pub fast_open: Option<u32>,
+    /// Whether the kernel keeps the SYN of each connection, where it can ([`save_syns`]).
+    pub save_syns: bool,
 }
 
 impl Listening {
@@ -34,6 +37,7 @@ impl Listening {
             reuse_port: false,
             defer_accept: None,
             fast_open: None,
+            save_syns: false,
         }
     }
 }
@@ -67,25 +71,78 @@ pub fn listen_so(address: impl Into<Endpoint>, how: Listening) -> io::Result<Soc
             set_int(&socket, libc::IPPROTO_TCP, option, value)?;
         }
     }
+    if how.save_syns {
+        save_syns(&socket);
+    }
     socket.bind(&endpoint.sock_addr())?;
     socket.listen(how.backlog)?;
     Ok(socket)
 }
 
-/// Takes a connection from the accept queue; it does not block.
+/// Takes a connection from the accept queue, and the client's end of it (unknown over AF_UNIX); it
+/// does not block.
 ///
 /// # Errors
 /// EAGAIN when the queue is empty, EMFILE and ENFILE without a descriptor, ECONNABORTED.
-pub fn accept(listener: &Socket) -> io::Result<Socket> {
+pub fn accept(listener: &Socket) -> io::Result<(Socket, Peer)> {
     #[cfg(target_os = "linux")]
-    let connection = listener.accept4(libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC)?.0;
+    let (connection, client) = listener.accept4(libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC)?;
     #[cfg(not(target_os = "linux"))]
-    let connection = {
-        let connection = listener.accept()?.0;
+    let (connection, client) = {
+        let (connection, client) = listener.accept()?;
         connection.set_nonblocking(true)?;
-        connection
+        (connection, client)
     };
-    Ok(connection)
+    Ok((connection, client.as_socket().map_or(Peer::UNKNOWN, Peer::of)))
+}
+
+/// Has the kernel keep the SYN of every connection until it is asked for it ([`has_saved_syn`]);
+/// whether it does. Linux does since 4.3.
+#[cfg(target_os = "linux")]
+pub fn save_syns(listener: &Socket) -> bool {
+    let option = (libc::IPPROTO_TCP, libc::TCP_SAVE_SYN);
+    set_int(listener, option.0, option.1, 1).is_ok()
+        && get(listener, option.0, option.1).is_ok_and(|[saves]| saves == 1)
+}
+
+/// As on Linux, where alone it can be.
+#[cfg(not(target_os = "linux"))]
+pub fn save_syns(_: &Socket) -> bool {
+    false
+}
+
+/// Whether the kernel kept the SYN of an accepted connection, which it forgets when asked. It keeps
+/// none of a handshake by SYN cookie (`net/ipv4/tcp_input.c`, tcp_conn_request).
+///
+/// # Errors
+/// As of `getsockopt`.
+#[cfg(target_os = "linux")]
+pub fn has_saved_syn(connection: &Socket) -> io::Result<bool> {
+    /// The longest header of IPv6, and of TCP.
+    const LONGEST: usize = 60 + 60;
+    let mut header = [0u8; 2 * LONGEST];
+    let mut length = header.len() as libc::socklen_t;
+    // SAFETY: the kernel writes at most `length` bytes into `header`.
+    #[allow(unsafe_code)]
+    let result = unsafe {
+        libc::getsockopt(
+            connection.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_SAVED_SYN,
+            header.as_mut_ptr().cast(),
+            &mut length,
+        )
+    };
+    if result == 0 { Ok(length > 0) } else { Err(io::Error::last_os_error()) }
+}
+
+/// As on Linux, where alone it can be.
+///
+/// # Errors
+/// Always.
+#[cfg(not(target_os = "linux"))]
+pub fn has_saved_syn(_: &Socket) -> io::Result<bool> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// For how many seconds the listener defers accept: what was asked for, as the kernel rounded it

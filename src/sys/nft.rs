@@ -1,5 +1,5 @@
 //! One rule of nf_tables over netlink (`include/uapi/linux/netfilter/nf_tables.h`): it drops chosen
-//! datagrams where they arrive, and counts them.
+//! packets where they arrive, and counts them.
 //!
 //! Dropping at the hook `prerouting` tells the sender nothing; at `output` it would be EPERM.
 
@@ -29,15 +29,24 @@ enum Kind {
     NewElements = 12,
 }
 
-/// Which datagrams are dropped.
+/// Which packets are dropped.
 #[derive(Debug, Clone)]
 pub struct Drops<'a> {
-    /// Of those that go to one of these ports of UDP
+    /// Of those that go to one of these ports
     pub ports: &'a [u16],
-    /// and whose payload begins with this,
-    pub head: [u8; 4],
+    /// and are of this kind,
+    pub kind: Packets,
     /// these.
     pub choice: Choice,
+}
+
+/// Kinds of packets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Packets {
+    /// Those of UDP whose payload begins with this.
+    Udp([u8; 4]),
+    /// All of TCP.
+    Tcp,
 }
 
 /// Which ones of many.
@@ -52,7 +61,7 @@ pub enum Choice {
 /// What the rule has counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
-    /// Packets with the port and the head.
+    /// Packets with the port and of the kind.
     pub seen: u64,
     /// Of these, those that it dropped.
     pub dropped: u64,
@@ -128,12 +137,19 @@ fn messages(drops: &Drops) -> [Message; 5] {
 /// What the rule does, step by step; a comparison that fails ends it.
 fn expressions(list: Message, drops: &Drops) -> Message {
     let list = expression(list, "meta", |m| m.with_number(1, REGISTER).with_number(2, L4PROTO));
-    let list = compare(list, EQUAL, &[libc::IPPROTO_UDP as u8]);
+    let protocol = match drops.kind {
+        Packets::Udp(_) => libc::IPPROTO_UDP,
+        Packets::Tcp => libc::IPPROTO_TCP,
+    };
+    let list = compare(list, EQUAL, &[protocol as u8]);
     // The port of destination is among ours.
     let list = transport(list, 2, 2);
     let list = expression(list, "lookup", |m| m.with_text(1, NAME).with_number(2, REGISTER));
-    // The payload begins behind the eight bytes of UDP's header.
-    let list = compare(transport(list, 8, 4), EQUAL, &drops.head);
+    let list = match drops.kind {
+        // The payload begins behind the eight bytes of UDP's header.
+        Packets::Udp(head) => compare(transport(list, 8, 4), EQUAL, &head),
+        Packets::Tcp => list,
+    };
     let list = chosen(expression(list, "counter", |m| m), drops.choice);
     let list = expression(list, "counter", |m| m);
     expression(list, "immediate", |m| {
@@ -163,7 +179,8 @@ fn expression(list: Message, name: &str, data: impl FnOnce(Message) -> Message) 
     list.with_nest(1, &[], |one| one.with_text(1, name).with_nest(2, &[], data))
 }
 
-/// Loads bytes of the transport's header, which is that of UDP, and of what follows it.
+/// Loads bytes of the transport's header and of what follows it. Ports are in the same place in UDP
+/// and TCP.
 fn transport(list: Message, offset: u32, length: u32) -> Message {
     expression(list, "payload", |m| {
         m.with_number(1, REGISTER)

@@ -13,6 +13,7 @@ use super::endpoint::Endpoint;
 pub use super::listener::{accept, listen};
 use super::permit::PermittedAddr;
 use super::tcp_info::TcpInfo;
+use crate::measure::held::Peer;
 use crate::units::{Ports, UnixKind};
 
 /// `include/uapi/linux/in.h`, since Linux 6.3.
@@ -28,6 +29,11 @@ const PACKET_READ: usize = 512 * 1024;
 const NO_MORE: PollFlags = PollFlags::from_bits_retain(libc::POLLRDHUP);
 #[cfg(not(target_os = "linux"))]
 const NO_MORE: PollFlags = PollFlags::POLLHUP;
+
+/// The client's end of a connection; unknown over AF_UNIX. One `getsockname`.
+pub fn local_peer(socket: &Socket) -> Peer {
+    socket.local_addr().ok().and_then(|own| own.as_socket()).map_or(Peer::UNKNOWN, Peer::of)
+}
 
 /// Makes non-blocking sockets towards one permitted address.
 #[derive(Debug, Clone)]

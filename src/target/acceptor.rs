@@ -14,13 +14,14 @@ use socket2::Socket;
 use super::connection::{Connection, Manners, State};
 use super::counts::Counts;
 use super::crew::Member;
-use super::door::Post;
+use super::door::{Door, Post};
 use super::keeping::Keeping;
 use super::lot::{Kept, Lot};
 use super::pace::Pace;
 use super::parking::watch;
 use super::service::Service;
 use super::turn::{self, Moved};
+use crate::measure::held::{Fate, Held, Peer};
 use crate::measure::{Metric, TargetEnding, TargetOutcome};
 use crate::sys::clock::{self, Alarm};
 use crate::sys::endpoint::keeps_packets;
@@ -63,6 +64,21 @@ pub struct Duty {
     pub run: u64,
     /// Whether greetings carry instants of this host's CLOCK_MONOTONIC.
     pub one_clock: bool,
+    /// Whether every connection is named to the runner.
+    pub names: bool,
+}
+
+/// What the runner is to know of a connection that came out of a queue.
+pub(super) fn named(
+    door: &Door,
+    socket: &Socket,
+    peer: Peer,
+    at: u64,
+    fate: Fate,
+    info: Option<&TcpInfo>,
+) -> Held {
+    let by_cookie = door.saves_syns && listener::has_saved_syn(socket).is_ok_and(|saved| !saved);
+    Held { peer, at, retransmits: info.map_or(0, TcpInfo::retransmits), by_cookie, fate }
 }
 
 /// One acceptor's loop.
@@ -238,11 +254,11 @@ impl Acceptor {
             }
             let Some(listener) = self.duty.post.listener() else { return };
             match listener::accept(listener) {
-                Ok(connection) => {
+                Ok((connection, peer)) => {
                     let at = clock::monotonic();
                     self.duty.pace.taken(at.saturating_sub(self.duty.epoch), self.idle);
                     self.idle = false;
-                    self.accepted(connection, at);
+                    self.accepted(connection, peer, at);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.queue_ready = false;
@@ -264,10 +280,13 @@ impl Acceptor {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn accepted(&mut self, socket: Socket, at: u64) {
-        let reset = TcpInfo::of(&socket).is_ok_and(|info| info.standing() == Standing::Closed);
+    fn accepted(&mut self, socket: Socket, peer: Peer, at: u64) {
+        let (reset, held) = self.look(&socket, peer, at);
         let outcome = if reset { TargetOutcome::ResetInQueue } else { TargetOutcome::Accepted };
-        *self.count().outcomes.entry(outcome).or_default() += 1;
+        let mut counts = self.count();
+        *counts.outcomes.entry(outcome).or_default() += 1;
+        counts.held.extend(held);
+        drop(counts);
         if reset {
             return;
         }
@@ -288,6 +307,19 @@ impl Acceptor {
             self.serve(name);
         }
         self.advance(name);
+    }
+
+    /// Whether its client has reset a connection that was just accepted, and what the runner is to
+    /// know of it.
+    fn look(&self, socket: &Socket, peer: Peer, at: u64) -> (bool, Option<Held>) {
+        let info = TcpInfo::of(socket).ok();
+        let reset = info.is_some_and(|info| info.standing() == Standing::Closed);
+        let fate = if reset { Fate::Reset } else { Fate::Accepted };
+        let held = || {
+            let door = self.duty.post.door();
+            named(door, socket, peer, at.saturating_sub(self.duty.epoch), fate, info.as_ref())
+        };
+        (reset, (self.duty.names && peer.is_known()).then(held))
     }
 
     /// Starts the service time of the message at hand.

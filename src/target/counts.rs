@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 
+use crate::measure::held::Held;
 use crate::measure::{Metric, Recorder, TargetEnding, TargetOutcome};
 use crate::sys::errno;
 
@@ -17,6 +18,8 @@ pub struct Counts {
     pub errors: BTreeMap<i32, u64>,
     /// What clients did, by name.
     pub faults: BTreeMap<String, u64>,
+    /// Connections that the runner is still to be told of.
+    pub held: Vec<Held>,
     /// `queue_wait`, `service` and `close`.
     pub metrics: BTreeMap<Metric, Recorder>,
 }
@@ -58,6 +61,8 @@ pub struct Tally {
     pub accepted: Vec<u64>,
     /// The metrics of the interval, encoded; those without values are missing.
     pub metrics: BTreeMap<Metric, String>,
+    /// Connections that came out of the queues.
+    pub held: Vec<Held>,
 }
 
 impl Tally {
@@ -84,6 +89,8 @@ pub struct Totals {
     pub client_faults: BTreeMap<String, u64>,
     /// The restart, if there was one.
     pub restarts: Vec<crate::measure::result::RestartResult>,
+    /// Connections that were left in the queues.
+    pub held: Vec<Held>,
     /// What could not be counted, and why.
     pub notices: Vec<String>,
 }

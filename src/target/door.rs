@@ -22,6 +22,8 @@ pub struct Door {
     pub effective: Option<u32>,
     /// Seconds for which accept is deferred, as the kernel rounded them.
     pub defer_accept_s: Option<u32>,
+    /// Whether the kernel keeps the SYN of each connection.
+    pub saves_syns: bool,
     how: Listening,
     /// Grows whenever other listeners are there.
     generation: AtomicU64,
@@ -46,13 +48,15 @@ impl std::fmt::Debug for Door {
 }
 
 impl Door {
-    /// Listens on `address` as `serve` says; nobody accepts yet.
+    /// Listens on `address` as `serve` says; nobody accepts yet. Whoever `names` connections is told
+    /// how each was made.
     ///
     /// # Errors
     /// EADDRINUSE, EADDRNOTAVAIL, EACCES and what else `bind` and `listen` say.
-    pub fn open(address: impl Into<Endpoint>, serve: &Serve) -> io::Result<Arc<Self>> {
-        let how = listening(serve);
+    pub fn open(address: impl Into<Endpoint>, serve: &Serve, names: bool) -> io::Result<Arc<Self>> {
+        let how = Listening { save_syns: names && serve.transport.is_tcp(), ..listening(serve) };
         let first = listener::listen_so(address, how)?;
+        let saves_syns = how.save_syns && listener::save_syns(&first);
         let address = Endpoint::of(&first)?;
         let effective = match address {
             Endpoint::Inet(_) => TcpInfo::of(&first).map(|info| info.accept_limit()),
@@ -70,6 +74,7 @@ impl Door {
             address,
             effective: effective.ok(),
             defer_accept_s,
+            saves_syns,
             how,
             generation: AtomicU64::new(0),
             present: Mutex::new(Present { places, bells: Vec::new() }),
@@ -146,6 +151,11 @@ impl Post {
         self.listener.as_deref()
     }
 
+    /// The door that it is at.
+    pub fn door(&self) -> &Door {
+        &self.door
+    }
+
     /// Whether another listener is there, or none: [`Post::exchange`] is due.
     pub fn changed(&self) -> bool {
         self.door.generation.load(Ordering::Acquire) != self.generation
@@ -179,5 +189,6 @@ fn listening(serve: &Serve) -> Listening {
             .defer_accept
             .map(|time| u32::try_from(time.nanos().div_ceil(1_000_000_000)).unwrap_or(u32::MAX)),
         fast_open: serve.fast_open,
+        save_syns: false,
     }
 }

@@ -95,6 +95,8 @@ pub enum FromTarget {
         /// What the user can do.
         remedy: String,
     },
+    /// Connections that it held, as of [`crate::measure::held::encode`].
+    Held(String),
     /// The last word.
     Finished(Box<Finished>),
     /// The last word of one that receives datagrams.

@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use mio::Waker;
 use socket2::Socket;
 
-use super::acceptor::{Acceptor, Duty};
+use super::acceptor::{Acceptor, Duty, named};
 use super::connection::Manners;
 use super::counts::{Counts, Tally, Totals};
 use super::crew::{Crew, Member};
@@ -18,9 +18,11 @@ use super::keeping;
 use super::pace::Pace;
 use super::restart::Restarter;
 use super::service::Service;
+use crate::measure::held::Fate;
 use crate::measure::result::RestartResult;
 use crate::measure::{Metric, TargetOutcome, encode};
 use crate::scenario::plan::Serve;
+use crate::sys::clock;
 use crate::sys::errno;
 use crate::sys::listener;
 use crate::sys::tcp_info::{Standing, TcpInfo};
@@ -38,6 +40,8 @@ pub struct Occasion {
     pub one_clock: bool,
     /// Connections that will be open at once.
     pub expected: u64,
+    /// Whether every connection is named to the runner.
+    pub names: bool,
 }
 
 /// A server with its acceptors at work.
@@ -55,6 +59,7 @@ pub struct Server {
     restarts: Mutex<Vec<RestartResult>>,
     stop: Arc<AtomicBool>,
     acceptors: Vec<Working>,
+    occasion: Occasion,
     threads: Mutex<Vec<JoinHandle<io::Result<()>>>>,
 }
 
@@ -98,6 +103,7 @@ impl Server {
                 epoch: occasion.epoch,
                 run: occasion.run,
                 one_clock: occasion.one_clock,
+                names: occasion.names,
             };
             let (acceptor, waker) = Acceptor::new(duty, Arc::clone(&counts))?;
             let bell = Arc::clone(&waker);
@@ -126,6 +132,7 @@ impl Server {
             restarts: Mutex::default(),
             stop,
             acceptors,
+            occasion,
             threads: Mutex::new(threads),
         })
     }
@@ -139,6 +146,7 @@ impl Server {
             for acceptor in of_listener {
                 let mut counts = lock(&acceptor.counts);
                 accepted += counts.accepted();
+                tally.held.append(&mut counts.held);
                 for (metric, recorder) in &mut counts.metrics {
                     let merged = merged.entry(*metric).or_insert_with(crate::measure::empty);
                     merged.add(&recorder.interval).expect("all histograms have one shape");
@@ -174,11 +182,11 @@ impl Server {
     ///
     /// # Errors
     /// Of an acceptor's own system calls.
-    pub fn stop(self) -> io::Result<Totals> {
+    pub fn stop(mut self) -> io::Result<Totals> {
         self.halt()?;
         let mut totals = Totals::new();
         totals.engine = self.engine.to_owned();
-        totals.notices.extend(self.notice);
+        totals.notices.extend(self.notice.take());
         for crew in self.acceptors.chunks(self.crew) {
             crew.iter().for_each(|working| totals.add(&lock(&working.counts)));
             let took = crew.iter().map(|working| lock(&working.counts).accepted());
@@ -188,27 +196,40 @@ impl Server {
         let reset = totals.restarts.iter().map(|restart| restart.queue_reset).sum();
         totals.outcomes.insert(TargetOutcome::ResetByClose, reset);
         for listener in self.door.replace(Vec::new()) {
-            totals.notices.extend(empty_queue(&listener, &mut totals.outcomes));
+            let left = self.empty_queue(&listener, &mut totals);
+            totals.notices.extend(left);
         }
         Ok(totals)
+    }
+}
+
+impl Server {
+    /// Takes out what is left in the queue. The queue is closed first: each place that an accept
+    /// frees would otherwise let the next retransmitted SYN or ACK in.
+    fn empty_queue(&self, listener: &Socket, totals: &mut Totals) -> Option<String> {
+        // A listener that cannot be resized is still worth counting.
+        let _ = listener.listen(0);
+        let Totals { outcomes, held, .. } = totals;
+        count_queue(outcomes, || {
+            let (connection, peer) = listener::accept(listener)?;
+            let info = TcpInfo::of(&connection).ok();
+            let reset = info.is_some_and(|info| info.standing() == Standing::Closed);
+            let (fate, outcome) = match reset {
+                true => (Fate::Reset, TargetOutcome::ResetInQueue),
+                false => (Fate::Left, TargetOutcome::QueuedAtEnd),
+            };
+            if self.occasion.names && peer.is_known() {
+                let at = clock::monotonic().saturating_sub(self.occasion.epoch);
+                held.push(named(&self.door, &connection, peer, at, fate, info.as_ref()));
+            }
+            Ok(outcome)
+        })
     }
 }
 
 /// What a thread that panicked left is as good as it was before.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Takes out what is left in the queue. The queue is closed first: each place that an accept
-/// frees would otherwise let the next retransmitted SYN or ACK in.
-fn empty_queue(listener: &Socket, outcomes: &mut BTreeMap<TargetOutcome, u64>) -> Option<String> {
-    // A listener that cannot be resized is still worth counting.
-    let _ = listener.listen(0);
-    count_queue(outcomes, || {
-        let connection = listener::accept(listener)?;
-        let closed = TcpInfo::of(&connection).is_ok_and(|i| i.standing() == Standing::Closed);
-        Ok(if closed { TargetOutcome::ResetInQueue } else { TargetOutcome::QueuedAtEnd })
-    })
 }
 
 /// Counts what `accept` gives until the queue is empty; the notice of an error that ended it.

@@ -13,12 +13,12 @@ use std::time::{Duration, Instant};
 const LOOPBACKS: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
 
 fn door(serve: &Serve) -> Arc<Door> {
-    Door::open(SocketAddr::from(([127, 0, 0, 1], 0)), serve).expect("a listener")
+    Door::open(SocketAddr::from(([127, 0, 0, 1], 0)), serve, true).expect("a listener")
 }
 
 fn start(door: &Arc<Door>, serve: &Serve) -> Server {
     let epoch = crate::sys::clock::monotonic();
-    let occasion = Occasion { epoch, run: 1, seed: 1, one_clock: true, expected: 0 };
+    let occasion = Occasion { epoch, run: 1, seed: 1, one_clock: true, expected: 0, names: true };
     Server::start(door, serve, occasion).expect("a server")
 }
 
@@ -112,7 +112,7 @@ fn clients_that_flood_starve_nobody() {
 fn every_accepted_connection_has_its_end() {
     let serve = Serve { reply: Reply::Echo, ..Serve::default() };
     for at in LOOPBACKS {
-        let door = Door::open(SocketAddr::from((at, 0)), &serve).expect("a listener");
+        let door = Door::open(SocketAddr::from((at, 0)), &serve, true).expect("a listener");
         let server = start(&door, &serve);
         let open = connect(&door);
         (0..2).for_each(|_| drop(connect(&door)));
@@ -215,7 +215,7 @@ fn a_restart_resets_who_waits_and_serves_who_was_accepted() {
             listeners: 2,
             ..restarting(150, Succession::Gap(Span::from_millis(100)))
         };
-        let door = Door::open(SocketAddr::from((at, 0)), &serve).expect("a listener");
+        let door = Door::open(SocketAddr::from((at, 0)), &serve, true).expect("a listener");
         let server = start(&door, &serve);
         let waiting: Vec<_> = (0..7).map(|_| connect(&door)).collect();
         for mut client in waiting {
@@ -289,7 +289,7 @@ fn a_server_may_stop_while_nobody_listens() {
         restart: serve.restart.map(|r| Restart { at: Span::from_millis(9_000), ..r }),
         ..serve
     };
-    let door = Door::open(SocketAddr::from(([127, 0, 0, 1], 0)), &early).expect("a listener");
+    let door = Door::open(SocketAddr::from(([127, 0, 0, 1], 0)), &early, true).expect("a listener");
     assert_eq!(totals(start(&door, &early)).restarts, []);
 }
 

@@ -17,6 +17,7 @@ use super::protocol::{
 };
 use super::receiver;
 use super::server::{Occasion, Server};
+use crate::measure::held::{self, Held};
 use crate::measure::result::SamplerResult;
 use crate::observe::counters::{self, Counters};
 use crate::observe::cpu::process_cpu;
@@ -111,7 +112,7 @@ impl Talk {
 
 async fn attend(plan: &TargetPlan, serve: &Serve, talk: &mut Talk) -> Result<(), Trouble> {
     let door =
-        Door::open(plan.address, serve).map_err(at(format!("listen on {}", plan.address)))?;
+        Door::open(plan.address, serve, true).map_err(at(format!("listen on {}", plan.address)))?;
     let before = Before { counters: Counters::read(), resident: resident().ok() };
     let time_line = clock::time_line();
     let one_clock = !time_line.is_empty() && time_line == plan.time_line;
@@ -128,17 +129,20 @@ async fn attend(plan: &TargetPlan, serve: &Serve, talk: &mut Talk) -> Result<(),
         _ => return Ok(()),
     };
     let epoch = if one_clock { monotonic } else { local_epoch(realtime) };
-    let occasion =
-        Occasion { epoch, run: plan.run, seed: plan.seed, one_clock, expected: plan.expected };
+    let occasion = Occasion {
+        epoch,
+        run: plan.run,
+        seed: plan.seed,
+        one_clock,
+        expected: plan.expected,
+        names: true,
+    };
     let server = Server::start(&door, serve, occasion).map_err(at("start acceptors"))?;
     let when = Sampling { epoch, period: serve.sample.nanos(), interval: plan.interval };
     let mut work = Work::start(&door, server, when).map_err(at("start the sampler"))?;
     loop {
         tokio::select! {
-            Some(interval) = work.intervals.recv() => {
-                let message = FromTarget::Interval(Box::new(interval));
-                talk.say(&message).await.map_err(at("write"))?;
-            }
+            Some(told) = work.intervals.recv() => tell(talk, told).await?,
             message = talk.next() => match message.map_err(at("read"))? {
                 Some(ToTarget::Stop) => break,
                 Some(_) => {}
@@ -156,6 +160,23 @@ pub(super) fn local_epoch(realtime: u64) -> u64 {
     (here + realtime).saturating_sub(now)
 }
 
+/// An interval, and the connections that came out of the queues in it.
+type Told = (Interval, Vec<Held>);
+
+/// Tells of connections, and then of the interval in which they were accepted.
+async fn tell(talk: &mut Talk, (interval, held): Told) -> Result<(), Trouble> {
+    name(talk, &held).await?;
+    talk.say(&FromTarget::Interval(Box::new(interval))).await.map_err(at("write"))
+}
+
+/// Names connections to the runner, in batches.
+async fn name(talk: &mut Talk, held: &[Held]) -> Result<(), Trouble> {
+    for batch in held.chunks(held::MOST) {
+        talk.say(&FromTarget::Held(held::encode(batch))).await.map_err(at("write"))?;
+    }
+    Ok(())
+}
+
 /// How it was before the first connection.
 struct Before {
     counters: io::Result<Counters>,
@@ -169,7 +190,7 @@ struct Work {
     /// `None` where the sockets cannot be seen.
     states: Option<StateWatch>,
     sampler: JoinHandle<SamplerResult>,
-    intervals: mpsc::UnboundedReceiver<Interval>,
+    intervals: mpsc::UnboundedReceiver<Told>,
 }
 
 impl Work {
@@ -188,6 +209,7 @@ impl Work {
             sampler::run(queue, when, &stopping, |index, mut seen, mut queues| {
                 let mut tally = tallied.tally();
                 let metrics = std::mem::take(&mut tally.metrics);
+                let held = std::mem::take(&mut tally.held);
                 seen.accepted = Some(tally.accepted() - before.accepted());
                 seen.resident = resident().ok();
                 if let Some(looked) = &looked {
@@ -199,7 +221,8 @@ impl Work {
                 }
                 before = tally;
                 // Nobody listens only when we are about to end.
-                let _ = sender.send(Interval { index, seen, queues, metrics, datagrams: None });
+                let interval = Interval { index, seen, queues, metrics, datagrams: None };
+                let _ = sender.send((interval, held));
             })
         };
         let sampler = std::thread::Builder::new().name("sampler".to_owned()).spawn(sample)?;
@@ -224,9 +247,8 @@ impl Work {
         self.server.halt().map_err(at("stop acceptors"))?;
         self.stop.store(true, Ordering::Relaxed);
         let sampler = self.sampler.join().unwrap_or_default();
-        while let Some(interval) = self.intervals.recv().await {
-            let message = FromTarget::Interval(Box::new(interval));
-            talk.say(&message).await.map_err(at("write"))?;
+        while let Some(told) = self.intervals.recv().await {
+            tell(talk, told).await?;
         }
         let mut notices = Vec::new();
         let counters = match (before.counters, after) {
@@ -243,6 +265,7 @@ impl Work {
             .ok_or_else(|| io::Error::other("the sampler still runs"))
             .map_err(at("stop"))?;
         let totals = server.stop().map_err(at("stop acceptors"))?;
+        name(talk, &totals.held).await?;
         notices.extend(totals.notices);
         let cpu = process_cpu().unwrap_or_default();
         Ok(Finished {

@@ -6,6 +6,7 @@
 
 mod addresses;
 mod bad_input;
+mod classes;
 mod closing;
 mod common;
 mod datagrams;

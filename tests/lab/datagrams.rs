@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
-use loadgen::lab::{Impairments, Lab, Privacy};
+use loadgen::lab::{Impairments, Lab, Privacy, Towards};
 use loadgen::measure::datagram::{Header, Kind};
 use loadgen::measure::result::{Cause, ImpairmentResult};
 use loadgen::scenario::plan::{Cast, Delay, Family, Impair, Link, Loss};
@@ -92,7 +92,7 @@ pub fn random_loss(privacy: Privacy) {
         let pair = Pair::new(&lab);
         let loss = Some(Loss::Random("3%".parse().unwrap()));
         let impair = Impair { loss, ..Impair::default() };
-        let impairments = lab.impair(&impair, &[1, pair.port(), 2]).unwrap();
+        let impairments = lab.impair(&impair, Towards::Udp(&[1, pair.port(), 2])).unwrap();
         let arrived = pair.exchange(SENT).len() as u64;
         let counted = of(&impairments, Cause::LabLoss);
         assert_eq!(counted.dropped, SENT - arrived, "{link:?} {family:?}");
@@ -111,7 +111,7 @@ pub fn regular_loss(privacy: Privacy) {
             let pair = Pair::new(&lab);
             let other = Pair::new(&lab);
             let impair = Impair { loss: Some(Loss::Every(nth)), ..Impair::default() };
-            let impairments = lab.impair(&impair, &[pair.port()]).unwrap();
+            let impairments = lab.impair(&impair, Towards::Udp(&[pair.port()])).unwrap();
             // Neither closing markers, nor what goes elsewhere, nor what comes back.
             pair.send(Kind::Closing, 0, 40);
             assert_eq!(pair.arrived(), [0]);
@@ -135,7 +135,7 @@ pub fn limited_rate(privacy: Privacy) {
         let lab = Lab::create(&privacy, &wanted(Link::Veth, family, 1, &[])).unwrap();
         let pair = Pair::new(&lab);
         let impair = Impair { rate: Some(8_000_000), ..Impair::default() };
-        let impairments = lab.impair(&impair, &[pair.port()]).unwrap();
+        let impairments = lab.impair(&impair, Towards::Udp(&[pair.port()])).unwrap();
         // 64 KiB may wait, and 4000 bytes go at once: 67 of the 300 at most, and what goes meanwhile.
         (0..SENT).for_each(|n| pair.send(Kind::Data, n, 1000));
         let mut arrived = Vec::new();
@@ -151,7 +151,7 @@ pub fn limited_rate(privacy: Privacy) {
     }
     let lab = Lab::create(&privacy, &wanted(Link::Loopback, Family::Ipv4, 1, &[])).unwrap();
     let impair = Impair { rate: Some(8_000_000), ..Impair::default() };
-    let error = lab.impair(&impair, &[9]).unwrap_err().to_string();
+    let error = lab.impair(&impair, Towards::Udp(&[9])).unwrap_err().to_string();
     assert!(error.contains("link = \"veth\""), "{error}");
 }
 
@@ -167,7 +167,7 @@ pub fn delay(privacy: Privacy) {
         rate: Some(8_000_000),
         ..Impair::default()
     };
-    let impairments = match lab.impair(&impair, &[pair.port()]) {
+    let impairments = match lab.impair(&impair, Towards::Udp(&[pair.port()])) {
         Ok(impairments) => impairments,
         Err(error) => {
             let text = error.to_string();

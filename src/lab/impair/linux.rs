@@ -1,16 +1,16 @@
-//! Loss by nf_tables where datagrams arrive; rate by `tbf` and delay by `netem` where they leave.
+//! Loss by nf_tables where packets arrive; rate by `tbf` and delay by `netem` where they leave.
 
 use std::io;
 use std::sync::{Mutex, PoisonError};
 
 use crate::lab::links::NAME;
-use crate::lab::{Lab, LabError, link_error};
+use crate::lab::{Lab, LabError, Towards, link_error};
 use crate::measure::datagram::{Kind, MAGIC};
 use crate::measure::result::{Cause, ImpairmentResult};
 use crate::scenario::plan::{Delay, Impair, Loss};
 use crate::sys::error_name;
 use crate::sys::namespace::Namespace;
-use crate::sys::nft::{Choice, Drops, Nft};
+use crate::sys::nft::{Choice, Drops, Nft, Packets};
 use crate::sys::traffic::{NetEm, QueueCounts, TokenBucket, Traffic};
 use crate::units::{Bytes, Ratio};
 
@@ -61,14 +61,14 @@ struct End {
 }
 
 impl Impairments {
-    /// Puts `plan` into force in `lab`. Loss concerns the datagrams of a run's streams to `ports`,
-    /// and neither their closing markers nor replies.
-    pub(in crate::lab) fn start(lab: &Lab, plan: &Impair, ports: &[u16]) -> Result<Self, LabError> {
+    /// Puts `plan` into force in `lab`. Loss concerns what goes to the ports, and no replies: segments
+    /// of TCP, or the datagrams of a run's streams without their closing markers.
+    pub(in crate::lab) fn start(lab: &Lab, plan: &Impair, to: Towards) -> Result<Self, LabError> {
         let name = if lab.separate() { NAME } else { LOOPBACK };
         let mut sender = End::open(lab.client(), name)?;
         let target = lab.separate().then(|| End::open(lab.target(), name)).transpose()?;
         sender.shape(plan, lab.separate())?;
-        let loss = plan.loss.map(|loss| lose(lab.target(), loss, ports)).transpose()?;
+        let loss = plan.loss.map(|loss| lose(lab.target(), loss, to)).transpose()?;
         Ok(Self { plan: *plan, kernel: Mutex::new(Kernel { loss, sender, target }) })
     }
 
@@ -182,15 +182,19 @@ fn bucket(bits: u64, queue: Bytes, mtu: u32) -> TokenBucket {
     }
 }
 
-fn lose(place: &Namespace, loss: Loss, ports: &[u16]) -> Result<Nft, LabError> {
+fn lose(place: &Namespace, loss: Loss, to: Towards) -> Result<Nft, LabError> {
     let choice = match loss {
         Loss::Random(ratio) => Choice::Random(of_all(ratio)),
         Loss::Every(nth) => Choice::Every(nth),
     };
     let [a, b, c] = MAGIC;
-    let drops = Drops { ports, head: [a, b, c, Kind::Data.byte()], choice };
+    let (ports, kind) = match to {
+        Towards::Udp(ports) => (ports, Packets::Udp([a, b, c, Kind::Data.byte()])),
+        Towards::Tcp(ports) => (ports, Packets::Tcp),
+    };
+    let drops = Drops { ports, kind, choice };
     let added = place.run(|| Nft::open().and_then(|mut nft| nft.add(&drops).map(|()| nft)));
-    added.flatten().map_err(|error| failed("lose datagrams", &error_name(&error), NO_NFT))
+    added.flatten().map_err(|error| failed("lose packets", &error_name(&error), NO_NFT))
 }
 
 /// A share as a number out of 2^32 - 1.

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use super::external::ExternalTold;
 use super::join::{Joined, join};
-use super::path::PathTold;
 use super::side::Own;
 use super::timeline::timeline;
 use crate::engine::datagram::SenderReport;
@@ -21,6 +20,7 @@ use crate::measure::sent::{SentBook, SentInterval, SentLoad};
 use crate::measure::{Metric, Outcome, empty};
 use crate::runner::assemble::{Means, metric_result, refused_intervals, validity};
 use crate::runner::ground::Ground;
+use crate::runner::path::PathTold;
 use crate::runner::series::TargetTold;
 use crate::scenario::plan::{Bulk, Client, DatagramReply, Datagrams, Load, Receive, Target};
 use crate::sys::datagram::send::{MOST_BYTES, MOST_SEGMENTS};

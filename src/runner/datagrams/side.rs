@@ -7,7 +7,7 @@ use crate::measure::result::DatagramsResult;
 use crate::runner::RunError;
 use crate::runner::ground::Ground;
 use crate::runner::process::{TargetProcess, Word};
-use crate::runner::side::{Heard, Identity, out_of_turn, own_address, reached};
+use crate::runner::side::{Heard, Identity, Told, out_of_turn, own_address, reached};
 use crate::scenario::plan::{Cast, Client, Receive, Target};
 use crate::sys::clock;
 use crate::sys::endpoint::Endpoint;
@@ -82,7 +82,7 @@ impl Own {
     /// What comes next from it.
     pub async fn next(&mut self) -> Heard {
         match self.process.next().await {
-            Word::Said(FromTarget::Interval(interval)) => Heard::Interval(interval),
+            Word::Said(FromTarget::Interval(interval)) => Heard::Told(Told::Interval(interval)),
             Word::Said(other) => Heard::Gone(out_of_turn(other)),
             Word::Gone(why) => Heard::Gone(why),
         }

@@ -182,7 +182,7 @@ pub enum Cast {
     Broadcast,
 }
 
-/// What the lab does to datagrams on their way to the target.
+/// What the lab does to packets on their way to the target: datagrams, or segments of TCP.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Impair {
     /// Which of them are dropped, by a rule of nftables where they arrive.

@@ -128,7 +128,7 @@ impl JsonSchema for Payload {
     }
 }
 
-/// What happens to datagrams on their way to the target.
+/// What happens to packets on their way to the target.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a table, [lab.impair]")]
 pub struct Impair {

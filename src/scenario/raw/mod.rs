@@ -61,8 +61,8 @@ pub struct Lab {
     pub family: Option<At<Family>>,
     /// Number of client source addresses, 1 to 4096. Each has its own local ports. Default: 1.
     pub sources: Option<At<u16>>,
-    /// What happens to datagrams on their way to the target: loss, rate, delay, duplicates,
-    /// reordering.
+    /// What happens to packets on their way to the target (datagrams, or segments of TCP): loss, rate,
+    /// delay, duplicates, reordering.
     pub impair: Option<At<Impair>>,
     /// Kernel settings of the lab by their dotted names, such as `net.core.somaxconn = 64`.
     /// The host's own settings are never touched.

@@ -212,13 +212,13 @@ pub(super) fn impair(
         Target::Receiver { receive, .. } if receive.transport == Transport::UnixDgram => {
             Some(("AF_UNIX has no path that could lose anything", "remove [lab.impair]"))
         }
-        Target::Receiver { .. } | Target::External { .. } => Some((
+        Target::Own { command: None, serve, .. } if serve.transport.is_tcp() => None,
+        Target::Own { command: None, .. } => {
+            Some(("AF_UNIX has no path that could lose anything", "remove [lab.impair]"))
+        }
+        Target::Own { .. } | Target::Receiver { .. } | Target::External { .. } => Some((
             "this target is outside the lab, and only the lab's own path is impaired",
             "remove [lab.impair], or measure our own target",
-        )),
-        Target::Own { .. } => Some((
-            "only datagrams are impaired",
-            "remove [lab.impair], or write transport = \"udp\" under [target]",
         )),
     };
     if let Some((title, help)) = wrong {

@@ -1,0 +1,87 @@
+//! The evidence of a whole cell, by which its attempts are classified.
+
+use super::{Parts, restarts};
+use crate::measure::attempts::{Close, Evidence, Growth, syn_schedule};
+use crate::measure::result::{Cause, ClassesResult, CounterResult, Place, TargetInterval};
+use crate::runner::side::Side;
+
+/// Classifies every attempt.
+pub fn of(parts: &mut Parts, counters: &[CounterResult]) -> ClassesResult {
+    let evidence = evidence(parts, counters);
+    let nobody = crate::measure::attempts::Attempts::new(0, false);
+    let attempts = std::mem::replace(&mut parts.attempts, nobody);
+    let names: Vec<_> = parts.cell.loads.iter().map(|load| load.name.as_str()).collect();
+    attempts.finish(&names, &evidence)
+}
+
+fn evidence(parts: &Parts, counters: &[CounterResult]) -> Evidence {
+    let of_tcp = parts.cell.target.transport().is_tcp();
+    let grown = |name: &str| {
+        let found = counters.iter().find(|c| c.namespace == "target" && c.counter == name);
+        found.filter(|_| of_tcp).map_or(0, |c| c.after.saturating_sub(c.before))
+    };
+    let setting = |name: &str| parts.settings.get(name).map(|value| value.trim());
+    let mut growth: Vec<Growth> = match of_tcp {
+        true => parts.target.intervals.iter().map(dropped).collect(),
+        false => Vec::new(),
+    };
+    let longest = growth.len().max(parts.path.lost.len());
+    growth.resize(longest, Growth::default());
+    for (growth, lost) in growth.iter_mut().zip(&parts.path.lost) {
+        let on_the_way =
+            |cause: &Cause| matches!(cause, Cause::LabLoss | Cause::LabRate | Cause::Link);
+        growth.path = lost.iter().filter(|(cause, _)| on_the_way(cause)).map(|(_, n)| n).sum();
+    }
+    let seen = |of: fn(&Growth) -> u64| growth.iter().map(of).sum::<u64>();
+    let (overflows, drops) = (grown("ListenOverflows"), grown("ListenDrops"));
+    let rest = Growth {
+        accept_queue: overflows.saturating_sub(seen(|growth| growth.accept_queue)),
+        syn_queue: drops.saturating_sub(overflows).saturating_sub(seen(|growth| growth.syn_queue)),
+        path: 0,
+    };
+    let deferring =
+        |side: &Side| matches!(side, Side::Own(own) if own.listening.defer_accept_s.is_some());
+    Evidence {
+        interval: parts.plan.interval.nanos(),
+        growth,
+        rest,
+        counted: of_tcp && counters.iter().any(|counter| counter.counter == "ListenOverflows"),
+        network: of_tcp && crosses_a_network(parts),
+        syns: syn_schedule(&parts.settings),
+        aborts: setting("net.ipv4.tcp_abort_on_overflow").is_some_and(|value| value != "0"),
+        defers: deferring(&parts.side),
+        cookies_failed: grown("SyncookiesFailed"),
+        closes: closes(&parts.side),
+        queue: parts
+            .target
+            .intervals
+            .iter()
+            .map(|seen| seen.accept_queue_mean.unwrap_or(0.0))
+            .collect(),
+    }
+}
+
+/// What the target's kernel dropped in an interval.
+fn dropped(seen: &TargetInterval) -> Growth {
+    let accept_queue = seen.listen_overflows.unwrap_or(0);
+    let syn_queue = seen.listen_drops.unwrap_or(0).saturating_sub(accept_queue);
+    Growth { accept_queue, syn_queue, path: 0 }
+}
+
+/// Whether packets pass through a network that is not ours: one between two hosts.
+fn crosses_a_network(parts: &Parts) -> bool {
+    let here = parts.address.get().socket_addr().is_some_and(|at| at.ip().is_loopback());
+    matches!(parts.place, Place::Host { .. }) && !here
+}
+
+fn closes(side: &Side) -> Vec<Close> {
+    let closed = |restart: &crate::measure::result::RestartResult| {
+        let at = restart.closed_at_s?;
+        Some(Close {
+            at: (at.max(0.0) * 1e9) as u64,
+            reset: restart.queue_reset.saturating_add(restart.half_open),
+            dropped: restart.dropped,
+        })
+    };
+    restarts(side).iter().filter_map(closed).collect()
+}
