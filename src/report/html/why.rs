@@ -18,6 +18,9 @@ pub fn classes(cell: &CellResult, level: u8) -> Markup {
         p.faint {
             (thousands(classes.joined)) " of " (thousands(cell.ledger.established))
             " established attempts were found again at the target"
+            @if classes.by_cookie > 0 {
+                ", " (thousands(classes.by_cookie)) " of them with a handshake by SYN cookie"
+            }
             @if !classes.named { ", which did not name the connections that it held" }
             "."
         }

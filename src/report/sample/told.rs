@@ -40,6 +40,7 @@ fn classes(cell: &CellResult) -> ClassesResult {
         }],
         joined: attempts - late,
         named: true,
+        by_cookie: 3,
     }
 }
 
