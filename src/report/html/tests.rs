@@ -1,5 +1,5 @@
 use super::*;
-use crate::measure::result::{CellResult, Ladder, LimitResult, Status, Verdict};
+use crate::measure::result::{CellResult, Class, Ladder, LimitResult, Status, Verdict};
 use crate::report::{json, sample};
 use proptest::prelude::*;
 use serde_json::Value;
@@ -189,6 +189,9 @@ fn extreme_values_are_shown_and_break_nothing() {
     cell.findings[0].impact = f64::NAN;
     cell.timeline.heat.rows_per_decade = 1;
     cell.timeline.heat.places = vec![(u32::MAX, u32::MAX, u64::MAX); 3];
+    cell.wire.as_mut().expect("captured").ladders[0].left_out = u64::MAX;
+    let classes = cell.classes.as_mut().expect("classes");
+    classes.classes.iter_mut().for_each(|one| (one.count, one.class) = (u64::MAX, Class::Queued));
     checked(&result);
 }
 

@@ -58,7 +58,7 @@ fn body(page: &Page, ladder: &Ladder) -> Drawn {
         packet(page, y, step, &origins)?;
         y += STEP;
     }
-    let more = ladder.left_out + ladder.steps.len().saturating_sub(MOST) as u64;
+    let more = ladder.left_out.saturating_add(ladder.steps.len().saturating_sub(MOST) as u64);
     let text = match (more, &origins) {
         (0, _) => origins.text(),
         (more, _) => format!("{} more packets are left out; {}", thousands(more), origins.text()),

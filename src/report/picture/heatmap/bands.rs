@@ -12,17 +12,17 @@ const LINEAR: &str = "net.ipv4.tcp_syn_linear_timeouts";
 const RETRIES: usize = 12;
 /// Timers are late by up to 4 %, and then the attempt takes some time.
 const LATE: f64 = 1.08;
-/// Height of a name, in pixels.
-const HEIGHT: i32 = 46;
+/// A name's room above its band, in pixels: the next band must not lie in it.
+const ROOM: i32 = 50;
 
-/// Writes what each band is at its right end; one name for bands that lie close together.
+/// Writes what each band is above its right end; one name for bands that lie close together.
 pub fn name(page: &Page, panel: &Panel, cell: &CellResult, short: bool) -> Drawn {
     let what = if short { "retry" } else { "SYN retry" };
     let mut groups: Vec<(usize, usize, i32)> = Vec::new();
     for (retry, seconds) in bands(cell) {
-        let y = panel.y(seconds * 1e9) - 22;
+        let y = panel.y(seconds * 1e9);
         match groups.last_mut() {
-            Some((_, last, at)) if *at - y < HEIGHT => *last = retry,
+            Some((_, last, at)) if *at - y < ROOM => (*last, *at) = (retry, y),
             _ => groups.push((retry, retry, y)),
         }
     }
@@ -31,7 +31,7 @@ pub fn name(page: &Page, panel: &Panel, cell: &CellResult, short: bool) -> Drawn
             true => format!("{} {what}", ordinal(first)),
             false => format!("{} to {} {what}", ordinal(first), ordinal(last)),
         };
-        let at = (panel.frame.right - 10, y.max(panel.frame.top + 20));
+        let at = (panel.frame.right - 10, (y - 31).max(panel.frame.top + 20));
         page.label(at, Align::Right, &text, true, INK)?;
     }
     Ok(())
