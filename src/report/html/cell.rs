@@ -4,19 +4,31 @@ use maud::{Markup, html};
 
 use super::parts::{Column, Row, facts, folded, heading, percent, table, text};
 use super::{datagrams, figures, ground, ledger, metrics, partial, why, wire};
-use crate::measure::result::{CellResult, LoadResult, Place};
+use crate::measure::result::{self, CellResult, LoadResult};
 use crate::report::text::thousands;
 use crate::units::human_nanos;
 
-/// The cell of this number; its headings are of `level` and below.
-pub fn whole(scenario: &str, cell: &CellResult, index: usize, level: u8) -> Markup {
+/// Where in a page a cell stands.
+#[derive(Debug, Clone, Copy)]
+pub struct Place {
+    /// Its number.
+    pub index: usize,
+    /// Level of its headings.
+    pub level: u8,
+    /// Width of the narrowest bar in its pictures.
+    pub grain: i32,
+}
+
+/// All of one cell.
+pub fn whole(scenario: &str, cell: &CellResult, place: Place) -> Markup {
+    let Place { index, level, .. } = place;
     html! {
         (partial(&cell.status))
         (notices(cell))
         (why::classes(cell, level))
         (why::prediction(cell, level))
         (heading(level, "Over time"))
-        (figures::of_cell(scenario, cell, index))
+        (figures::of_cell(scenario, cell, place))
         (wire::section(cell, index, level))
         @match &cell.datagrams {
             Some(ledger) => (datagrams::section(cell, ledger, level)),
@@ -88,8 +100,8 @@ fn target(cell: &CellResult) -> Vec<(&'static str, Markup)> {
         }
     });
     let place = match &cell.place {
-        Place::Lab { link, .. } => format!("a lab of private network namespaces, {link}"),
-        Place::Host { reason } => format!("the host's network: {reason}"),
+        result::Place::Lab { link, .. } => format!("a lab of private network namespaces, {link}"),
+        result::Place::Host { reason } => format!("the host's network: {reason}"),
     };
     let restarts = target.restarts.len();
     let known = [

@@ -3,15 +3,34 @@
 use maud::{Markup, PreEscaped, html};
 
 use super::alt;
+use super::cell::Place;
 use crate::measure::result::{CellResult, RunResult};
 use crate::report::picture::{self, HEIGHT, Sketch};
 
+/// Narrowest bar of a picture in which it matters little, and of those of one cell among few: coarser
+/// than in a PNG, for the sake of size.
+const GRAIN: i32 = 12;
+
+/// The narrowest bar of the pictures of each of so many cells: the page's size is what a mail takes,
+/// however many there are.
+pub fn grain(cells: usize) -> i32 {
+    match cells {
+        0..=4 => GRAIN,
+        5..=16 => 2 * GRAIN,
+        _ => 4 * GRAIN,
+    }
+}
+
 /// One picture; `id` is unique in the page.
 pub fn figure(sketch: &Sketch, height: u32, id: &str, alt: &str) -> Markup {
+    grained(sketch, height, GRAIN, id, alt)
+}
+
+fn grained(sketch: &Sketch, height: u32, grain: i32, id: &str, alt: &str) -> Markup {
     html! {
         figure {
             figcaption { b { (sketch.title()) } ". " (sketch.note()) "." }
-            @match sketch.svg(height, id, alt) {
+            @match sketch.svg(height, grain, id, alt) {
                 // The renderer escapes what it writes.
                 Ok(svg) => div.scroll tabindex="0" role="region" aria-label=(sketch.title()) {
                     (PreEscaped(svg))
@@ -36,14 +55,15 @@ pub fn comparing(result: &RunResult) -> Markup {
 }
 
 /// The pictures of one cell that have a time axis.
-pub fn of_cell(scenario: &str, cell: &CellResult, index: usize) -> Markup {
+pub fn of_cell(scenario: &str, cell: &CellResult, place: Place) -> Markup {
+    let Place { index, grain, .. } = place;
     html! { @for (name, sketch) in picture::of_cell(scenario, cell) {
         @let alt = match name {
             "timeline.png" => alt::timeline(cell),
             "heatmap.png" => alt::heatmap(cell),
             _ => alt::losses(cell),
         };
-        (figure(&sketch, HEIGHT, &format!("{}{index}", stem(name)), &alt))
+        (grained(&sketch, HEIGHT, grain, &format!("{}{index}", stem(name)), &alt))
     } }
 }
 

@@ -102,11 +102,13 @@ fn run(result: &RunResult) -> Markup {
 /// Every cell: a single one as it is, several in folds.
 fn cells(result: &RunResult) -> Markup {
     let name = &result.scenario.name;
+    let grain = figures::grain(result.cells.len());
+    let place = |index, level| cell::Place { index, level, grain };
     html! {
         section id="cells" {
             @match result.cells.as_slice() {
                 [] => { h2 { "Measurements" } p { "No cell was run: there is nothing to show." } }
-                [cell] => { h2 { "Measurements" } (cell::whole(name, cell, 0, 3)) }
+                [cell] => { h2 { "Measurements" } (cell::whole(name, cell, place(0, 3))) }
                 several => {
                     h2 { "Each cell" }
                     @for (index, cell) in several.iter().enumerate() {
@@ -115,7 +117,7 @@ fn cells(result: &RunResult) -> Markup {
                                 h3 { (cell.name) }
                                 span.faint { (compare::line(cell)) }
                             }
-                            (cell::whole(name, cell, index, 4))
+                            (cell::whole(name, cell, place(index, 4)))
                         }
                     }
                 }

@@ -92,20 +92,20 @@ fn every_kind_of_run_has_a_page() {
 fn a_sweep_is_small_enough_to_be_mailed() {
     let backlogs: Vec<_> = (0..12).map(|n| 1 << n).collect();
     let page = checked(&sample::sweep(&backlogs));
-    assert!(page.len() < LARGEST, "{} bytes", page.len());
+    assert!(page.len() < LARGEST / 2, "{} bytes", page.len());
     let mut long = sample::sweep(&backlogs);
     for cell in &mut long.cells {
-        // Ten minutes in intervals of 0.1 s, at every latency there is.
+        // Ten minutes in intervals of 0.1 s, with 30 rows of latencies in each.
         let timeline = &mut cell.timeline;
-        timeline.heat.places = (0..6000)
-            .flat_map(|at| (80..200).map(move |row| (at, row, 1 + at as u64 % 97)))
-            .collect();
+        let places = (0..6000).flat_map(|at| (80..110).map(move |row| (at, row)));
+        timeline.heat.places =
+            places.map(|(at, row)| (at, row, 1 + u64::from(at * row % 97))).collect();
         let intervals = timeline.loads[0].intervals.clone();
         timeline.loads[0].intervals = intervals.into_iter().cycle().take(6000).collect();
         timeline.target = timeline.target.clone().into_iter().cycle().take(6000).collect();
     }
     let page = checked(&long);
-    assert!(page.len() < 3 * LARGEST, "bounded at the worst: {} bytes", page.len());
+    assert!(page.len() < LARGEST, "however long it ran: {} bytes", page.len());
 }
 
 #[test]
@@ -242,7 +242,7 @@ fn odd() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig::with_cases(100))]
 
     #[test]
     fn no_result_makes_it_panic(

@@ -104,10 +104,18 @@ impl<'r> Sketch<'r> {
     }
 
     /// The picture as an element of HTML, without title and note; `height` in pixels, of a page
-    /// that is [`WIDTH`] wide. `id` is unique in the page, and `alt` says what is to be seen.
-    /// Colours are classes, see [`style`].
-    pub fn svg(&self, height: u32, id: &str, alt: &str) -> Result<String, PictureError> {
-        let elements = svg::elements(WIDTH as i32, height as i32, |page| (self.body)(page))?;
+    /// that is [`WIDTH`] wide, and `grain` the width of the narrowest bar in it: what it costs in
+    /// bytes goes down as that goes up. `id` is unique in the page, and `alt` says what is to be
+    /// seen. Colours are classes, see [`style`].
+    pub fn svg(
+        &self,
+        height: u32,
+        grain: i32,
+        id: &str,
+        alt: &str,
+    ) -> Result<String, PictureError> {
+        let size = (WIDTH as i32, height as i32);
+        let elements = svg::elements(size, grain, |page| (self.body)(page))?;
         let (title, alt) = (svg::escaped(&self.title), svg::escaped(alt));
         // Nothing is drawn above the body.
         let top = BODY - 30;

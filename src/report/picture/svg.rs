@@ -9,19 +9,17 @@ use plotters::style::RGBColor;
 use super::page::{Align, Drawn, Font, LABEL, Page, PictureError, Point, Stroke, Surface, fonts};
 use super::palette;
 
-/// Width of the narrowest bar or place, in pixels: coarser than in a bitmap, for the sake of size.
-const GRAIN: i32 = 12;
-
-/// The elements that `paint` draws on a sheet of this size, without the `<svg>` around them.
+/// The elements that `paint` draws on a sheet of this size, without the `<svg>` around them; `grain`
+/// is the width of the narrowest bar or place, in pixels.
 pub fn elements(
-    width: i32,
-    height: i32,
+    (width, height): (i32, i32),
+    grain: i32,
     paint: impl FnOnce(&Page) -> Drawn,
 ) -> Result<String, PictureError> {
     // Texts are measured with the bundled font. It is wide, so that others fit as well.
     fonts()?;
     let svg = Svg::default();
-    paint(&Page::new(&svg, width, height, GRAIN))?;
+    paint(&Page::new(&svg, width, height, grain))?;
     let mut canvas = svg.0.into_inner();
     canvas.close();
     Ok(canvas.text)
@@ -210,7 +208,7 @@ mod tests {
     use super::*;
 
     fn drawn(paint: impl FnOnce(&Page) -> Drawn) -> String {
-        elements(1000, 1000, paint).expect("drawn")
+        elements((1000, 1000), 12, paint).expect("drawn")
     }
 
     #[test]
