@@ -195,7 +195,15 @@ fn extreme_values_are_shown_and_break_nothing() {
     checked(&result);
 }
 
-/// Replaces the leaf of this number; numbers go around.
+fn leaves(value: &Value) -> usize {
+    match value {
+        Value::Object(map) => map.values().map(leaves).sum(),
+        Value::Array(list) => list.iter().map(leaves).sum(),
+        _ => 1,
+    }
+}
+
+/// Replaces the leaf of this number.
 fn change(value: &mut Value, number: usize, by: &Value) {
     fn walk(value: &mut Value, left: &mut usize, by: &Value) -> bool {
         match value {
@@ -246,14 +254,15 @@ proptest! {
 
     #[test]
     fn no_result_makes_it_panic(
-        changes in prop::collection::vec((0usize..900, odd()), 1..6), datagrams: bool,
+        changes in prop::collection::vec((any::<prop::sample::Index>(), odd()), 1..6), datagrams: bool,
     ) {
         let mut made = short(if datagrams { sample::datagrams() } else { sample::told() });
         for (number, by) in &changes {
-            change(&mut made, *number, by);
+            let number = number.index(leaves(&made));
+            change(&mut made, number, by);
         }
         if let Ok(result) = serde_json::from_value::<RunResult>(made) {
-            text(&[result.clone()]);
+            text(std::slice::from_ref(&result));
             text(&[result.clone(), result]);
         }
     }
