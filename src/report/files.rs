@@ -186,7 +186,7 @@ impl Folder {
         cell: &str,
         loads: impl Iterator<Item = &'l str>,
     ) -> Result<(), FolderError> {
-        for load in loads.chain(["target"]) {
+        for load in loads.chain(["target", "wire"]) {
             for metric in Metric::ALL {
                 remove_file(&self.path.join(hlog::file_name(cell, load, metric)))?;
             }
