@@ -188,7 +188,7 @@ impl Folder {
         loads: impl Iterator<Item = &'l str>,
     ) -> Result<(), FolderError> {
         remove_file(&self.path.join(pcapng::file_name(Some(cell))))?;
-        for load in loads.chain(["target"]) {
+        for load in loads.chain(["target", "wire"]) {
             for metric in Metric::ALL {
                 remove_file(&self.path.join(hlog::file_name(cell, load, metric)))?;
             }

@@ -19,16 +19,20 @@ use crate::measure::attempts::Attempts;
 use crate::measure::book::{Book, LoadBook};
 use crate::measure::ledger::{ClientSide, Evidence, TargetSide, reconcile};
 use crate::measure::result::{
-    CellResult, CounterResult, LoadResult, LoadSeries, MemoryResult, MetricResult, Place,
-    RestartResult, SamplerResult, SocketsResult, Status, TargetResult, Timeline, Validity,
+    CellResult, CounterResult, LoadResult, LoadSeries, MemoryResult, Place, RestartResult,
+    SamplerResult, SocketsResult, Status, TargetResult, Timeline, Validity,
 };
-use crate::measure::{Metric, Outcome, Summary, empty, encode, percentile};
+use crate::measure::{Metric, Outcome, empty, percentile};
 use crate::scenario::plan::{Cell, Client, Lifecycle, Load, Plan, Target};
 use crate::sys::errno;
 use crate::sys::permit::PermittedAddr;
 use crate::verdict::{Offer, generator_limited, sampler_lossy};
 
 mod classes;
+mod metrics;
+
+pub use self::metrics::metric_result;
+use self::metrics::metrics;
 
 /// Everything that a cell left.
 pub struct Parts<'a> {
@@ -358,36 +362,6 @@ fn clamped(asked: Option<i32>, effective: Option<u32>) -> bool {
     match (asked.map(u32::try_from), effective) {
         (Some(Ok(asked)), Some(effective)) => effective < asked,
         _ => false,
-    }
-}
-
-fn metrics(parts: &Parts) -> Vec<MetricResult> {
-    let of_loads = parts.cell.loads.iter().zip(&parts.book.loads).flat_map(|(load, book)| {
-        book.metrics().map(|(metric, values)| metric_result(&load.name, metric, values, false))
-    });
-    let two_clocks = !parts.side.one_clock();
-    let of_target = parts.target.metrics.iter().filter(|(_, one)| !one.total.is_empty());
-    let of_target = of_target.map(|(metric, recorder)| {
-        let two_clocks = two_clocks && *metric == Metric::QueueWait;
-        metric_result("target", *metric, &recorder.total, two_clocks)
-    });
-    let of_wire = parts.captured.as_ref().and_then(Captured::metric);
-    of_loads.chain(of_target).chain(of_wire).collect()
-}
-
-/// A metric of a load, or of the target.
-pub fn metric_result(
-    load: &str,
-    metric: Metric,
-    values: &Histogram<u64>,
-    two_clocks: bool,
-) -> MetricResult {
-    MetricResult {
-        load: load.to_owned(),
-        metric,
-        summary: Summary::of(values),
-        histogram: encode(values),
-        two_clocks,
     }
 }
 
