@@ -160,7 +160,7 @@ pub struct LostSyns {
 impl ClassesResult {
     /// Attempts of a class, over all loads.
     pub fn count(&self, class: Class) -> u64 {
-        self.of(class).map(|one| one.count).sum()
+        self.of(class).map(|one| one.count).fold(0, u64::saturating_add)
     }
 
     /// The sum of the latencies of a class, over all loads, in seconds.
@@ -170,7 +170,7 @@ impl ClassesResult {
 
     /// All attempts.
     pub fn attempts(&self) -> u64 {
-        self.classes.iter().map(|one| one.count).sum()
+        self.classes.iter().map(|one| one.count).fold(0, u64::saturating_add)
     }
 
     /// The sum of all latencies, in seconds.

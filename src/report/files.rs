@@ -3,23 +3,25 @@
 //! Every file is replaced as a whole (a temporary file beside it, then a rename), so that a reader
 //! never sees half a file and a full disk leaves the previous one.
 
+mod appended;
+
 use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Component, Path, PathBuf};
-use std::time::Duration;
 
-use hdrhistogram::Histogram;
-
-use super::hlog::{self, LogWriter};
-use crate::measure::{Metric, Unit};
+use super::{hlog, pcapng};
+use crate::measure::Metric;
 use crate::sys::errno;
+use appended::open_log;
+pub use appended::{CaptureFile, HistogramLog};
 
-/// Files that loadgen writes at the top of a run's folder; `--force` removes these and the
-/// histogram logs, and nothing else.
-const OWN_FILES: [&str; 14] = [
+/// Files that loadgen writes at the top of a run's folder; `--force` removes these, the histogram
+/// logs and the packets of cells, and nothing else.
+const OWN_FILES: [&str; 15] = [
     "run.json",
     "summary.csv",
     "outcomes.csv",
+    "classes.csv",
     "counters.csv",
     "timeline.csv",
     "queues.csv",
@@ -243,7 +245,23 @@ impl Folder {
         start: f64,
     ) -> HistogramLog {
         let path = self.path.join(hlog::file_name(cell, load, metric));
-        HistogramLog { path, start, unit: metric.unit(), open: None }
+        HistogramLog::new(path, start, metric.unit())
+    }
+
+    /// A file for the packets of a cell (of a sweep's, `cell` is its name): at most `size` bytes, of
+    /// the first `snap` bytes of each packet of `interface`.
+    pub fn capture(
+        &self,
+        cell: Option<&str>,
+        (interface, snap): (&str, u32),
+        size: u64,
+    ) -> Result<CaptureFile, FolderError> {
+        let name = pcapng::file_name(cell);
+        let path = self.path.join(&name);
+        let file = open_log(&path)?;
+        let writer = pcapng::Writer::new(file, interface, snap, size);
+        let writer = writer.map_err(|e| FolderError::system(&path, "write", e))?;
+        Ok(CaptureFile::new(name, path, writer))
     }
 
     fn prepare(&self) -> Result<(), FolderError> {
@@ -279,43 +297,6 @@ impl Folder {
     }
 }
 
-/// One metric of one load of one cell, appended interval by interval.
-pub struct HistogramLog {
-    path: PathBuf,
-    start: f64,
-    unit: Unit,
-    open: Option<LogWriter<File>>,
-}
-
-impl HistogramLog {
-    /// Appends one interval; one without values writes nothing. After an error the log ends with
-    /// the last whole interval.
-    pub fn append(
-        &mut self,
-        start_offset: Duration,
-        length: Duration,
-        values: &Histogram<u64>,
-    ) -> Result<(), FolderError> {
-        if values.is_empty() {
-            return Ok(());
-        }
-        let failed = |e| FolderError::system(&self.path, "write", e);
-        let log = match &mut self.open {
-            Some(log) => log,
-            closed => {
-                let file = open_log(&self.path)?;
-                closed.insert(LogWriter::new(file, self.start, self.unit).map_err(failed)?)
-            }
-        };
-        let whole = log.get_ref().metadata().map_err(failed)?.len();
-        log.append(start_offset, length, values).map_err(|e| {
-            // Half a line would make the whole log unreadable.
-            let _ = log.get_ref().set_len(whole);
-            failed(e)
-        })
-    }
-}
-
 /// Locks a folder against other runs (`flock(2)`); nothing where the file system has no locks.
 fn lock(path: &Path) -> Result<Option<File>, FolderError> {
     let Ok(folder) = File::open(path) else { return Ok(None) };
@@ -327,13 +308,6 @@ fn lock(path: &Path) -> Result<Option<File>, FolderError> {
         }
         Err(TryLockError::Error(_)) => Ok(None),
     }
-}
-
-/// A new file that is written at its end, so that one cut short can be continued.
-fn open_log(path: &Path) -> Result<File, FolderError> {
-    let _ = fs::remove_file(path);
-    let opened = File::options().create_new(true).append(true).open(path);
-    opened.map_err(|e| FolderError::system(path, "open", e))
 }
 
 /// `out` itself, made if need be, and empty of results.
@@ -360,15 +334,21 @@ fn remove_own(out: &Path) -> Result<(), FolderError> {
         remove_file(&path)?;
         remove_file(&beside(&path))?;
     }
+    remove_those(out, pcapng::is_own)?;
     let histograms = out.join(HISTOGRAMS);
     // A link that stands in for the folder leads to what is not ours.
     if !fs::symlink_metadata(&histograms).is_ok_and(|found| found.is_dir()) {
         return Ok(());
     }
-    let listing = |e| FolderError::system(&histograms, "readdir", e);
-    for entry in fs::read_dir(&histograms).map_err(listing)? {
+    remove_those(&histograms, is_own_log)
+}
+
+/// Removes the files of a folder whose names are our own.
+fn remove_those(folder: &Path, is_own: fn(&str) -> bool) -> Result<(), FolderError> {
+    let listing = |e| FolderError::system(folder, "readdir", e);
+    for entry in fs::read_dir(folder).map_err(listing)? {
         let entry = entry.map_err(listing)?;
-        if entry.file_name().to_str().is_some_and(is_own_log) {
+        if entry.file_name().to_str().is_some_and(is_own) {
             remove_file(&entry.path())?;
         }
     }

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::*;
 use crate::measure::{empty, record};
 use crate::report::{sample, write_results};

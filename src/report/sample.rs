@@ -163,6 +163,7 @@ fn plan_cell(backlog: u32) -> Cell {
             strangers: 0,
             sysctl: vec![],
             impair: None,
+            capture: None,
         },
         target: Target::Own { command: None, address: None, serve },
         loads: vec![Load::new(

@@ -1,6 +1,7 @@
 //! The runner: carries a plan out, cell by cell, and keeps the result on disk as it goes.
 
 mod assemble;
+mod capture;
 mod cell;
 mod clients_side;
 mod collect;

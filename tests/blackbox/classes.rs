@@ -194,8 +194,8 @@ fn what_the_clients_own_host_lacks_is_named() {
     if !lab_or_skip("classes::the_clients_host") {
         return;
     }
-    let ports = "[[load]]\nports = \"40000-40049\"\nclient = \"hold\"\nconnections = 200\n\
-                 rate = \"400/s\"\nhold = \"1s\"";
+    let ports = "[[load]]\nports = \"40000-40049\"\nclient = \"churn\"\nclose = \"fin-client\"\n\
+                 rate = \"200/s\"\nattempts = 200";
     let seen = Seen::of(ports, &[]);
     seen.names(&["no_port"], 150);
     let late = "[[load]]\nrate = \"300000/s\"\nduration = \"300ms\"\nworkers = 1";

@@ -33,3 +33,4 @@ mod sockets;
 mod stall;
 mod unix;
 mod vanish;
+mod wire;

@@ -3,7 +3,7 @@
 use super::evidence::Evidence;
 use super::losses::Losses;
 use crate::measure::classes::Class;
-use crate::measure::held::{Fate, Held};
+use crate::measure::held::Held;
 use crate::measure::outcome::{Ending, Outcome};
 use crate::measure::record::{Event, Record};
 
@@ -11,7 +11,7 @@ use crate::measure::record::{Event, Record};
 /// as long.
 const SLOW: u64 = 1_000_000;
 /// What takes longer, in nanoseconds, matters more than how the handshake was made.
-const SERIOUS: u64 = 100_000_000;
+const SERIOUS: u64 = 20_000_000;
 /// Shortest time after which a kernel sends data again (`TCP_RTO_MIN`, `include/net/tcp.h`).
 const SHORTEST_RESEND: u64 = 200_000_000;
 
@@ -88,13 +88,9 @@ impl Facts {
         self.end.filter(|(_, ending)| !planned(*ending)).map(|(at, _)| at)
     }
 
-    /// When it came out of the accept queue; the end of what is known where it never did.
+    /// When it came out of the accept queue, were it at the end of the run.
     fn accepted(&self) -> u64 {
-        match self.held {
-            Some(Held { fate: Fate::Accepted | Fate::Reset, at, .. }) => at.max(self.at),
-            Some(_) => self.end.map_or(self.at, |(at, _)| at),
-            None => self.at,
-        }
+        self.held.map_or(self.at, |held| held.at.max(self.at))
     }
 
     /// Its class where the attempt itself tells it.

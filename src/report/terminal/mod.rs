@@ -8,6 +8,8 @@ mod knee;
 mod metrics;
 mod sockets;
 mod target;
+mod why;
+mod wire;
 
 use super::text::{columns, plain, wrap};
 use crate::measure::result::{LimitResult, RunResult, Status, Verdict};

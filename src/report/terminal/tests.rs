@@ -1,8 +1,9 @@
 use super::*;
 use crate::measure::Metric;
 use crate::measure::result::{
-    Cause, Finding, LedgerStep, MemoryResult, Place, QueueInterval, ReceiverRestart, RestartResult,
-    SocketStates, SocketsResult, StatesResult,
+    Cause, Class, ClassResult, ClassesResult, Finding, FlowResult, LedgerStep, MemoryResult, Place,
+    PredictionResult, QueueInterval, ReceiverRestart, RestartResult, SocketStates, SocketsResult,
+    StatesResult,
 };
 use crate::measure::{Outcome, TargetEnding};
 use crate::report::sample;
@@ -172,9 +173,25 @@ fn nothing_is_too_wide_and_nothing_steers_the_terminal() {
         cell.findings = vec![Finding {
             text: nasty.clone(),
             evidence: "y".repeat(99),
-            remedy: String::new(),
-            impact: 0.0,
+            remedy: nasty.clone(),
+            impact: f64::NAN,
         }];
+        let class = |class| ClassResult {
+            load: nasty.clone(),
+            class,
+            count: u64::MAX,
+            latency_s: f64::MAX,
+        };
+        cell.classes = Some(ClassesResult {
+            classes: Class::ALL.into_iter().map(class).collect(),
+            ..ClassesResult::default()
+        });
+        cell.prediction = Some(PredictionResult {
+            method: nasty.clone(),
+            model: nasty.clone(),
+            measured: FlowResult { blocking: f64::MAX, mean_wait_s: Some(f64::NAN) },
+            ..prediction()
+        });
         cell.ledger.steps = vec![LedgerStep { why: nasty.clone(), count: i64::MIN }];
         cell.ledger.unexplained = Some(i64::MIN);
         cell.counters.iter_mut().for_each(|c| (c.before, c.after) = (0, u64::MAX));
@@ -240,6 +257,61 @@ fn a_restart_and_a_group_have_their_lines() {
     ] {
         assert!(flat.contains(part), "{part} is missing in\n{text}");
     }
+}
+
+fn prediction() -> PredictionResult {
+    PredictionResult {
+        method: "simulation".to_owned(),
+        model: "M/D/1/52, 51 of the places in the accept queue".to_owned(),
+        places: 51,
+        acceptors: 1,
+        arrival_rate: 300.0,
+        accept_rate: 200.0,
+        predicted: FlowResult { blocking: 0.4251, mean_wait_s: Some(0.25) },
+        spread: FlowResult::default(),
+        measured: FlowResult { blocking: 0.431, mean_wait_s: None },
+        assumptions: vec![],
+    }
+}
+
+#[test]
+fn classes_theory_and_findings_are_told() {
+    let mut result = sample::sweep(&[50]);
+    let cell = &mut result.cells[0];
+    let class = |class, count, latency_s| ClassResult {
+        load: "clients".to_owned(),
+        class,
+        count,
+        latency_s,
+    };
+    cell.classes = Some(ClassesResult {
+        classes: vec![class(Class::Clean, 3000, 0.5), class(Class::AcceptQueueFull, 1000, 999.5)],
+        ..ClassesResult::default()
+    });
+    cell.prediction = Some(prediction());
+    cell.findings = vec![Finding {
+        text: "1,000 met a full queue.".to_owned(),
+        evidence: "ListenOverflows +1,204".to_owned(),
+        remedy: "Accept faster.".to_owned(),
+        impact: 0.25,
+    }];
+    let text = summary(&result, 80, false);
+    fits(&text);
+    let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    for part in [
+        "why attempts share of latency",
+        "clean 3,000 75.00 % 0.05 %",
+        "SYN dropped: accept queue full 1,000 25.00 % 99.95 %",
+        "the target does not name its connections",
+        "theory M/D/1/52, 51 of the places in the accept queue; simulation",
+        "predicted blocked 42.51 % of SYNs, mean wait 250ms",
+        "measured blocked 43.10 % of SYNs, mean wait not measured",
+        "finding 1,000 met a full queue. evidence: ListenOverflows +1,204 remedy: Accept faster.",
+    ] {
+        assert!(flat.contains(part), "{part} is missing in\n{text}");
+    }
+    let older = summary(&sample::backlog(), 80, false);
+    assert!(!older.contains("theory") && !older.contains("of latency"), "{older}");
 }
 
 #[test]

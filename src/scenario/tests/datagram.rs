@@ -141,11 +141,13 @@ fn what_cannot_be_is_told() {
         ("load.client=datagram", "this one takes connections"),
         ("load.payload=64B", "`payload` means nothing"),
         ("target.rcvbuf=64KiB", "`rcvbuf` means nothing for connections"),
-        ("lab.impair.loss=1%", "only datagrams are impaired"),
     ] {
         let told = told(&tcp, &[set]);
         assert!(told.contains(place), "{set}:\n{told}");
     }
+    let unix = UDP.replace("transport = \"udp\"", "transport = \"unix-stream\"");
+    let told = told(&unix, &["lab.impair.loss=1%"]);
+    assert!(told.contains("AF_UNIX has no path"), "{told}");
 }
 
 #[test]
