@@ -20,7 +20,7 @@ pub fn finish(quiet: bool, folder: &Folder, outcome: Outcome) -> Result<Exit, Fa
     if INTERRUPTED.requested() {
         // What could not be written is told all the same.
         if let Some(failure) = &failed {
-            super::report(failure);
+            super::complain(failure);
         }
         return Ok(Exit::Interrupted);
     }
@@ -37,6 +37,7 @@ pub fn print(quiet: bool, folder: &Folder, result: &RunResult) -> Result<(), Fai
     } else {
         print_out(&summary)?;
         print_out(&format!("results: {}\n", folder.path().display()))?;
+        print_out(&format!("report: {}\n", folder.path().join(report::PAGE).display()))?;
     }
     Ok(())
 }

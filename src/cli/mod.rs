@@ -10,6 +10,7 @@ mod prepare;
 mod progress;
 mod read;
 mod receive;
+mod report;
 mod result;
 mod run;
 mod serve;
@@ -45,6 +46,8 @@ enum Command {
     Knee(Box<KneeArgs>),
     /// Check a scenario: print what it resolves to, and what it will cost
     Check(ScenarioArgs),
+    /// Make the page of a run again, or one page of several runs
+    Report(ReportArgs),
     /// Print the JSON Schema of scenarios
     Schema,
     /// Be a target: listen, accept at a pace, serve
@@ -167,6 +170,17 @@ impl From<OrderChoice> for Order {
     }
 }
 
+#[derive(Debug, Args)]
+struct ReportArgs {
+    /// A run's folder, or its run.json; nothing else of a run is needed
+    #[arg(value_name = "RUN", required = true)]
+    runs: Vec<PathBuf>,
+    /// Write the page to this file, and no pictures [default for one run: report.html and the
+    /// pictures, where its run.json is; several runs need a file]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum LabChoice {
     /// In a lab where one can be made, else on the host's loopback if the scenario allows it
@@ -286,13 +300,14 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Run(args) => run::run(&args, command_line),
         Command::Knee(args) => knee::knee(&args, command_line),
         Command::Check(args) => check::check(&args),
+        Command::Report(args) => report::report(&args),
         Command::Schema => print_out(&format!("{:#}\n", scenario::schema())),
         Command::Serve(args) => serve::serve(&args),
         Command::Man => man::man(),
         Command::LabProbe => place::probe(),
         Command::Work { .. } => work(),
     };
-    exit(done.unwrap_or_else(|failure| report(&failure)))
+    exit(done.unwrap_or_else(|failure| complain(&failure)))
 }
 
 /// A worker process. The runner has been told what went wrong, and tells the user.
@@ -315,7 +330,7 @@ fn enough_descriptors(limit: u64, least: u64) -> Result<(), Failure> {
     )))
 }
 
-fn report(failure: &Failure) -> Exit {
+fn complain(failure: &Failure) -> Exit {
     match failure {
         Failure::Scenario(problems) => {
             anstream::eprint!("{}", problems.render(true));

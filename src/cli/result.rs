@@ -16,7 +16,22 @@ pub fn read(path: &Path) -> Result<RunResult, Failure> {
     let bytes = bytes(&file).map_err(|error| {
         wrong(format!("cannot be read: {}; name the folder of a run", errno::describe(&error)))
     })?;
-    json::read(&bytes).map_err(|error| wrong(error.to_string()))
+    json::read(&bytes).map_err(|error| match error {
+        json::ReadError::Malformed(error) => malformed(&file, &error),
+        other => wrong(other.to_string()),
+    })
+}
+
+/// Says where it stops being a result.
+fn malformed(file: &Path, error: &serde_json::Error) -> Failure {
+    let text = error.to_string();
+    let why = text.split(" at line ").next().unwrap_or_default();
+    let place = (file.display(), error.line(), error.column());
+    Failure::Input(format!(
+        "{}:{}:{}: this is no whole result of loadgen: {why}; give the folder of a run, or its \
+         run.json as it was written",
+        place.0, place.1, place.2
+    ))
 }
 
 /// At most one byte more than the longest result.

@@ -180,18 +180,25 @@ impl Folder {
         Ok(folder)
     }
 
-    /// Removes the histogram logs of a cell, whose loads have these names: it is run again.
+    /// Removes the histogram logs and the packets of a cell, whose loads have these names: it is run
+    /// again.
     pub fn forget<'l>(
         &self,
         cell: &str,
         loads: impl Iterator<Item = &'l str>,
     ) -> Result<(), FolderError> {
+        remove_file(&self.path.join(pcapng::file_name(Some(cell))))?;
         for load in loads.chain(["target"]) {
             for metric in Metric::ALL {
                 remove_file(&self.path.join(hlog::file_name(cell, load, metric)))?;
             }
         }
         Ok(())
+    }
+
+    /// A folder that is there already, to replace single files in it.
+    pub fn existing(path: &Path) -> Self {
+        Self { path: path.to_owned(), kind: Kind::Exact { made: false }, _lock: None }
     }
 
     /// The run begins: removes what an earlier run left here, or points

@@ -1,10 +1,11 @@
-//! Results to bytes: CSV, JSON, histogram logs, pictures, the terminal.
+//! Results to bytes: CSV, JSON, histogram logs, pictures, a page, the terminal.
 //!
 //! Renderers are pure; [`files`] alone touches the file system.
 
 pub mod csv;
 pub mod files;
 pub mod hlog;
+pub mod html;
 pub mod json;
 pub mod pcapng;
 pub mod picture;
@@ -43,9 +44,13 @@ pub enum PicturesError {
     },
 }
 
-/// Draws and writes every picture that applies; called once, at the end. One that cannot be drawn
-/// does not keep the others from being written.
+/// The page's file in a run's folder.
+pub const PAGE: &str = "report.html";
+
+/// Writes the page and every picture that applies; called once, at the end. A picture that cannot be
+/// drawn does not keep the others from being written.
 pub fn write_pictures(folder: &Folder, result: &RunResult) -> Result<(), PicturesError> {
+    folder.write(PAGE, &html::page(std::slice::from_ref(result)))?;
     let mut first = None;
     for (name, picture) in picture::pictures(result) {
         match picture.png() {
@@ -63,7 +68,7 @@ mod tests {
     use crate::measure::result::{Cause, Class};
     use std::path::Path;
 
-    const FILES: [&str; 12] = [
+    const FILES: [&str; 13] = [
         "run.json",
         "summary.csv",
         "outcomes.csv",
@@ -76,6 +81,7 @@ mod tests {
         "timeline.png",
         "heatmap.png",
         "sweep.png",
+        PAGE,
     ];
 
     #[test]

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 mod datagrams;
 mod knee;
+mod told;
 
 pub use datagrams::{datagram_sweep, datagrams};
 pub use knee::knee;
+pub use told::{ladder, told};
 
 use crate::load::{Schedule, Shape};
 use crate::measure::result::*;

@@ -151,7 +151,7 @@ fn verdict(sheet: &mut Sheet, result: &RunResult) {
 }
 
 /// A latency, as `<58.0us` where the run could not resolve it.
-fn resolved(nanos: u64, resolution: u64) -> String {
+pub(super) fn resolved(nanos: u64, resolution: u64) -> String {
     if nanos < resolution {
         return format!("<{}", human_nanos(resolution));
     }
