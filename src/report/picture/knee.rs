@@ -98,8 +98,10 @@ fn bound(limit: &Limit) -> f64 {
 /// The scale of what is measured, and its marks.
 fn vertical(knee: &KneeResult) -> (Scale, Vec<Tick>) {
     let limit = knee.limit.as_ref();
+    // Whoever wrote the file: marks of larger values would not fit beside the axis.
+    let sane = |value: &f64| (0.0..1e18).contains(value);
     let figures = knee.steps.iter().filter_map(|step| step.figure);
-    let all: Vec<f64> = figures.chain(limit.map(bound)).filter(|v| v.is_finite()).collect();
+    let all: Vec<f64> = figures.chain(limit.map(bound)).filter(sane).collect();
     let high = all.iter().copied().fold(0.0, f64::max);
     let low = all.iter().copied().filter(|v| *v > 0.0).fold(f64::MAX, f64::min);
     match limit.map(|limit| limit.bound) {

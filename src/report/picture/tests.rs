@@ -95,7 +95,7 @@ fn a_sweep_over_several_keys_is_small_multiples() {
             let ink = (0..WIDTH).filter(|x| image.get_pixel(*x, *y).0 == [INK.0, INK.1, INK.2]);
             ink.count() > 1000
         };
-        let floors = (1..HEIGHT).filter(|y| is_floor(y) && !is_floor(&(y - 1))).count();
+        let floors = (BODY as u32..HEIGHT).filter(|y| is_floor(y) && !is_floor(&(y - 1))).count();
         let lines = match keys {
             1 | 2 => 4,
             _ => panels / 3,

@@ -80,7 +80,7 @@ mod tests {
         assert_eq!((late.holds, late.figure), (None, Some(overflows)));
         assert_eq!(late.doubt.as_deref(), Some("the generator was late"));
         let sampler = cell.target.sampler.as_mut().expect("a sampler");
-        sampler.lost = sampler.ticks / 2;
+        (sampler.lost, sampler.ticks) = (500, 1000);
         let few = sampler_lossy(sampler.lost, sampler.ticks).expect("half is too much");
         cell.validity.reasons = vec![few];
         let blind = Trial::judged(&limit("ListenOverflows"), &mut cell);
