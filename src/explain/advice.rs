@@ -42,7 +42,9 @@ pub fn advice(case: &Case) -> Option<Advice> {
     let listeners = f64::from(case.cell.target.listeners.max(1));
     let places = f64::from(case.cell.target.backlog_effective?) + 1.0;
     let capacity = capacity(case)?;
-    let bunch = demand.burst + (demand.peak * demand.late_s).min(places * listeners / 2.0);
+    // What the generator was late, an acceptor of the same machine may be late, too.
+    let late = demand.peak * demand.late_s * 2.0;
+    let bunch = demand.burst + late.min(places * listeners / 2.0);
     let free = places - bunch / listeners - stalled(case, demand.peak / listeners);
     let rate = sufficient_rate(&demand, free);
     if rate.is_some_and(|rate| rate <= capacity) {
@@ -100,9 +102,9 @@ impl Demand {
             burst => format!(", {burst:.0} at once"),
         };
         format!(
-            "Assumed: {} clients come independently of each other (Poisson), at most {}{bursts}, and \
-             the generator is at most {} late; accepts are evenly spaced. Then the queue overflows \
-             in less than one of {:.0} runs like this one.",
+            "Assumed: {} clients come independently of each other (Poisson), at most {}{bursts}; \
+             accepts are evenly spaced; the generator and the acceptor are at most {} late. Then the \
+             queue overflows in less than one of {:.0} runs like this one.",
             thousands(self.attempts as u64),
             rate(self.peak),
             seconds(self.late_s),
