@@ -59,9 +59,11 @@ macro_rules! textual {
 use textual;
 
 mod bit_rate;
+mod quantity;
 mod unix;
 
 pub use bit_rate::BitRate;
+pub use quantity::Quantity;
 pub use unix::{Transport, UnixKind, UnixName};
 
 /// A length of time of at most a year, in whole nanoseconds.
@@ -341,6 +343,20 @@ impl fmt::Display for Backlog {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         self.0.fmt(f)
     }
+}
+
+/// `1204567` as `1,204,567`.
+pub fn thousands(number: impl Into<i128>) -> String {
+    let number: i128 = number.into();
+    let digits = number.unsigned_abs().to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    if number < 0 { format!("-{text}") } else { text }
 }
 
 /// `nanos` in the unit that a reader grasps at once: `812ns`, `34.1us`, `1.02ms`, `3.00s`.

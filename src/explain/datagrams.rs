@@ -31,7 +31,8 @@ pub fn findings(plan: &Cell, cell: &CellResult) -> Vec<Finding> {
     .flatten()
     .collect();
     found.sort_by_key(|(concerned, _)| std::cmp::Reverse(*concerned));
-    found.into_iter().map(|(_, finding)| finding).collect()
+    let impact = |concerned: u64| (concerned as f64 / ledger.wanted.max(1) as f64).min(1.0);
+    found.into_iter().map(|(n, finding)| Finding { impact: impact(n), ..finding }).collect()
 }
 
 /// A finding, with how many datagrams it concerns.

@@ -1,12 +1,19 @@
-//! Attempts without a local port.
+//! Local ports: attempts without one, and ports that rest in TIME_WAIT.
 
+use super::case::rate;
 use crate::measure::Outcome;
 use crate::measure::result::{CellResult, Finding, LoadResult};
 use crate::scenario::plan::{Cell, Client, Load};
-use crate::units::Ports;
+use crate::units::{Ports, thousands};
 
 /// How long the side that closes first keeps a port (`TCP_TIMEWAIT_LEN`, `include/net/tcp.h`).
 const TIME_WAIT_S: f64 = 60.0;
+/// With so much of the range in use the next run, or a longer one, runs out of ports.
+const CROWDED: f64 = 0.9;
+
+/// What helps against ports that rest.
+const REST: &str = "Let the server close first, close by RST, or use more source addresses \
+                    (lab.sources).";
 
 /// Says why attempts ended as `no_port`, with the arithmetic.
 pub fn exhausted(
@@ -16,37 +23,71 @@ pub fn exhausted(
     result: &LoadResult,
 ) -> Option<Finding> {
     let lacking = result.outcomes.get(&Outcome::NoPort).copied().filter(|count| *count > 0)?;
-    let each = ports(load, cell)?;
-    let sources = match load.client {
-        Client::HalfOpen { .. } => plan.lab.strangers,
-        _ => plan.lab.sources,
-    };
-    let all = each * u64::from(sources);
+    let (sources, each) = (sources(plan, load), ports(load, cell)?);
+    let all = each.saturating_mul(sources);
     let mut text = format!(
-        "{lacking} of {} attempts of {} had no local port: {sources} source address(es) x {each} \
-         ports are {all} connections at once towards one server.",
-        result.attempts, load.name
+        "{} of {} attempts of {} had no local port: {sources} source address(es) x {} ports are {} \
+         connections at once towards one server.",
+        thousands(lacking),
+        thousands(result.attempts),
+        load.name,
+        thousands(each),
+        thousands(all)
     );
-    if load.closes_first(&plan.target) {
+    let remedy = if load.closes_first(&plan.target) {
         text.push_str(&format!(
             " Clients close first, so that each port rests for {TIME_WAIT_S:.0} s in TIME_WAIT: \
-             {:.1} connections a second can be kept up, and {:.1} were wanted. Let the server \
-             close first, close by RST, or use more source addresses (lab.sources).",
+             {:.1} connections a second can be kept up, and {:.1} were wanted.",
             all as f64 / TIME_WAIT_S,
             result.offered_rate
         ));
+        REST
     } else {
-        text.push_str(
-            " All were in use. Hold connections for a shorter time, or use more source addresses \
-             (lab.sources).",
-        );
-    }
+        text.push_str(" All were in use.");
+        "Hold connections for a shorter time, or use more source addresses (lab.sources)."
+    };
     let evidence = format!(
-        "outcomes: no_port {lacking}; errors: EADDRNOTAVAIL {}",
-        result.errors.get("EADDRNOTAVAIL").copied().unwrap_or(0)
+        "outcomes: no_port {}; errors: EADDRNOTAVAIL {}",
+        thousands(lacking),
+        thousands(result.errors.get("EADDRNOTAVAIL").copied().unwrap_or(0))
     );
     let impact = lacking as f64 / result.attempts.max(1) as f64;
-    Some(Finding { text, evidence, remedy: String::new(), impact })
+    Some(Finding { text, evidence, remedy: remedy.to_owned(), impact })
+}
+
+/// Says how near to exhaustion the clients' TIME_WAIT came, where it held nearly all ports.
+pub fn resting(plan: &Cell, cell: &CellResult) -> Option<Finding> {
+    let out = |load: &LoadResult| load.outcomes.get(&Outcome::NoPort).is_some_and(|n| *n > 0);
+    if cell.loads.iter().any(out) {
+        return None;
+    }
+    let rest = cell.sockets.client.as_ref()?.peak.time_wait;
+    let mut closing = plan.loads.iter().filter(|load| load.closes_first(&plan.target));
+    // Two loads share their ports in ways that are not known here.
+    let (load, None) = (closing.next()?, closing.next()) else { return None };
+    let all = ports(load, cell)?.saturating_mul(sources(plan, load));
+    if (rest as f64) < all as f64 * CROWDED {
+        return None;
+    }
+    let text = format!(
+        "Clients close first: at most {} of {} local ports of {} rested in TIME_WAIT, each for \
+         {TIME_WAIT_S:.0} s. They can keep up {} and no more; the fewer are free, the longer \
+         connect() looks for one.",
+        thousands(rest),
+        thousands(all),
+        load.name,
+        rate(all as f64 / TIME_WAIT_S)
+    );
+    let evidence = format!("clients' sockets in TIME_WAIT: {}", thousands(rest));
+    Some(Finding { text, evidence, remedy: REST.to_owned(), impact: 0.0 })
+}
+
+/// Source addresses of a load.
+fn sources(plan: &Cell, load: &Load) -> u64 {
+    u64::from(match load.client {
+        Client::HalfOpen { .. } => plan.lab.strangers,
+        _ => plan.lab.sources,
+    })
 }
 
 /// Ports of one source address: those of the load, else the kernel's range.
@@ -63,6 +104,7 @@ fn ports(load: &Load, cell: &CellResult) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::measure::result::{SocketStates, StatesResult};
     use crate::report::sample;
     use crate::scenario::plan::Closing;
 
@@ -84,18 +126,36 @@ mod tests {
         let text = &found[0].text;
         assert!(text.starts_with("300 of ") && text.contains("x 100 ports are 100"), "{text}");
         assert!(text.contains("1.7 connections a second"), "{text}");
+        assert!(found[0].remedy.contains("Let the server close first"), "{}", found[0].remedy);
         assert!(found[0].evidence.contains("EADDRNOTAVAIL 300"), "{}", found[0].evidence);
     }
 
     #[test]
     fn nothing_is_guessed() {
         let (mut plan, mut cell) = cell(Closing::FinServer);
-        let text = &super::super::findings(&plan, &cell)[0].text;
-        assert!(!text.contains("TIME_WAIT"), "{text}");
+        let found = &super::super::findings(&plan, &cell)[0];
+        assert!(!found.text.contains("TIME_WAIT"), "{}", found.text);
+        assert!(found.remedy.starts_with("Hold connections for a shorter"), "{}", found.remedy);
         plan.loads[0].ports = None;
         cell.settings.clear();
         assert_eq!(super::super::findings(&plan, &cell), []);
         cell.loads[0].outcomes.insert(Outcome::NoPort, 0);
         assert_eq!(super::super::findings(&plan, &cell), []);
+    }
+
+    #[test]
+    fn ports_that_rest_are_told_before_they_run_out() {
+        let (plan, mut cell) = cell(Closing::FinClient);
+        cell.loads[0].outcomes.insert(Outcome::NoPort, 0);
+        let rest = |cell: &mut CellResult, time_wait| {
+            let peak = SocketStates { time_wait, ..SocketStates::default() };
+            cell.sockets.client = Some(StatesResult { peak, ..StatesResult::default() });
+        };
+        rest(&mut cell, 89);
+        assert_eq!(super::super::findings(&plan, &cell), []);
+        rest(&mut cell, 95);
+        let found = super::super::findings(&plan, &cell).remove(0);
+        assert!(found.text.contains("at most 95 of 100 local ports"), "{}", found.text);
+        assert!(found.text.contains("They can keep up 1.7/s"), "{}", found.text);
     }
 }

@@ -19,6 +19,9 @@ pub struct PredictionResult {
     pub accept_rate: f64,
     /// What is predicted.
     pub predicted: FlowResult,
+    /// How far schedules of other seeds depart from it at most: what chance alone can do.
+    #[serde(default)]
+    pub spread: FlowResult,
     /// What was measured.
     pub measured: FlowResult,
     /// What is taken for granted, one sentence each.

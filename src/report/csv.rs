@@ -16,9 +16,10 @@ use crate::measure::{Ending, Outcome, TargetEnding, TargetOutcome, Unit};
 pub type Table = fn(&RunResult) -> Vec<u8>;
 
 /// Every table with the name of its file.
-pub const TABLES: [(&str, Table); 6] = [
+pub const TABLES: [(&str, Table); 7] = [
     ("summary.csv", summary),
     ("outcomes.csv", outcomes),
+    ("classes.csv", classes),
     ("counters.csv", counters),
     ("timeline.csv", timeline),
     ("queues.csv", queues),
@@ -123,6 +124,24 @@ fn cell_outcomes(cell: &CellResult) -> Vec<[String; 5]> {
         row(ALL_LOADS, "target_session", class.name(), count)
     }));
     rows
+}
+
+/// `classes.csv`: why the attempts of each load took as long as they did; one row a class that has
+/// an attempt, with the sum of their latencies in seconds.
+pub fn classes(result: &RunResult) -> Vec<u8> {
+    let rows = result.cells.iter().flat_map(|cell| {
+        let classes = cell.classes.iter().flat_map(|classes| &classes.classes);
+        classes.map(|one| {
+            [
+                cell.name.clone(),
+                one.load.clone(),
+                one.class.name().to_owned(),
+                one.count.to_string(),
+                format!("{:.9}", one.latency_s),
+            ]
+        })
+    });
+    table(["cell", "load", "class", "count", "latency_s"], rows)
 }
 
 /// `counters.csv`: kernel counters that were read before and after each cell.

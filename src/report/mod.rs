@@ -7,12 +7,13 @@ pub mod files;
 pub mod hlog;
 pub mod html;
 pub mod json;
+pub mod pcapng;
 pub mod picture;
 pub mod terminal;
 
 #[cfg(test)]
 pub(crate) mod sample;
-mod text;
+pub(crate) mod text;
 
 use crate::measure::result::RunResult;
 use files::{Folder, FolderError};
@@ -64,13 +65,14 @@ pub fn write_pictures(folder: &Folder, result: &RunResult) -> Result<(), Picture
 mod tests {
     use super::*;
     use crate::measure::Metric;
-    use crate::measure::result::Cause;
+    use crate::measure::result::{Cause, Class};
     use std::path::Path;
 
-    const FILES: [&str; 12] = [
+    const FILES: [&str; 13] = [
         "run.json",
         "summary.csv",
         "outcomes.csv",
+        "classes.csv",
         "counters.csv",
         "timeline.csv",
         "queues.csv",
@@ -111,11 +113,12 @@ mod tests {
         let guide = std::fs::read_to_string(guide).expect("the guide");
         let metrics = Metric::ALL.map(Metric::name);
         let causes = Cause::ALL.map(Cause::name);
-        let files = FILES.into_iter().chain(["udp_loss.png"]);
-        for name in files.chain(metrics).chain(causes) {
+        let files = FILES.into_iter().chain(["udp_loss.png", "capture.pcapng"]);
+        let classes = Class::ALL.map(Class::name);
+        for name in files.chain(metrics).chain(causes).chain(classes) {
             assert!(guide.contains(&format!("`{name}`")), "{name}");
         }
-        for table in [csv::timeline, csv::queues, csv::streams] {
+        for table in [csv::timeline, csv::queues, csv::streams, csv::classes] {
             let header = String::from_utf8(table(&sample::empty())).expect("text");
             for column in header.trim().split(',') {
                 assert!(guide.contains(&format!("`{column}`")), "{column}");

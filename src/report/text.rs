@@ -1,18 +1,6 @@
 //! Numbers and sentences for people.
 
-/// `1204567` as `1,204,567`.
-pub fn thousands(number: impl Into<i128>) -> String {
-    let number: i128 = number.into();
-    let digits = number.unsigned_abs().to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    if number < 0 { format!("-{text}") } else { text }
-}
+pub use crate::units::thousands;
 
 /// Text from outside as one line that cannot steer a terminal.
 pub fn plain(text: &str) -> String {

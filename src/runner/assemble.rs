@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
+use super::capture::Captured;
 use super::clients_side::ClientsTold;
 use super::engines::Drive;
 use super::external::LastLook;
@@ -61,6 +62,8 @@ pub struct Parts<'a> {
     pub target: TargetTold,
     /// What the kernel held of the clients' side.
     pub beside: ClientsTold,
+    /// Packets of the lab's link, where they were recorded.
+    pub captured: Option<Captured>,
     /// Counters of the clients' own namespace.
     pub client_counters: Vec<CounterResult>,
     /// When the workers were told to stop, in nanoseconds since the schedule's start.
@@ -89,6 +92,11 @@ pub fn assemble(mut parts: Parts) -> CellResult {
         .collect();
     let ledger = reconcile(&client_side(&loads), target_side(&parts, grown));
     let target = target_result(&parts);
+    let wire = parts.captured.as_ref().map(|captured| {
+        let mut wire = captured.result.clone();
+        wire.compare(&loads, &ledger);
+        wire
+    });
     let mut cell = CellResult {
         name: parts.cell.name.clone(),
         axes: parts.cell.axes.clone(),
@@ -108,9 +116,11 @@ pub fn assemble(mut parts: Parts) -> CellResult {
         counters,
         classes: Some(classes),
         prediction: None,
-        wire: None,
+        wire,
+        turn: None,
         findings: Vec::new(),
     };
+    cell.prediction = explain::prediction(parts.plan, parts.cell, &cell);
     cell.findings = explain::findings(parts.cell, &cell);
     cell
 }
@@ -361,7 +371,8 @@ fn metrics(parts: &Parts) -> Vec<MetricResult> {
         let two_clocks = two_clocks && *metric == Metric::QueueWait;
         metric_result("target", *metric, &recorder.total, two_clocks)
     });
-    of_loads.chain(of_target).collect()
+    let of_wire = parts.captured.as_ref().and_then(Captured::metric);
+    of_loads.chain(of_target).chain(of_wire).collect()
 }
 
 /// A metric of a load, or of the target.

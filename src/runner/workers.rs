@@ -13,7 +13,7 @@ use crate::engine::{
     Batch, Descriptors, Engine, Handover, IoUringEngine, MioEngine, RECORDS, Stop, WorkerReport,
 };
 use crate::lab::Lab;
-use crate::load::Schedule;
+use crate::load::{Schedule, seed_of};
 use crate::measure::Record;
 use crate::scenario::RESERVED;
 use crate::scenario::plan::{Cell, Closer, Load, Target};
@@ -191,11 +191,6 @@ fn order(work: &Work, loads: &[Driven], worker: u16, limit: u64) -> Order {
         slots: slots(loads, worker, limit),
         parts: own.map(|load| part(work, load, worker)).collect(),
     }
-}
-
-/// Seed of a load: each has arrivals of its own, and every cell has the same ones.
-pub fn seed_of(seed: u64, load: u16) -> u64 {
-    seed.wrapping_add(0x9e37_79b9_7f4a_7c15u64.wrapping_mul(u64::from(load) + 1))
 }
 
 fn part(work: &Work, driven: &Driven, worker: u16) -> PartOrder {

@@ -61,6 +61,9 @@ fn describe_cell(cell: &Cell, lines: &mut Lines) {
     if let Some(impair) = &lab.impair {
         lines.add("", &datagram::impair_text(impair));
     }
+    if let Some(capture) = lab.capture {
+        lines.add("", &format!("packets recorded, at most {}", capture.size));
+    }
     match &cell.target {
         Target::External { address, sample, .. } => {
             lines.add("  target", &format!("yours, at {address}; queue sampled every {sample}"));
@@ -302,6 +305,7 @@ impl std::fmt::Display for Subject {
                 write!(f, "{}{metric}.{statistic}", of(load))
             }
             Self::Outcome { load, outcome } => write!(f, "{}outcomes.{outcome}", of(load)),
+            Self::Class { load, class } => write!(f, "{}classes.{class}", of(load)),
             Self::Counter(name) => write!(f, "counters.{name}"),
             Self::Loss(None) => f.write_str("loss"),
             Self::Loss(Some(cause)) => write!(f, "loss.{cause}"),

@@ -7,15 +7,15 @@ mod crew;
 mod door;
 mod keeping;
 mod lot;
-mod pace;
 mod parking;
 pub mod protocol;
 pub mod receiver;
 mod restart;
 mod server;
-mod service;
 pub mod stdio;
 mod turn;
+
+use crate::scenario::{pace, service};
 
 pub use counts::{Tally, Totals};
 pub use door::Door;

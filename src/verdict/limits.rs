@@ -13,6 +13,8 @@ use crate::units::human_nanos;
 pub struct Judged {
     /// The limit and its measured value.
     pub result: LimitResult,
+    /// The value as a number: nanoseconds, a count, or a share from 0 to 1.
+    pub value: Option<f64>,
     /// Why the value cannot be trusted.
     pub distrust: Option<String>,
 }
@@ -25,6 +27,9 @@ pub fn judge(limit: &Limit, cell: &CellResult) -> Vec<Judged> {
         }
         Subject::Outcome { load, outcome } => {
             vec![by_outcome(limit, cell, load.as_deref(), outcome)]
+        }
+        Subject::Class { load, class } => {
+            vec![by_class(limit, cell, load.as_deref(), class)]
         }
         Subject::Counter(name) => {
             let value = cell.counter(name).map(|grown| grown as f64);
@@ -169,13 +174,34 @@ fn by_outcome(limit: &Limit, cell: &CellResult, load: Option<&str>, outcome: &st
         let endings = result.endings.iter().filter(|(class, _)| class.name() == outcome);
         count += connects.map(|(_, n)| n).chain(endings.map(|(_, n)| n)).sum::<u64>();
     }
-    let share = (attempts > 0).then(|| count as f64 / attempts as f64);
-    let value = match limit.bound {
-        Bound::Share(_) => share,
-        _ => share.map(|_| count as f64),
-    };
-    let subject = format!("outcomes.{outcome}");
-    plain(limit, cell, load.map(str::to_owned), subject, value, Some(count as f64))
+    let known = (attempts > 0).then_some((count, attempts));
+    of_attempts(limit, cell, load, format!("outcomes.{outcome}"), known)
+}
+
+fn by_class(limit: &Limit, cell: &CellResult, load: Option<&str>, class: &str) -> Judged {
+    let known = cell.classes.as_ref().and_then(|classes| {
+        let own = classes.classes.iter().filter(|one| load.is_none_or(|load| one.load == load));
+        let attempts = own.clone().map(|one| one.count).fold(0, u64::saturating_add);
+        let count = own.filter(|one| one.class.name() == class).map(|one| one.count);
+        (attempts > 0).then_some((count.fold(0, u64::saturating_add), attempts))
+    });
+    of_attempts(limit, cell, load, format!("classes.{class}"), known)
+}
+
+/// Some of all attempts, as a count or as a share; `None` where there were none, or nobody knows.
+fn of_attempts(
+    limit: &Limit,
+    cell: &CellResult,
+    load: Option<&str>,
+    subject: String,
+    known: Option<(u64, u64)>,
+) -> Judged {
+    let value = known.map(|(count, attempts)| match limit.bound {
+        Bound::Share(_) => count as f64 / attempts as f64,
+        _ => count as f64,
+    });
+    let count = known.map(|(count, _)| count as f64);
+    plain(limit, cell, load.map(str::to_owned), subject, value, count)
 }
 
 /// A limit with its value; `count` is told beside a share.
@@ -200,7 +226,7 @@ fn plain(
     let holds = value.map(|value| limit.comparison.holds(value, bound));
     let condition = format!("{} {condition}", limit.comparison);
     let result = LimitResult { cell: cell.name.clone(), load, subject, condition, measured, holds };
-    Judged { result, distrust: None }
+    Judged { result, value, distrust: None }
 }
 
 /// The statistic of an encoded histogram, in the metric's unit (a count for `count`); `None`

@@ -1,5 +1,5 @@
 use super::*;
-use crate::measure::result::{DatagramsResult, ReceiverResult};
+use crate::measure::result::{Class, ClassResult, ClassesResult, DatagramsResult, ReceiverResult};
 use crate::measure::{Summary, encode, record};
 use crate::report::sample;
 use crate::scenario::plan::Comparison;
@@ -59,6 +59,33 @@ fn what_is_lost_without_a_trace_is_not_judged() {
     assert_eq!(single(&loss(None, Bound::Share(0.1)), &nothing).holds, None, "a share of nothing");
     let tcp = sample::backlog().cells.remove(0);
     assert_eq!(single(&loss(None, Bound::Count(0.0)), &tcp).holds, None);
+}
+
+#[test]
+fn classes_are_judged_by_count_and_by_share() {
+    let limit = |load: Option<&str>, class: &str, bound| {
+        let (load, class) = (load.map(str::to_owned), class.to_owned());
+        let subject = Subject::Class { load, class };
+        Limit { subject, comparison: Comparison::AtMost, bound }
+    };
+    let mut cell = sample::sweep(&[5]).cells.remove(0);
+    let full = limit(None, "accept_queue_full", Bound::Count(9.0));
+    assert_eq!(single(&full, &cell).holds, None, "an older result has no classes");
+    let class =
+        |class, count| ClassResult { load: "clients".to_owned(), class, count, latency_s: 1.0 };
+    cell.classes = Some(ClassesResult {
+        classes: vec![class(Class::Clean, 90), class(Class::AcceptQueueFull, 10)],
+        ..ClassesResult::default()
+    });
+    let judged = single(&full, &cell);
+    assert_eq!(judged.subject, "classes.accept_queue_full");
+    assert_eq!((judged.measured.as_deref(), judged.holds), (Some("10"), Some(false)));
+    let share = limit(Some("clients"), "accept_queue_full", Bound::Share(0.1));
+    assert_eq!(single(&share, &cell).measured.as_deref(), Some("10.000% (10)"));
+    let none = limit(None, "no_port", Bound::Count(0.0));
+    assert_eq!(single(&none, &cell).holds, Some(true), "nobody was out of ports");
+    let other = limit(Some("others"), "no_port", Bound::Count(0.0));
+    assert_eq!(single(&other, &cell).holds, None, "there is no such load");
 }
 
 /// A cell whose delays consist of `lag` and of a service time, all in nanoseconds.

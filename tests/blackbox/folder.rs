@@ -27,6 +27,7 @@ const SHORT: &str = "name = \"short\"\n[[load]]\nrate = \"50/s\"\nattempts = 10\
 fn every_file_and_column_is_there() {
     let (_bench, result) = measure(TWO_CELLS, &[]);
     let files = [
+        "classes.csv",
         "counters.csv",
         "heatmap.png",
         "histograms",
@@ -45,6 +46,7 @@ fn every_file_and_column_is_there() {
     for (table, columns) in [
         ("summary.csv", "cell,load,metric,unit,count,min,mean,stdev,p50,p90,p99,p999,p9999,max"),
         ("outcomes.csv", "cell,load,side,outcome,count"),
+        ("classes.csv", "cell,load,class,count,latency_s"),
         ("counters.csv", "cell,namespace,counter,before,after,delta"),
         ("queues.csv", "cell,listener,t_s,accept_queue,accept_queue_mean,accept_limit,accepted"),
     ] {

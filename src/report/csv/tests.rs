@@ -1,5 +1,5 @@
 use super::*;
-use crate::measure::result::{Cause, Side};
+use crate::measure::result::{Cause, Class, ClassResult, ClassesResult, Side};
 use crate::measure::{Metric, decode, percentile};
 use crate::report::sample;
 
@@ -18,6 +18,7 @@ fn the_headers_are_the_contract() {
             "cell,load,metric,unit,count,min,mean,stdev,p50,p90,p99,p999,p9999,max"
         );
         assert_eq!(header(outcomes(&result)), "cell,load,side,outcome,count");
+        assert_eq!(header(classes(&result)), "cell,load,class,count,latency_s");
         assert_eq!(header(counters(&result)), "cell,namespace,counter,before,after,delta");
         assert!(header(timeline(&result)).starts_with(
             "cell,load,t_s,attempts,ok,ok_retried,errors,in_flight,connect_p50,connect_p99,\
@@ -29,6 +30,23 @@ fn the_headers_are_the_contract() {
              sent,sent_bytes,unsent,received,duplicates,reordered,echoes,"
         ));
     }
+}
+
+#[test]
+fn classes_have_a_row_each() {
+    let mut result = sample::sweep(&[5]);
+    result.cells[0].classes = Some(ClassesResult {
+        classes: vec![ClassResult {
+            load: "clients".to_owned(),
+            class: Class::AcceptQueueFull,
+            count: 812,
+            latency_s: 840.25,
+        }],
+        ..ClassesResult::default()
+    });
+    let (_, rows) = rows(&classes(&result));
+    let row: Vec<_> = rows[0].iter().collect();
+    assert_eq!(row, ["backlog=5", "clients", "accept_queue_full", "812", "840.250000000"]);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::figures::figure;
 use super::parts::{Column, Row, table, text};
-use crate::measure::result::{KneeResult, RunResult};
+use crate::measure::result::{Direction, KneeResult, RunResult};
 use crate::report::picture::{self, HEIGHT};
 
 /// What was tried, and what came of it.
@@ -16,6 +16,7 @@ pub fn section(result: &RunResult) -> Markup {
             h2 { "Knee of " (knee.over) }
             p.say { (found(knee)) }
             p { (knee.confidence) }
+            @for note in &knee.notes { p { (note) } }
             @if let Some((_, sketch)) = drawn { (figure(&sketch, HEIGHT, "knee", &found(knee))) }
             (tried(knee))
         }
@@ -29,12 +30,16 @@ pub fn told(result: &RunResult) -> Markup {
 
 fn found(knee: &KneeResult) -> String {
     let KneeResult { over, until, .. } = knee;
+    let (way, end) = match knee.direction {
+        Some(Direction::Falling) => ("down to", "lowest"),
+        Some(Direction::Rising) | None => ("up to", "highest"),
+    };
     match (&knee.holds, &knee.breaks) {
         (Some(holds), Some(breaks)) => {
-            format!("{until} holds up to {over} = {holds} and is broken at {breaks}.")
+            format!("{until} holds {way} {over} = {holds} and is broken at {breaks}.")
         }
         (Some(holds), None) => {
-            format!("{until} holds up to {over} = {holds}, the highest value that was tried.")
+            format!("{until} holds {way} {over} = {holds}, the {end} value at which it did.")
         }
         (None, _) => format!("{until} held at no value of {over} that was tried."),
     }
@@ -52,6 +57,7 @@ fn tried(knee: &KneeResult) -> Markup {
             html! { strong class=(tone) { (word) } },
             text(step.measured.as_deref().unwrap_or("nothing")),
             text(&step.cell),
+            text(step.doubt.as_deref().unwrap_or_default()),
         ])
     });
     let columns = [
@@ -59,6 +65,7 @@ fn tried(knee: &KneeResult) -> Markup {
         Column::Text("the limit"),
         Column::Number("measured"),
         Column::Text("cell"),
+        Column::Long("why it cannot be told"),
     ];
     table("Every value, in the order of trying", &columns, rows.collect())
 }

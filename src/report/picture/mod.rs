@@ -4,6 +4,7 @@
 mod bitmap;
 mod datagrams;
 mod heatmap;
+mod knee;
 mod ladder;
 mod latency;
 mod loss;
@@ -54,7 +55,9 @@ pub fn pictures(result: &RunResult) -> Vec<(&'static str, Sketch<'_>)> {
         ("timeline.png", timeline::sketch(result)),
         ("heatmap.png", heatmap::sketch(result)),
     ];
-    if !result.scenario.sweep.is_empty() {
+    if let Some(knee) = &result.knee {
+        pictures.push(("knee.png", knee::sketch(&result.scenario.name, knee)));
+    } else if !result.scenario.sweep.is_empty() {
         pictures.push(("sweep.png", sweep::sketch(result)));
     }
     if result.cells.iter().any(|cell| cell.datagrams.is_some()) {

@@ -14,7 +14,7 @@ pub fn told() -> RunResult {
         cell.wire = (index == 0).then(wire);
         cell.findings = vec![finding(cell)];
     }
-    result.knee = Some(knee());
+    result.knee = super::knee().knee;
     result
 }
 
@@ -52,6 +52,7 @@ fn prediction() -> PredictionResult {
         acceptors: 1,
         arrival_rate: 400.0,
         accept_rate: 300.0,
+        spread: FlowResult { blocking: 0.004, mean_wait_s: None },
         predicted: FlowResult { blocking: 0.25, mean_wait_s: Some(0.0181) },
         measured: FlowResult { blocking: 0.262, mean_wait_s: Some(0.0175) },
         assumptions: vec!["Arrivals are independent of each other.".to_owned()],
@@ -90,6 +91,7 @@ fn wire() -> WireResult {
             ..Summary::default()
         }),
         ladders: vec![ladder()],
+        notices: vec!["3,200 first SYNs are on the wire".to_owned()],
     }
 }
 
@@ -123,23 +125,5 @@ pub fn ladder() -> Ladder {
             step(1.0219, true, "FIN+ACK", next.wrapping_add(16), Some(y + 1)),
         ],
         left_out: 2,
-    }
-}
-
-fn knee() -> KneeResult {
-    let step = |value: f64, holds| KneeStep {
-        cell: format!("rate={value}/s"),
-        value,
-        text: format!("{value}/s"),
-        measured: Some(if holds { "0" } else { "17" }.to_owned()),
-        holds: Some(holds),
-    };
-    KneeResult {
-        over: "load.rate".to_owned(),
-        until: "counters.ListenOverflows == 0".to_owned(),
-        steps: vec![step(100.0, true), step(400.0, false), step(290.0, true)],
-        holds: Some("290/s".to_owned()),
-        breaks: Some("400/s".to_owned()),
-        confidence: "Held 3 of 3 times at 290/s and broke 3 of 3 times at 400/s.".to_owned(),
     }
 }

@@ -1,6 +1,6 @@
 //! The table of one cell.
 
-use super::{Sheet, Tone, datagrams, metrics, sockets, target};
+use super::{Sheet, Tone, datagrams, metrics, sockets, target, why, wire};
 use crate::measure::TargetOutcome;
 use crate::measure::result::{CellResult, LoadResult, Place, Status};
 use crate::report::text::thousands;
@@ -26,13 +26,15 @@ pub fn table(sheet: &mut Sheet, cell: &CellResult) {
         Some(ledger) => datagrams::lines(sheet, cell, ledger),
         None => connections(sheet, cell),
     }
+    if let Some(seen) = &cell.wire {
+        wire::lines(sheet, cell, seen);
+    }
+    why::lines(sheet, cell);
     trust(sheet, cell);
     for notice in &cell.target.notices {
         say(sheet, Tone::Doubtful, "notice", notice);
     }
-    for finding in &cell.findings {
-        say(sheet, Tone::Plain, "finding", &format!("{} ({})", finding.text, finding.evidence));
-    }
+    cell.findings.iter().for_each(|finding| why::finding(sheet, finding));
 }
 
 fn connections(sheet: &mut Sheet, cell: &CellResult) {

@@ -1,8 +1,9 @@
 use super::*;
 use crate::measure::Metric;
 use crate::measure::result::{
-    Cause, Finding, LedgerStep, MemoryResult, Place, QueueInterval, ReceiverRestart, RestartResult,
-    SocketStates, SocketsResult, StatesResult,
+    Cause, Class, ClassResult, ClassesResult, Finding, FlowResult, LedgerStep, MemoryResult, Place,
+    PredictionResult, QueueInterval, ReceiverRestart, RestartResult, SocketStates, SocketsResult,
+    StatesResult,
 };
 use crate::measure::{Outcome, TargetEnding};
 use crate::report::sample;
@@ -32,6 +33,60 @@ fn a_sweep_is_summed_up() {
         assert!(text.contains(part), "{part} is missing in\n{text}");
     }
     assert_eq!(text.lines().last(), Some("verdict: fail: 1 of 1 limits broken"));
+}
+
+#[test]
+fn a_knee_comes_first_and_in_words() {
+    let mut result = sample::knee();
+    let text = summary(&result, 80, false);
+    fits(&text);
+    let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    for part in [
+        "knee: load.rate = 494/s is the highest value at which counters.ListenOverflows == 0 held \
+         each time; above, at 504/s, it broke each time held in 2 of 2 runs",
+        "note: the accept queue's 129 places",
+        "tried held broke unclear measured 300/s 1 0 0 0",
+        "494/s 2 0 0 0, 0 504/s 0 2 0 12, 14",
+        "8000/s 0 0 1 70912",
+    ] {
+        assert!(flat.contains(part), "{part} is missing in\n{text}");
+    }
+    assert!(flat.starts_with("knee: "), "{text}");
+    let knee = result.knee.as_mut().expect("a knee");
+    knee.breaks = None;
+    knee.confidence = "the limit held from 300/s to 600/s".to_owned();
+    knee.steps.iter_mut().for_each(|step| step.text = "x".repeat(400));
+    knee.until = "y".repeat(400);
+    fits(&summary(&result, 60, false));
+    let words = summary(&result, 80, false);
+    assert!(words.starts_with("knee: none was found over load.rate"), "{words}");
+}
+
+#[test]
+fn many_cells_are_compared_and_not_told_one_by_one() {
+    let backlogs: Vec<_> = (1..=13).collect();
+    let text = summary(&sample::sweep(&backlogs), 80, false);
+    fits(&text);
+    assert!(text.contains("all cells") && !text.contains("connect_service"), "{text}");
+    let text = summary(&sample::sweep(&backlogs[..12]), 80, false);
+    assert!(text.contains("connect_service"), "{text}");
+}
+
+#[test]
+fn a_resumed_run_says_what_has_changed_since() {
+    let mut result = sample::backlog();
+    let part = |differs: &[&str]| crate::measure::result::Resumed {
+        environment: crate::measure::result::Environment {
+            started_at: "2026-11-23T03:00:00.000Z".to_owned(),
+            ..Default::default()
+        },
+        differs: differs.iter().map(|one| one.to_string()).collect(),
+    };
+    result.resumed = vec![part(&[]), part(&["the kernel was 6.1, and is 6.18"])];
+    let text = summary(&result, 80, false);
+    fits(&text);
+    assert!(text.contains("resumed: at 2026-11-23T03:00:00.000Z; nothing that is"), "{text}");
+    assert!(text.contains("the kernel was 6.1, and is 6.18"), "{text}");
 }
 
 #[test]
@@ -118,9 +173,25 @@ fn nothing_is_too_wide_and_nothing_steers_the_terminal() {
         cell.findings = vec![Finding {
             text: nasty.clone(),
             evidence: "y".repeat(99),
-            remedy: String::new(),
-            impact: 0.0,
+            remedy: nasty.clone(),
+            impact: f64::NAN,
         }];
+        let class = |class| ClassResult {
+            load: nasty.clone(),
+            class,
+            count: u64::MAX,
+            latency_s: f64::MAX,
+        };
+        cell.classes = Some(ClassesResult {
+            classes: Class::ALL.into_iter().map(class).collect(),
+            ..ClassesResult::default()
+        });
+        cell.prediction = Some(PredictionResult {
+            method: nasty.clone(),
+            model: nasty.clone(),
+            measured: FlowResult { blocking: f64::MAX, mean_wait_s: Some(f64::NAN) },
+            ..prediction()
+        });
         cell.ledger.steps = vec![LedgerStep { why: nasty.clone(), count: i64::MIN }];
         cell.ledger.unexplained = Some(i64::MIN);
         cell.counters.iter_mut().for_each(|c| (c.before, c.after) = (0, u64::MAX));
@@ -186,6 +257,61 @@ fn a_restart_and_a_group_have_their_lines() {
     ] {
         assert!(flat.contains(part), "{part} is missing in\n{text}");
     }
+}
+
+fn prediction() -> PredictionResult {
+    PredictionResult {
+        method: "simulation".to_owned(),
+        model: "M/D/1/52, 51 of the places in the accept queue".to_owned(),
+        places: 51,
+        acceptors: 1,
+        arrival_rate: 300.0,
+        accept_rate: 200.0,
+        predicted: FlowResult { blocking: 0.4251, mean_wait_s: Some(0.25) },
+        spread: FlowResult::default(),
+        measured: FlowResult { blocking: 0.431, mean_wait_s: None },
+        assumptions: vec![],
+    }
+}
+
+#[test]
+fn classes_theory_and_findings_are_told() {
+    let mut result = sample::sweep(&[50]);
+    let cell = &mut result.cells[0];
+    let class = |class, count, latency_s| ClassResult {
+        load: "clients".to_owned(),
+        class,
+        count,
+        latency_s,
+    };
+    cell.classes = Some(ClassesResult {
+        classes: vec![class(Class::Clean, 3000, 0.5), class(Class::AcceptQueueFull, 1000, 999.5)],
+        ..ClassesResult::default()
+    });
+    cell.prediction = Some(prediction());
+    cell.findings = vec![Finding {
+        text: "1,000 met a full queue.".to_owned(),
+        evidence: "ListenOverflows +1,204".to_owned(),
+        remedy: "Accept faster.".to_owned(),
+        impact: 0.25,
+    }];
+    let text = summary(&result, 80, false);
+    fits(&text);
+    let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    for part in [
+        "why attempts share of latency",
+        "clean 3,000 75.00 % 0.05 %",
+        "SYN dropped: accept queue full 1,000 25.00 % 99.95 %",
+        "the target does not name its connections",
+        "theory M/D/1/52, 51 of the places in the accept queue; simulation",
+        "predicted blocked 42.51 % of SYNs, mean wait 250ms",
+        "measured blocked 43.10 % of SYNs, mean wait not measured",
+        "finding 1,000 met a full queue. evidence: ListenOverflows +1,204 remedy: Accept faster.",
+    ] {
+        assert!(flat.contains(part), "{part} is missing in\n{text}");
+    }
+    let older = summary(&sample::backlog(), 80, false);
+    assert!(!older.contains("theory") && !older.contains("of latency"), "{older}");
 }
 
 #[test]

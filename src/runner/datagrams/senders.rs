@@ -13,6 +13,7 @@ use crate::engine::datagram::{
     self, DatagramHandover, DatagramPart, DatagramShare, Gate, SenderReport, Snapshot, StreamPart,
     Tallies,
 };
+use crate::load::seed_of;
 use crate::measure::Metric;
 use crate::measure::sent::{SentBook, SentCounts};
 use crate::report::files::FolderError;
@@ -21,7 +22,6 @@ use crate::runner::collect::{Logs, Seen};
 use crate::runner::engines::by_rate;
 use crate::runner::ground::{Ground, Start};
 use crate::runner::side::{Identity, no_threads};
-use crate::runner::workers::seed_of;
 use crate::scenario::plan::{Client, Datagrams, Load};
 use crate::sys::clock;
 use crate::sys::permit::PermittedAddr;

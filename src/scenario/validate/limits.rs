@@ -1,6 +1,6 @@
 //! `[limits]`.
 
-use crate::measure::result::Cause;
+use crate::measure::result::{Cause, Class};
 use crate::measure::{Ending, Metric, Outcome, Unit};
 use crate::scenario::at::At;
 use crate::scenario::diagnostic::{Problems, nearest, suggest};
@@ -71,6 +71,8 @@ fn subject(key: &At<String>, cells: &[Cell], problems: &mut Problems) -> Option<
     match rest.split_once('.') {
         Some(("outcomes", outcome)) => check_outcome(key, outcome, problems)
             .then(|| Subject::Outcome { load, outcome: outcome.to_owned() }),
+        Some(("classes", class)) => check_class(key, class, problems)
+            .then(|| Subject::Class { load, class: class.to_owned() }),
         Some((metric, statistic)) => {
             let found = metric_of(key, metric, load.as_deref(), cells, problems);
             let statistic = statistic_of(key, statistic, problems);
@@ -81,7 +83,7 @@ fn subject(key: &At<String>, cells: &[Cell], problems: &mut Problems) -> Option<
                 key.span(),
                 format!("`{path}` is not something that a limit can judge"),
                 "write a metric and its statistic (connect.p99), outcomes.timeout, \
-                 loss, loss.receive_buffer, counters.ListenOverflows, or a metric or an outcome after \
+                 classes.accept_queue_full, loss, loss.receive_buffer, counters.ListenOverflows, or a metric or an outcome after \
                  load.NAME.",
             );
             None
@@ -173,6 +175,16 @@ fn check_outcome(key: &At<String>, outcome: &str, problems: &mut Problems) -> bo
     known
 }
 
+fn check_class(key: &At<String>, class: &str, problems: &mut Problems) -> bool {
+    let names = Class::ALL.map(Class::name);
+    let known = names.contains(&class);
+    if !known {
+        let help = suggest(class, &names).0;
+        problems.error(key.span(), format!("there is no class `{class}`"), help);
+    }
+    known
+}
+
 fn metric_of(
     key: &At<String>,
     name: &str,
@@ -182,22 +194,24 @@ fn metric_of(
 ) -> Option<Metric> {
     let Some(metric) = Metric::from_name(name) else {
         let mut names: Vec<&str> = Metric::ALL.iter().map(|metric| metric.name()).collect();
-        names.extend(["outcomes", "counters"]);
+        names.extend(["outcomes", "classes", "counters"]);
         let help = suggest(name, &names).0;
         problems.error(key.span(), format!("there is no metric `{name}`"), help);
         return None;
     };
     let at_target = matches!(metric, Metric::QueueWait | Metric::Service) || of_receiver(metric);
-    if at_target && load.is_some() {
+    if (at_target || metric == Metric::WireRtt) && load.is_some() {
+        let by = if at_target { "by the target" } else { "on the wire" };
         problems.error(
             key.span(),
-            format!("`{metric}` is measured by the target, over all loads"),
+            format!("`{metric}` is measured {by}, over all loads"),
             format!("write `{metric}.p99`, without a load"),
         );
     } else if !cells.is_empty() && !cells.iter().any(|cell| measures(cell, metric, load)) {
         let help = match metric {
             Metric::QueueWait => "our own target measures it where a load has greet = true",
             Metric::Service => "only our own target measures it",
+            Metric::WireRtt => "it is measured in a lab with capture = true, of TCP only",
             Metric::KernelRtt | Metric::ObserverError => "the kernel tells it of TCP only",
             Metric::Rtt | Metric::RttService => {
                 "it is measured where a load of datagrams has reply = \"echo\""
@@ -222,6 +236,7 @@ fn measures(cell: &Cell, metric: Metric, load: Option<&str>) -> bool {
     match metric {
         Metric::Service => own,
         Metric::KernelRtt => cell.target.transport().is_tcp(),
+        Metric::WireRtt => cell.lab.capture.is_some() && cell.target.transport().is_tcp(),
         Metric::ObserverError => {
             let transport = cell.target.transport();
             transport.is_tcp() || transport.carries_datagrams()
@@ -338,11 +353,14 @@ fn check_pair(subject: &Subject, bound: Bound, value: &At<String>, problems: &mu
         }
         (Subject::Metric { statistic: Statistic::Count, .. }, Bound::Count(_))
         | (Subject::Counter(_), Bound::Count(_))
-        | (Subject::Outcome { .. } | Subject::Loss(_), Bound::Count(_) | Bound::Share(_)) => return,
+        | (
+            Subject::Outcome { .. } | Subject::Class { .. } | Subject::Loss(_),
+            Bound::Count(_) | Bound::Share(_),
+        ) => return,
         (Subject::Metric { statistic: Statistic::Count, .. } | Subject::Counter(_), _) => {
             ("a number of events is compared with a number", "write one, such as \"== 0\"")
         }
-        (Subject::Outcome { .. }, Bound::Time(_)) => (
+        (Subject::Outcome { .. } | Subject::Class { .. }, Bound::Time(_)) => (
             "a number of attempts is not compared with a time",
             "write a number or a share of the attempts, such as \"== 0\" or \"<= 0.1%\"",
         ),
