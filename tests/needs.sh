@@ -15,8 +15,8 @@ command -v redis-server >/dev/null || packages+=(redis-server)
 command -v strace >/dev/null || packages+=(strace)
 command -v iperf3 >/dev/null || packages+=(iperf3)
 command -v linux.uml >/dev/null || packages+=(user-mode-linux)
-command -v tshark >/dev/null || packages+=(tshark)
 command -v chromium >/dev/null || packages+=(chromium)
+command -v tshark >/dev/null || packages+=(tshark)
 command -v python3 >/dev/null || packages+=(python3 python3-pip)
 
 if [ "${#packages[@]}" -gt 0 ] && command -v apt-get >/dev/null; then

@@ -116,6 +116,17 @@ struct PlaceArgs {
 }
 
 #[derive(Debug, Args)]
+struct ReportArgs {
+    /// A run's folder, or its run.json; nothing else of a run is needed
+    #[arg(value_name = "RUN", required = true)]
+    runs: Vec<PathBuf>,
+    /// Write the page to this file, and no pictures [default for one run: report.html and the
+    /// pictures, where its run.json is; several runs need a file]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 struct KneeArgs {
     #[command(flatten)]
     scenario: ScenarioArgs,
@@ -168,17 +179,6 @@ impl From<OrderChoice> for Order {
             OrderChoice::Written => Self::Written,
         }
     }
-}
-
-#[derive(Debug, Args)]
-struct ReportArgs {
-    /// A run's folder, or its run.json; nothing else of a run is needed
-    #[arg(value_name = "RUN", required = true)]
-    runs: Vec<PathBuf>,
-    /// Write the page to this file, and no pictures [default for one run: report.html and the
-    /// pictures, where its run.json is; several runs need a file]
-    #[arg(long, value_name = "FILE")]
-    out: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

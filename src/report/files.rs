@@ -164,6 +164,11 @@ impl Folder {
         }
     }
 
+    /// A folder that is there already, to replace single files in it.
+    pub fn existing(path: &Path) -> Self {
+        Self { path: path.to_owned(), kind: Kind::Exact { made: false }, _lock: None }
+    }
+
     /// The folder of an earlier run, which is to be taken up again: `given`, or the one that
     /// `base/<scenario>/latest` points at.
     pub fn reopen(base: &Path, scenario: &str, given: Option<&Path>) -> Result<Self, FolderError> {
@@ -194,11 +199,6 @@ impl Folder {
             }
         }
         Ok(())
-    }
-
-    /// A folder that is there already, to replace single files in it.
-    pub fn existing(path: &Path) -> Self {
-        Self { path: path.to_owned(), kind: Kind::Exact { made: false }, _lock: None }
     }
 
     /// The run begins: removes what an earlier run left here, or points

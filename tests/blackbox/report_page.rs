@@ -162,13 +162,21 @@ fn what_is_no_result_is_refused_with_its_place() {
         call(&["report", &path, "--out", &bench.path("page.html")]).exits(&[2]).tells(told);
         assert!(!Path::new(&bench.path("page.html")).exists(), "{name}");
     };
-    refused("newer", r#"{"schema_version": 99, "loadgen_version": "9"}"#, &["layout 99", "newer"]);
-    refused("cut", "{\"schema_version\": 1,\n \"scenario\": {", &["cut:2:", "no whole result"]);
-    refused("other", "{\"schema_version\": 1}", &["other:1:", "missing field"]);
-    refused("deep", &"[".repeat(1 << 20), &["deep:1:"]);
-    refused("binary", "\u{0}\u{1}", &["binary:1:1"]);
+    refused(
+        "newer",
+        r#"{"schema_version": 99, "loadgen_version": "9"}"#,
+        &["layout 99", "use that version"],
+    );
+    refused("cut", "{\"schema_version\": 1,\n \"scenario\": {", &["cut: ", "at line 2 column 13"]);
+    refused(
+        "other",
+        "{\"schema_version\": 1}",
+        &["other: ", "missing field", "at line 1 column 21"],
+    );
+    refused("deep", &"[".repeat(1 << 20), &["deep: ", "recursion limit"]);
+    refused("binary", "\u{0}\u{1}", &["binary: ", "line 1 column 1"]);
     let path = bench.path("nowhere");
-    call(&["report", &path]).exits(&[2]).tells(&["ENOENT", "give the folder"]);
+    call(&["report", &path]).exits(&[2]).tells(&["ENOENT", "name the folder of a run"]);
     call(&["report", &path, &path]).exits(&[2]).tells(&["--out"]);
     call(&["report"]).exits(&[2]);
 }

@@ -30,16 +30,16 @@ pub fn told(result: &RunResult) -> Markup {
 
 fn found(knee: &KneeResult) -> String {
     let KneeResult { over, until, .. } = knee;
-    let (to, extreme) = match knee.direction {
+    let (way, end) = match knee.direction {
         Some(Direction::Falling) => ("down to", "lowest"),
         Some(Direction::Rising) | None => ("up to", "highest"),
     };
     match (&knee.holds, &knee.breaks) {
         (Some(holds), Some(breaks)) => {
-            format!("{until} holds {to} {over} = {holds} and is broken at {breaks}.")
+            format!("{until} holds {way} {over} = {holds} and is broken at {breaks}.")
         }
         (Some(holds), None) => {
-            format!("{until} holds {to} {over} = {holds}, the {extreme} value that was tried.")
+            format!("{until} holds {way} {over} = {holds}, the {end} value at which it did.")
         }
         (None, _) => format!("{until} held at no value of {over} that was tried."),
     }
@@ -65,7 +65,7 @@ fn tried(knee: &KneeResult) -> Markup {
         Column::Text("the limit"),
         Column::Number("measured"),
         Column::Text("cell"),
-        Column::Text("doubt"),
+        Column::Long("why it cannot be told"),
     ];
     table("Every value, in the order of trying", &columns, rows.collect())
 }

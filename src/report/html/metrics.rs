@@ -37,7 +37,7 @@ fn row(cell: &CellResult, measured: &MetricResult) -> Row {
     // What the tool measures of itself is what the resolution is made of.
     let own = matches!(
         measured.metric,
-        Metric::Lag | Metric::KernelRtt | Metric::ObserverError | Metric::Service
+        Metric::Lag | Metric::KernelRtt | Metric::WireRtt | Metric::ObserverError | Metric::Service
     );
     let value = |value: u64| match measured.metric.unit() {
         Unit::Datagrams => text(thousands(value)),
@@ -69,7 +69,7 @@ fn meaning(metric: Metric) -> &'static str {
         Metric::Connect => "intended to established",
         Metric::ConnectService => "issued to established",
         Metric::KernelRtt => "SYN to SYN+ACK, by the client's kernel",
-        Metric::WireRtt => "SYN to SYN+ACK on the lab's link",
+        Metric::WireRtt => "SYN to SYN+ACK on the wire, of handshakes without a retry",
         Metric::Lag => "intended to issued: the tool's own lateness",
         Metric::ObserverError => "connect_service less kernel_rtt: what observing adds",
         Metric::QueueWait => "established at the client to accepted by the target",

@@ -101,12 +101,14 @@ pub fn prediction(cell: &CellResult, level: u8) -> Markup {
         Row::new([
             text("SYNs that found no place"),
             text(percent(predicted.blocking)),
+            text(percent(told.spread.blocking)),
             text(percent(measured.blocking)),
             text(apart(Some(predicted.blocking), Some(measured.blocking))),
         ]),
         Row::new([
             text("mean wait in the queue"),
             text(wait(predicted)),
+            text(told.spread.mean_wait_s.map_or("-".to_owned(), seconds)),
             text(wait(measured)),
             text(apart(predicted.mean_wait_s, measured.mean_wait_s)),
         ]),
@@ -114,6 +116,7 @@ pub fn prediction(cell: &CellResult, level: u8) -> Markup {
     let columns = [
         Column::Text("quantity"),
         Column::Number("predicted"),
+        Column::Number("by chance, up to"),
         Column::Number("measured"),
         Column::Number("measured is"),
     ];

@@ -25,7 +25,7 @@ pub fn section(cell: &CellResult, index: usize, level: u8) -> Markup {
                 " " span.doubt { (thousands(wire.missed)) " packets were missed." }
             }
         }
-        @for notice in &wire.notices { p { (notice) } }
+        @for notice in &wire.notices { p.doubt { (notice) } }
         (counts(wire))
         (times(cell, wire))
         @for (number, ladder) in wire.ladders.iter().enumerate() {
@@ -51,6 +51,7 @@ fn counts(wire: &WireResult) -> Markup {
 fn times(cell: &CellResult, wire: &WireResult) -> Markup {
     let on_wire = wire.handshake_time.iter().map(|summary| ("SYN to SYN+ACK on the wire", summary));
     let seen = [
+        ("wire_rtt: the same, without a retry", Metric::WireRtt),
         ("kernel_rtt: the client's kernel", Metric::KernelRtt),
         ("connect_service: the client", Metric::ConnectService),
     ];

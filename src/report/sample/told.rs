@@ -52,8 +52,8 @@ fn prediction() -> PredictionResult {
         acceptors: 1,
         arrival_rate: 400.0,
         accept_rate: 300.0,
+        spread: FlowResult { blocking: 0.004, mean_wait_s: None },
         predicted: FlowResult { blocking: 0.25, mean_wait_s: Some(0.0181) },
-        spread: FlowResult { blocking: 0.01, mean_wait_s: Some(0.001) },
         measured: FlowResult { blocking: 0.262, mean_wait_s: Some(0.0175) },
         assumptions: vec!["Arrivals are independent of each other.".to_owned()],
     }
@@ -91,7 +91,7 @@ fn wire() -> WireResult {
             ..Summary::default()
         }),
         ladders: vec![ladder()],
-        notices: Vec::new(),
+        notices: vec!["3,200 first SYNs are on the wire".to_owned()],
     }
 }
 
