@@ -59,9 +59,11 @@ macro_rules! textual {
 use textual;
 
 mod bit_rate;
+mod quantity;
 mod unix;
 
 pub use bit_rate::BitRate;
+pub use quantity::Quantity;
 pub use unix::{Transport, UnixKind, UnixName};
 
 /// A length of time of at most a year, in whole nanoseconds.

@@ -15,6 +15,10 @@ mod linux;
 mod uml;
 
 #[cfg(target_os = "linux")]
+#[path = "lab/wire.rs"]
+mod wire;
+
+#[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {
     linux::main()
 }

@@ -15,6 +15,8 @@ command -v redis-server >/dev/null || packages+=(redis-server)
 command -v strace >/dev/null || packages+=(strace)
 command -v iperf3 >/dev/null || packages+=(iperf3)
 command -v linux.uml >/dev/null || packages+=(user-mode-linux)
+command -v tshark >/dev/null || packages+=(tshark)
+command -v chromium >/dev/null || packages+=(chromium)
 command -v python3 >/dev/null || packages+=(python3 python3-pip)
 
 if [ "${#packages[@]}" -gt 0 ] && command -v apt-get >/dev/null; then
@@ -25,7 +27,7 @@ if [ "${#packages[@]}" -gt 0 ] && command -v apt-get >/dev/null; then
     [ -e $policy ] || { printf '#!/bin/sh\nexit 101\n' >$policy && chmod 755 $policy && ours=yes; }
     timeout 60 apt-get update -qq >/dev/null 2>&1
     for package in "${packages[@]}"; do
-        timeout 120 apt-get install -qq -y --no-install-recommends "$package" >/dev/null 2>&1 ||
+        timeout 300 apt-get install -qq -y --no-install-recommends "$package" >/dev/null 2>&1 ||
             echo "could not install $package: tests that need it are skipped"
     done
     [ "${ours:-}" = yes ] && rm -f $policy

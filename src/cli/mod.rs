@@ -1,11 +1,17 @@
 //! The command line: one file a subcommand.
 
 mod check;
+mod finish;
+mod interrupts;
+mod knee;
 mod man;
 mod place;
+mod prepare;
 mod progress;
 mod read;
 mod receive;
+mod report;
+mod result;
 mod run;
 mod serve;
 
@@ -15,9 +21,10 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::runner::{self, RunError};
+use crate::runner::{self, Order, RunError};
 use crate::scenario::{self, Diagnostics};
 use crate::sys::permit::Cidr;
+use crate::units::Ratio;
 
 /// Which queue of which host made clients wait, and how would another backlog behave?
 #[derive(Debug, Parser)]
@@ -35,8 +42,12 @@ Exit status: 0 pass; 1 a limit was broken; 2 bad input (scenario, arguments, fil
 enum Command {
     /// Run a scenario, and write its result to a folder
     Run(RunArgs),
+    /// Find the highest value of a key at which a limit still holds
+    Knee(Box<KneeArgs>),
     /// Check a scenario: print what it resolves to, and what it will cost
     Check(ScenarioArgs),
+    /// Make the page of a run again, or one page of several runs
+    Report(ReportArgs),
     /// Print the JSON Schema of scenarios
     Schema,
     /// Be a target: listen, accept at a pace, serve
@@ -72,6 +83,20 @@ struct ScenarioArgs {
 struct RunArgs {
     #[command(flatten)]
     scenario: ScenarioArgs,
+    #[command(flatten)]
+    place: PlaceArgs,
+    /// Go on with an interrupted run of this scenario, in its folder
+    /// [default: reports/<scenario>/latest]
+    #[arg(long, value_name = "DIR", num_args = 0..=1, conflicts_with_all = ["out", "force"])]
+    resume: Option<Option<PathBuf>>,
+    /// In which order the cells of a sweep run; results list them as written
+    #[arg(long, value_enum, default_value = "random")]
+    order: OrderChoice,
+}
+
+/// Where a run is made, where its result goes, and what is said.
+#[derive(Debug, Args)]
+struct PlaceArgs {
     /// Write the result exactly there; the folder must be empty
     /// [default: reports/<scenario>/<UTC time>]
     #[arg(long, value_name = "DIR")]
@@ -88,6 +113,72 @@ struct RunArgs {
     /// Print the verdict only
     #[arg(long, short)]
     quiet: bool,
+}
+
+#[derive(Debug, Args)]
+struct KneeArgs {
+    #[command(flatten)]
+    scenario: ScenarioArgs,
+    #[command(flatten)]
+    place: PlaceArgs,
+    /// The key to vary: a number, with or without a unit, such as load.rate or target.backlog
+    #[arg(long, value_name = "KEY")]
+    over: String,
+    /// The limit that is to hold, such as "counters.ListenOverflows == 0" or "connect.p99 <= 50ms"
+    #[arg(long, value_name = "LIMIT")]
+    until: String,
+    /// The first value [default: the scenario's own]
+    #[arg(long, value_name = "VALUE")]
+    from: Option<String>,
+    /// The lowest value
+    #[arg(long, value_name = "VALUE")]
+    min: Option<String>,
+    /// The highest value
+    #[arg(long, value_name = "VALUE")]
+    max: Option<String>,
+    /// How close the edges must be
+    #[arg(long, value_name = "SHARE", default_value = "2%")]
+    within: Ratio,
+    /// How often each edge is tried
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=100))]
+    repeats: u16,
+    /// End the search after so many runs
+    #[arg(long, value_name = "N", default_value_t = 40, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    most_runs: u16,
+    /// High values break the limit, as of a rate [default: found by trying]
+    #[arg(long, conflicts_with = "falling")]
+    rising: bool,
+    /// Low values break the limit, as of a backlog [default: found by trying]
+    #[arg(long)]
+    falling: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum OrderChoice {
+    /// By the seed, so that a drift of the machine is not mistaken for an effect
+    Random,
+    /// As the scenario lists them
+    Written,
+}
+
+impl From<OrderChoice> for Order {
+    fn from(choice: OrderChoice) -> Self {
+        match choice {
+            OrderChoice::Random => Self::Random,
+            OrderChoice::Written => Self::Written,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+struct ReportArgs {
+    /// A run's folder, or its run.json; nothing else of a run is needed
+    #[arg(value_name = "RUN", required = true)]
+    runs: Vec<PathBuf>,
+    /// Write the page to this file, and no pictures [default for one run: report.html and the
+    /// pictures, where its run.json is; several runs need a file]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -207,14 +298,16 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         arguments.iter().map(|argument| argument.to_string_lossy().into_owned()).collect();
     let done = match cli.command {
         Command::Run(args) => run::run(&args, command_line),
+        Command::Knee(args) => knee::knee(&args, command_line),
         Command::Check(args) => check::check(&args),
+        Command::Report(args) => report::report(&args),
         Command::Schema => print_out(&format!("{:#}\n", scenario::schema())),
         Command::Serve(args) => serve::serve(&args),
         Command::Man => man::man(),
         Command::LabProbe => place::probe(),
         Command::Work { .. } => work(),
     };
-    exit(done.unwrap_or_else(|failure| report(&failure)))
+    exit(done.unwrap_or_else(|failure| complain(&failure)))
 }
 
 /// A worker process. The runner has been told what went wrong, and tells the user.
@@ -237,7 +330,7 @@ fn enough_descriptors(limit: u64, least: u64) -> Result<(), Failure> {
     )))
 }
 
-fn report(failure: &Failure) -> Exit {
+fn complain(failure: &Failure) -> Exit {
     match failure {
         Failure::Scenario(problems) => {
             anstream::eprint!("{}", problems.render(true));

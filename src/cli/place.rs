@@ -17,13 +17,13 @@ pub fn decide(plan: &Plan, choice: LabChoice) -> Result<Where, Failure> {
             Err(Failure::Input(format!("--lab require is not possible: {reason}")))
         }
         (_, Some(reason), Some(cell)) => Err(Failure::Input(format!(
-            "{} needs a lab (a veth link, [lab.sysctl], [lab.impair], multicast or broadcast, half-open or silent clients), and {reason}: keep such \
+            "{} needs a lab (a veth link, [lab.sysctl], [lab.impair], lab.capture, multicast or broadcast, half-open or silent clients), and {reason}: keep such \
              cells in scenarios of their own",
             cell.name
         ))),
         (_, Some(reason), None) => Ok(Where::Host(reason)),
         (LabChoice::Off, None, Some(cell)) => Err(Failure::Environment(format!(
-            "{} needs a lab (a veth link, [lab.sysctl], [lab.impair], multicast or broadcast, half-open or silent clients), and --lab off rules it \
+            "{} needs a lab (a veth link, [lab.sysctl], [lab.impair], lab.capture, multicast or broadcast, half-open or silent clients), and --lab off rules it \
              out: leave --lab off away",
             cell.name
         ))),
@@ -75,6 +75,7 @@ pub fn probe() -> Result<Exit, Failure> {
         strangers: 0,
         sysctl: Vec::new(),
         impair: None,
+        capture: None,
     };
     Lab::create(&privacy, &plan).map_err(failed)?;
     Ok(Exit::Pass)

@@ -2,10 +2,10 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{Failure, ScenarioArgs};
-use crate::scenario::{self, Diagnostics, Resolved};
+use crate::scenario::{self, Change, Diagnostics, Resolved};
 use crate::sys::errno;
 
 /// Longest file of a message, in bytes; the scenario itself sets a lower limit.
@@ -13,22 +13,50 @@ const LONGEST_MESSAGE: u64 = 1 << 20;
 
 /// Reads and resolves the scenario that the arguments name.
 pub fn scenario(args: &ScenarioArgs) -> Result<Resolved, Failure> {
-    let name = args.scenario.display().to_string();
-    let text = text(&args.scenario, &name)?;
-    let mut overrides = args.set.clone();
-    overrides.extend(args.seed.map(|seed| format!("seed={seed}")));
-    let folder = args.scenario.parent().unwrap_or(Path::new("."));
-    let read_file = |path: &Path| {
-        let path = folder.join(path);
-        // A pipe would be waited for.
-        if !std::fs::metadata(&path)?.is_file() {
-            return Err(std::io::Error::other("it is no regular file"));
-        }
-        let mut bytes = Vec::new();
-        File::open(path)?.take(LONGEST_MESSAGE).read_to_end(&mut bytes)?;
-        Ok(bytes)
-    };
-    Ok(scenario::resolve(&text, &name, &overrides, &read_file)?)
+    Ok(Written::read(args)?.resolve(&[])?)
+}
+
+/// A scenario as its author wrote it.
+pub struct Written {
+    /// The file's name.
+    pub name: String,
+    /// Its text.
+    pub text: String,
+    /// What the command line changes in it.
+    pub changes: Vec<Change>,
+    folder: PathBuf,
+}
+
+impl Written {
+    /// Reads the scenario that the arguments name.
+    pub fn read(args: &ScenarioArgs) -> Result<Self, Diagnostics> {
+        let name = args.scenario.display().to_string();
+        let seed = args.seed.map(|seed| format!("seed={seed}"));
+        let set = args.set.iter().chain(&seed);
+        Ok(Self {
+            text: text(&args.scenario, &name)?,
+            changes: set.zip(1..).map(|(text, number)| Change::set(number, text)).collect(),
+            folder: args.scenario.parent().unwrap_or(Path::new(".")).to_owned(),
+            name,
+        })
+    }
+
+    /// What it resolves to with these `further` changes.
+    pub fn resolve(&self, further: &[Change]) -> Result<Resolved, Diagnostics> {
+        let changes = [&self.changes, further].concat();
+        let read_file = |path: &Path| read_message(&self.folder.join(path));
+        scenario::resolve_changed(&self.text, &self.name, &changes, &read_file)
+    }
+}
+
+fn read_message(path: &Path) -> std::io::Result<Vec<u8>> {
+    // A pipe would be waited for.
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(std::io::Error::other("it is no regular file"));
+    }
+    let mut bytes = Vec::new();
+    File::open(path)?.take(LONGEST_MESSAGE).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 fn text(path: &Path, name: &str) -> Result<String, Diagnostics> {

@@ -3,53 +3,41 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::interrupts::INTERRUPTED;
+use super::prepare::{self, RESULTS};
 use super::progress::Progress;
-use super::{Exit, Failure, RunArgs, check, place, print_out, read};
-use crate::engine::Stop;
-use crate::measure::result::{RunResult, Verdict};
+use super::{Exit, Failure, RunArgs, finish, print_out, read, result};
+use crate::measure::result::{RunResult, Status};
 use crate::observe::environment;
 use crate::report::files::Folder;
-use crate::report::{self, terminal};
-use crate::runner::{self, RunError, Setup, Where};
-use crate::scenario;
-use crate::scenario::plan::{Plan, Target};
-use crate::sys::permit::Policy;
-use crate::sys::{errno, limits};
-
-/// Where results go without `--out`.
-const RESULTS: &str = "reports";
-/// Widest line that is printed.
-const COLUMNS: usize = 80;
-
-/// Set by Ctrl-C, SIGTERM and SIGHUP.
-static INTERRUPTED: Stop = Stop::new();
+use crate::runner::{self, RunError, Session, Setup};
+use crate::scenario::plan::Plan;
 
 /// Runs a scenario.
 pub fn run(args: &RunArgs, command_line: Vec<String>) -> Result<Exit, Failure> {
     let resolved = read::scenario(&args.scenario)?;
-    if !resolved.notices.is_empty() && !args.quiet {
+    let place = &args.place;
+    if !resolved.notices.is_empty() && !place.quiet {
         anstream::eprint!("{}", resolved.notices.render(true));
     }
     let plan = resolved.plan;
-    let policy = Policy::new(args.allow.clone());
-    refuse_strangers(&plan, &policy)?;
-    raise_descriptors()?;
-    limits::survive_file_size_limit();
-    check::preflight(&plan)?;
+    let policy = prepare::permit(&plan, place)?;
     let environment = environment::read(command_line);
-    let started_at = &environment.started_at;
-    // Before the lab, in which an ordinary user has an administrator's rights on their own files.
-    let folder =
-        Folder::create(Path::new(RESULTS), &plan.name, started_at, args.out.as_deref(), args.force)
-            .map_err(RunError::from)?;
-    let place = place::decide(&plan, args.lab).inspect_err(|_| folder.discard())?;
-    folder.begin().map_err(RunError::from)?;
-    if let (Where::Host(reason), false) = (&place, args.quiet) {
-        anstream::eprintln!("notice: running in the host's network: {reason}");
+    let (folder, earlier) = match &args.resume {
+        None => (prepare::folder(&plan, &environment.started_at, place)?, None),
+        Some(given) => {
+            let (folder, earlier) = reopen(&plan, given.as_deref())?;
+            if earlier.status == Status::Complete {
+                return nothing_to_do(place.quiet, &folder, &earlier);
+            }
+            (folder, Some(take_up(&plan, earlier)?))
+        }
+    };
+    let place = prepare::enter(&plan, &folder, place)?;
+    if let Some(earlier) = &earlier {
+        forget_unfinished(&folder, earlier)?;
     }
-    listen_for_interrupts()?;
     let folder = Arc::new(folder);
-    let mut progress = Progress::new(plan.cells.len(), args.quiet);
     let setup = Setup {
         plan,
         folder: Arc::clone(&folder),
@@ -58,100 +46,75 @@ pub fn run(args: &RunArgs, command_line: Vec<String>) -> Result<Exit, Failure> {
         environment,
         interrupted: &INTERRUPTED,
     };
-    let outcome = runner::run(&setup, &mut |moment| progress.show(moment))?;
-    progress.finish();
-    finish(args, &folder, &outcome.result, outcome.error)
+    let outcome = every_cell(args, &setup, earlier)?;
+    finish::finish(args.place.quiet, &folder, outcome)
 }
 
-/// Checks every external address before anything is made; the address itself is checked again,
-/// resolved, where the clients take it from.
-fn refuse_strangers(plan: &Plan, policy: &Policy) -> Result<(), Failure> {
-    for cell in &plan.cells {
-        let address = match &cell.target {
-            Target::External { address, .. } => Some(address),
-            Target::Own { address, .. } | Target::Receiver { address, .. } => address.as_ref(),
-        };
-        if let Some(address) = address {
-            policy.resolve_and_permit(address).map_err(|e| Failure::Input(e.to_string()))?;
+fn every_cell(
+    args: &RunArgs,
+    setup: &Setup,
+    earlier: Option<RunResult>,
+) -> Result<runner::Outcome, Failure> {
+    let plan = &setup.plan;
+    let done = earlier.as_ref().map_or(&[][..], |earlier| &earlier.cells);
+    let order = runner::order(plan, args.order.into(), done);
+    let cells: Vec<_> = order.iter().map(|index| &plan.cells[*index]).collect();
+    let mut progress = Progress::of_cells(done.len(), &cells, args.place.quiet);
+    let mut session = Session::begin(setup, earlier)?;
+    for cell in cells {
+        if !session.can_go_on() {
+            break;
         }
+        session.run(cell, &mut |moment| progress.show(moment));
+    }
+    progress.finish();
+    Ok(session.finish())
+}
+
+/// The folder and the result of the run to resume, which must be one of this plan.
+fn reopen(plan: &Plan, given: Option<&Path>) -> Result<(Folder, RunResult), Failure> {
+    let folder = Folder::reopen(Path::new(RESULTS), &plan.name, given).map_err(RunError::from)?;
+    let earlier = result::read(folder.path())?;
+    let wrong = |why: &str| {
+        let folder = folder.path().display();
+        Failure::Input(format!("{folder}: this run cannot be resumed: {why}"))
+    };
+    if earlier.knee.is_some() {
+        return Err(wrong("it is a search (loadgen knee), which has to be made anew"));
+    }
+    let differences = runner::differences(plan, &earlier.scenario);
+    if !differences.is_empty() {
+        let mut why = "the scenario is another now:".to_owned();
+        differences.iter().for_each(|one| why.push_str(&format!("\n  {one}")));
+        why.push_str("\n  help: give the scenario, --set and --seed of then, or begin a new run");
+        return Err(wrong(&why));
+    }
+    Ok((folder, earlier))
+}
+
+/// What is kept of an interrupted run; tells what is done again, and what has changed since.
+fn take_up(plan: &Plan, earlier: RunResult) -> Result<RunResult, Failure> {
+    let earlier = runner::take_up(earlier);
+    let (done, all) = (earlier.cells.len(), plan.cells.len());
+    anstream::eprintln!("resuming: {done} of {all} cells are done");
+    Ok(earlier)
+}
+
+/// A cell that was cut short leaves logs of histograms, which its second run must not continue.
+fn forget_unfinished(folder: &Folder, earlier: &RunResult) -> Result<(), Failure> {
+    let is_done = |name: &str| earlier.cells.iter().any(|cell| cell.name == name);
+    for cell in earlier.scenario.cells.iter().filter(|cell| !is_done(&cell.name)) {
+        let loads = cell.loads.iter().map(|load| load.name.as_str());
+        folder.forget(&cell.name, loads).map_err(RunError::from)?;
     }
     Ok(())
 }
 
-fn raise_descriptors() -> Result<(), Failure> {
-    let limit = limits::raise_descriptors().map_err(|error| {
-        let error = crate::sys::errno::describe(&error);
-        Failure::Environment(format!("cannot raise the limit of open descriptors: {error}"))
-    })?;
-    super::enough_descriptors(limit, scenario::RESERVED)
-}
-
-/// Notes Ctrl-C, SIGTERM and SIGHUP in a thread of its own; the second one ends the program at once.
-fn listen_for_interrupts() -> Result<(), Failure> {
-    let failed = |error: std::io::Error| {
-        Failure::Environment(format!(
-            "cannot watch for Ctrl-C: {}; raise the limit of open descriptors (ulimit -n)",
-            errno::describe(&error)
-        ))
-    };
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
-    std::thread::Builder::new()
-        .name("interrupts".to_owned())
-        .spawn(move || runtime.block_on(note_interrupts()))
-        .map(drop)
-        .map_err(failed)
-}
-
-async fn note_interrupts() -> std::io::Result<std::convert::Infallible> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut hangup = signal(SignalKind::hangup())?;
-    loop {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-            _ = hangup.recv() => {}
-        }
-        if INTERRUPTED.requested() {
-            std::process::exit(Exit::Interrupted as i32);
-        }
-        INTERRUPTED.request();
+fn nothing_to_do(quiet: bool, folder: &Folder, result: &RunResult) -> Result<Exit, Failure> {
+    let cells = result.cells.len();
+    if !quiet {
+        print_out(&format!("nothing to resume: the run is complete ({cells} cells)\n\n"))?;
     }
-}
-
-fn finish(
-    args: &RunArgs,
-    folder: &Folder,
-    result: &RunResult,
-    error: Option<RunError>,
-) -> Result<Exit, Failure> {
-    let pictures = report::write_pictures(folder, result);
-    let summary = terminal::summary(result, COLUMNS, true);
-    if args.quiet {
-        // A long verdict goes over several lines.
-        let verdict = summary.rfind("verdict:").map_or("", |at| &summary[at..]);
-        print_out(&format!("{}\n", verdict.trim_end()))?;
-    } else {
-        print_out(&summary)?;
-        print_out(&format!("results: {}\n", folder.path().display()))?;
-    }
-    let failed = error.map(Failure::from);
-    let failed = failed.or(pictures.err().map(|e| Failure::Environment(e.to_string())));
-    if INTERRUPTED.requested() {
-        // What could not be written is told all the same.
-        if let Some(failure) = &failed {
-            super::report(failure);
-        }
-        return Ok(Exit::Interrupted);
-    }
-    if let Some(failure) = failed {
-        return Err(failure);
-    }
-    Ok(match result.verdict {
-        Verdict::Pass => Exit::Pass,
-        Verdict::Fail => Exit::Fail,
-        Verdict::Inconclusive { .. } | Verdict::Invalid { .. } => Exit::Inconclusive,
-    })
+    finish::print(quiet, folder, result)?;
+    Ok(finish::exit_of(&result.verdict))
 }

@@ -93,7 +93,15 @@ mod tests {
     use super::*;
 
     fn of(link: Link, family: Family, sources: u16) -> Addresses {
-        Addresses::of(&Lab { link, family, sources, strangers: 4096, sysctl: vec![], impair: None })
+        Addresses::of(&Lab {
+            link,
+            family,
+            sources,
+            strangers: 4096,
+            sysctl: vec![],
+            impair: None,
+            capture: None,
+        })
     }
 
     #[test]

@@ -18,11 +18,13 @@ mod impair;
 mod links;
 mod privacy;
 mod sysctl;
+mod tap;
 
 pub use addresses::Addresses;
 pub use half_open::{HalfOpen, LabAddr};
 pub use impair::Impairments;
 pub use privacy::{Privacy, enter};
+pub use tap::{SNAP, Tap};
 
 /// Ports of the target.
 #[derive(Debug, Clone, Copy)]
@@ -62,6 +64,14 @@ pub enum LabError {
         /// What was wanted.
         what: &'static str,
         /// The error by name, or why not.
+        reason: String,
+        /// What would help.
+        remedy: &'static str,
+    },
+    /// Packets cannot be recorded.
+    #[error("the lab's packets cannot be recorded: AF_PACKET failed with {reason}. {remedy}")]
+    Capture {
+        /// The error by name.
         reason: String,
         /// What would help.
         remedy: &'static str,

@@ -3,10 +3,12 @@
 
 mod arrivals;
 mod shape;
+mod shuffle;
 mod turns;
 
 pub use arrivals::{Arrival, Arrivals};
 pub use shape::{Schedule, Shape, Stage};
+pub use shuffle::shuffled;
 pub use turns::Turns;
 
 /// Seed of a load: each has arrivals of its own, and every cell has the same ones.

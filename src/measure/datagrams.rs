@@ -86,7 +86,8 @@ impl DatagramsResult {
 
     /// The count of one cause, 0 where it is not among them.
     pub fn of(&self, cause: Cause) -> u64 {
-        self.causes.iter().filter(|one| one.cause == cause).map(|one| one.count).sum()
+        let counts = self.causes.iter().filter(|one| one.cause == cause).map(|one| one.count);
+        counts.fold(0, u64::saturating_add)
     }
 
     /// Whether it is known of each datagram that it came or was lost: the target counted, or replies

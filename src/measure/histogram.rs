@@ -36,6 +36,8 @@ pub enum Metric {
     ConnectService,
     /// The kernel's own SYN -> SYN-ACK time (`tcpi_rtt`).
     KernelRtt,
+    /// On the lab's link: SYN -> its SYN+ACK, where no SYN was sent again.
+    WireRtt,
     /// Intended -> issued.
     Lag,
     /// `connect_service` - `kernel_rtt`, of attempts without a SYN retry.
@@ -86,10 +88,11 @@ pub enum Unit {
 
 impl Metric {
     /// Every metric, in the order in which reports show them.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Connect,
         Self::ConnectService,
         Self::KernelRtt,
+        Self::WireRtt,
         Self::Lag,
         Self::ObserverError,
         Self::QueueWait,
@@ -142,6 +145,7 @@ impl Metric {
             Self::Connect => "connect",
             Self::ConnectService => "connect_service",
             Self::KernelRtt => "kernel_rtt",
+            Self::WireRtt => "wire_rtt",
             Self::Lag => "lag",
             Self::ObserverError => "observer_error",
             Self::QueueWait => "queue_wait",

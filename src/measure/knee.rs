@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::scenario::plan::Limit;
+
 /// The search and what it found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct KneeResult {
@@ -9,14 +11,34 @@ pub struct KneeResult {
     pub over: String,
     /// The limit, such as `counters.ListenOverflows == 0`.
     pub until: String,
+    /// The same, as it was judged.
+    #[serde(default)]
+    pub limit: Option<Limit>,
+    /// Which values break the limit; `None` where that did not come out.
+    #[serde(default)]
+    pub direction: Option<Direction>,
     /// Every value tried, in the order of trying.
     pub steps: Vec<KneeStep>,
-    /// The highest value at which the limit held each time; `None` where it never did.
+    /// The highest value at which the limit held each time (the lowest, where lower ones break it);
+    /// `None` where it never did.
     pub holds: Option<String>,
-    /// The lowest value above it at which it broke; `None` where it never did.
+    /// The nearest value beyond it at which it broke each time; `None` where it never did.
     pub breaks: Option<String>,
     /// How sure that is, one sentence.
     pub confidence: String,
+    /// What else should be known, one sentence each.
+    #[serde(default)]
+    pub notes: Vec<String>,
+}
+
+/// Which values of a key break a limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Direction {
+    /// High ones, as of a rate.
+    Rising,
+    /// Low ones, as of a backlog.
+    Falling,
 }
 
 /// One value that was tried, once.
@@ -30,6 +52,12 @@ pub struct KneeStep {
     pub text: String,
     /// What was measured for the limit, as text.
     pub measured: Option<String>,
+    /// The same as a number: nanoseconds, a count, or a share from 0 to 1.
+    #[serde(default)]
+    pub figure: Option<f64>,
     /// Whether the limit held; `None` where that run cannot tell.
     pub holds: Option<bool>,
+    /// Why it cannot.
+    #[serde(default)]
+    pub doubt: Option<String>,
 }

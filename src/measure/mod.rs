@@ -23,6 +23,7 @@ pub mod sent;
 mod sockets;
 pub mod stream;
 mod timeline;
+mod turn;
 pub mod variation;
 pub mod wire;
 

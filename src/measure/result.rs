@@ -9,13 +9,14 @@ use serde::{Deserialize, Serialize};
 
 pub use super::classes::{Class, ClassResult, ClassesResult, LostSyns};
 pub use super::datagrams::*;
-pub use super::knee::{KneeResult, KneeStep};
+pub use super::knee::{Direction, KneeResult, KneeStep};
 pub use super::prediction::{FlowResult, PredictionResult};
 pub use super::restart::RestartResult;
 pub use super::sockets::{MemoryResult, SocketStates, SocketsResult, StatesResult};
 pub use super::timeline::{
     Heat, LoadInterval, LoadSeries, QueueInterval, TargetInterval, Timeline,
 };
+pub use super::turn::{Resumed, Turn};
 pub use super::wire::{Ladder, Step, WireResult};
 use super::{Ending, Metric, Outcome, Summary, TargetEnding, TargetOutcome};
 use crate::scenario::plan::{AxisValue, Plan};
@@ -34,7 +35,7 @@ pub struct RunResult {
     pub scenario: Plan,
     /// Where and how it ran.
     pub environment: Environment,
-    /// Finished and unfinished cells, in the order in which they ran.
+    /// Finished and unfinished cells, in the plan's order; [`CellResult::turn`] says when each ran.
     pub cells: Vec<CellResult>,
     /// Every limit with the value that was measured.
     pub limits: Vec<LimitResult>,
@@ -45,6 +46,9 @@ pub struct RunResult {
     /// The search that the cells were, where they were one.
     #[serde(default)]
     pub knee: Option<KneeResult>,
+    /// The parts in which it was taken up again, after the first one in `environment`.
+    #[serde(default)]
+    pub resumed: Vec<Resumed>,
 }
 
 /// Whether everything planned was run.
@@ -135,6 +139,9 @@ pub struct CellResult {
     pub axes: Vec<AxisValue>,
     /// Seconds from the start of the schedule to the end of the last attempt.
     pub duration_s: f64,
+    /// When it ran; `None` where an older program did not say.
+    #[serde(default)]
+    pub turn: Option<Turn>,
     /// Whether the cell ran to its end.
     pub status: Status,
     /// Where it ran.

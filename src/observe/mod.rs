@@ -10,3 +10,4 @@ pub mod memory;
 pub mod sampler;
 pub mod states;
 pub mod ticker;
+pub mod wire;

@@ -3,20 +3,21 @@
 //! Every file is replaced as a whole (a temporary file beside it, then a rename), so that a reader
 //! never sees half a file and a full disk leaves the previous one.
 
-use std::fs::{self, File};
+mod appended;
+
+use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Component, Path, PathBuf};
-use std::time::Duration;
 
-use hdrhistogram::Histogram;
-
-use super::hlog::{self, LogWriter};
-use crate::measure::{Metric, Unit};
+use super::{hlog, pcapng};
+use crate::measure::Metric;
 use crate::sys::errno;
+use appended::open_log;
+pub use appended::{CaptureFile, HistogramLog};
 
-/// Files that loadgen writes at the top of a run's folder; `--force` removes these and the
-/// histogram logs, and nothing else.
-const OWN_FILES: [&str; 14] = [
+/// Files that loadgen writes at the top of a run's folder; `--force` removes these, the histogram
+/// logs and the packets of cells, and nothing else.
+const OWN_FILES: [&str; 15] = [
     "run.json",
     "summary.csv",
     "outcomes.csv",
@@ -29,6 +30,7 @@ const OWN_FILES: [&str; 14] = [
     "timeline.png",
     "heatmap.png",
     "sweep.png",
+    "knee.png",
     "udp_loss.png",
     "report.html",
 ];
@@ -115,6 +117,8 @@ fn explain(error: &io::Error) -> (String, &'static str) {
 pub struct Folder {
     path: PathBuf,
     kind: Kind,
+    /// Keeps other runs out of the folder for as long as this one lives, however it ends.
+    _lock: Option<File>,
 }
 
 /// How a folder was chosen.
@@ -124,6 +128,8 @@ enum Kind {
     Dated,
     /// That of `--out`; `made` where it was not there before.
     Exact { made: bool },
+    /// That of a run which is taken up again.
+    Resumed,
 }
 
 impl Folder {
@@ -140,13 +146,15 @@ impl Folder {
         out: Option<&Path>,
         force: bool,
     ) -> Result<Self, FolderError> {
-        let folder = match out {
+        let (path, kind) = match out {
             Some(out) => {
                 let kind = Kind::Exact { made: !out.exists() };
-                Self { path: exact(out, force)?, kind }
+                (exact(out, force)?, kind)
             }
-            None => Self { path: fresh(base, scenario, started_at_utc)?, kind: Kind::Dated },
+            None => (fresh(base, scenario, started_at_utc)?, Kind::Dated),
         };
+        let _lock = lock(&path)?;
+        let folder = Self { path, kind, _lock };
         match folder.prepare() {
             Ok(()) => Ok(folder),
             Err(error) => {
@@ -156,17 +164,58 @@ impl Folder {
         }
     }
 
+    /// The folder of an earlier run, which is to be taken up again: `given`, or the one that
+    /// `base/<scenario>/latest` points at.
+    pub fn reopen(base: &Path, scenario: &str, given: Option<&Path>) -> Result<Self, FolderError> {
+        let wanted = given.map_or_else(|| base.join(scenario).join("latest"), Path::to_owned);
+        // A later run may move the link.
+        let path = fs::canonicalize(&wanted).unwrap_or(wanted);
+        if !path.join("run.json").is_file() {
+            let why = "there is no run to resume, for want of a run.json";
+            return Err(FolderError::input(&path, why, "name the folder of an interrupted run"));
+        }
+        let _lock = lock(&path)?;
+        let folder = Self { path, kind: Kind::Resumed, _lock };
+        folder.prepare()?;
+        Ok(folder)
+    }
+
+    /// Removes the histogram logs and the packets of a cell, whose loads have these names: it is run
+    /// again.
+    pub fn forget<'l>(
+        &self,
+        cell: &str,
+        loads: impl Iterator<Item = &'l str>,
+    ) -> Result<(), FolderError> {
+        remove_file(&self.path.join(pcapng::file_name(Some(cell))))?;
+        for load in loads.chain(["target", "wire"]) {
+            for metric in Metric::ALL {
+                remove_file(&self.path.join(hlog::file_name(cell, load, metric)))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A folder that is there already, to replace single files in it.
+    pub fn existing(path: &Path) -> Self {
+        Self { path: path.to_owned(), kind: Kind::Exact { made: false }, _lock: None }
+    }
+
     /// The run begins: removes what an earlier run left here, or points
     /// `base/<scenario>/latest` here.
     pub fn begin(&self) -> Result<(), FolderError> {
         match self.kind {
             Kind::Dated => self.point_latest(),
             Kind::Exact { .. } => remove_own(&self.path),
+            Kind::Resumed => Ok(()),
         }
     }
 
     /// The run will not begin: removes the folder again, if it was made for it.
     pub fn discard(&self) {
+        if self.kind == Kind::Resumed {
+            return;
+        }
         // Only empty folders, in which nothing is lost, can be removed by this.
         let _ = fs::remove_dir(self.path.join(HISTOGRAMS));
         if self.kind != (Kind::Exact { made: false }) {
@@ -203,7 +252,23 @@ impl Folder {
         start: f64,
     ) -> HistogramLog {
         let path = self.path.join(hlog::file_name(cell, load, metric));
-        HistogramLog { path, start, unit: metric.unit(), open: None }
+        HistogramLog::new(path, start, metric.unit())
+    }
+
+    /// A file for the packets of a cell (of a sweep's, `cell` is its name): at most `size` bytes, of
+    /// the first `snap` bytes of each packet of `interface`.
+    pub fn capture(
+        &self,
+        cell: Option<&str>,
+        (interface, snap): (&str, u32),
+        size: u64,
+    ) -> Result<CaptureFile, FolderError> {
+        let name = pcapng::file_name(cell);
+        let path = self.path.join(&name);
+        let file = open_log(&path)?;
+        let writer = pcapng::Writer::new(file, interface, snap, size);
+        let writer = writer.map_err(|e| FolderError::system(&path, "write", e))?;
+        Ok(CaptureFile::new(name, path, writer))
     }
 
     fn prepare(&self) -> Result<(), FolderError> {
@@ -239,48 +304,17 @@ impl Folder {
     }
 }
 
-/// One metric of one load of one cell, appended interval by interval.
-pub struct HistogramLog {
-    path: PathBuf,
-    start: f64,
-    unit: Unit,
-    open: Option<LogWriter<File>>,
-}
-
-impl HistogramLog {
-    /// Appends one interval; one without values writes nothing. After an error the log ends with
-    /// the last whole interval.
-    pub fn append(
-        &mut self,
-        start_offset: Duration,
-        length: Duration,
-        values: &Histogram<u64>,
-    ) -> Result<(), FolderError> {
-        if values.is_empty() {
-            return Ok(());
+/// Locks a folder against other runs (`flock(2)`); nothing where the file system has no locks.
+fn lock(path: &Path) -> Result<Option<File>, FolderError> {
+    let Ok(folder) = File::open(path) else { return Ok(None) };
+    match folder.try_lock() {
+        Ok(()) => Ok(Some(folder)),
+        Err(TryLockError::WouldBlock) => {
+            let why = "a run is still writing there";
+            Err(FolderError::input(path, why, "wait for its end, or choose another folder"))
         }
-        let failed = |e| FolderError::system(&self.path, "write", e);
-        let log = match &mut self.open {
-            Some(log) => log,
-            closed => {
-                let file = open_log(&self.path)?;
-                closed.insert(LogWriter::new(file, self.start, self.unit).map_err(failed)?)
-            }
-        };
-        let whole = log.get_ref().metadata().map_err(failed)?.len();
-        log.append(start_offset, length, values).map_err(|e| {
-            // Half a line would make the whole log unreadable.
-            let _ = log.get_ref().set_len(whole);
-            failed(e)
-        })
+        Err(TryLockError::Error(_)) => Ok(None),
     }
-}
-
-/// A new file that is written at its end, so that one cut short can be continued.
-fn open_log(path: &Path) -> Result<File, FolderError> {
-    let _ = fs::remove_file(path);
-    let opened = File::options().create_new(true).append(true).open(path);
-    opened.map_err(|e| FolderError::system(path, "open", e))
 }
 
 /// `out` itself, made if need be, and empty of results.
@@ -307,15 +341,21 @@ fn remove_own(out: &Path) -> Result<(), FolderError> {
         remove_file(&path)?;
         remove_file(&beside(&path))?;
     }
+    remove_those(out, pcapng::is_own)?;
     let histograms = out.join(HISTOGRAMS);
     // A link that stands in for the folder leads to what is not ours.
     if !fs::symlink_metadata(&histograms).is_ok_and(|found| found.is_dir()) {
         return Ok(());
     }
-    let listing = |e| FolderError::system(&histograms, "readdir", e);
-    for entry in fs::read_dir(&histograms).map_err(listing)? {
+    remove_those(&histograms, is_own_log)
+}
+
+/// Removes the files of a folder whose names are our own.
+fn remove_those(folder: &Path, is_own: fn(&str) -> bool) -> Result<(), FolderError> {
+    let listing = |e| FolderError::system(folder, "readdir", e);
+    for entry in fs::read_dir(folder).map_err(listing)? {
         let entry = entry.map_err(listing)?;
-        if entry.file_name().to_str().is_some_and(is_own_log) {
+        if entry.file_name().to_str().is_some_and(is_own) {
             remove_file(&entry.path())?;
         }
     }

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::*;
 use crate::measure::{empty, record};
 use crate::report::{sample, write_results};
@@ -48,6 +50,8 @@ fn out_refuses_what_is_there_and_force_removes_only_our_own() {
     let create = |force| Folder::create(base.path(), "s", AT, Some(&out), force);
     let folder = create(false).expect("made");
     write_results(&folder, &sample::backlog()).expect("writable");
+    let error = create(true).expect_err("in use");
+    assert!(error.to_string().contains("a run is still writing there"), "{error}");
     folder.write("histograms/a.b.connect.hlog", b"x").expect("writable");
     for foreign in ["notes.txt", "histograms/mine.hlog", "histograms/a.b.mine.hlog"] {
         fs::write(out.join(foreign), "mine").expect("writable");
@@ -55,6 +59,7 @@ fn out_refuses_what_is_there_and_force_removes_only_our_own() {
     let error = create(false).expect_err("not empty");
     assert!(error.is_bad_input(), "{error}");
     assert!(error.to_string().contains("--force"), "{error}");
+    drop(folder);
     let forced = create(true).expect("forced");
     assert!(out.join("run.json").exists(), "results stay until the run begins");
     forced.discard();
@@ -143,4 +148,37 @@ fn logs_are_made_with_their_first_values() {
     assert_eq!(names(&histograms), ["all.clients.lag.hlog"]);
     let text = fs::read_to_string(histograms.join("all.clients.lag.hlog")).expect("text");
     assert_eq!(text.lines().filter(|l| l.starts_with("0.")).count(), 2, "{text}");
+}
+
+#[test]
+fn a_folder_is_reopened_as_it_was_left_and_by_one_run_at_a_time() {
+    let base = tempfile::tempdir().expect("a temporary folder");
+    let reopen = |given: Option<&Path>| Folder::reopen(base.path(), "s", given);
+    let error = reopen(None).expect_err("nothing is there");
+    assert!(error.is_bad_input() && error.to_string().contains("run.json"), "{error}");
+    let folder = Folder::create(base.path(), "s", AT, None, false).expect("writable");
+    folder.begin().expect("linked");
+    write_results(&folder, &sample::backlog()).expect("writable");
+    for log in ["all.a.connect.hlog", "all.target.queue_wait.hlog", "all.b.connect.hlog"] {
+        folder.write(&format!("histograms/{log}"), b"x").expect("writable");
+    }
+    let error = reopen(None).expect_err("in use");
+    assert!(error.to_string().contains("still writing"), "{error}");
+    let path = folder.path().to_owned();
+    drop(folder);
+    let before = names(&path);
+    let again = reopen(None).expect("left");
+    assert_eq!(again.path(), fs::canonicalize(&path).expect("there"));
+    again.begin().expect("nothing to do");
+    assert_eq!(names(&path), before);
+    again.forget("all", ["a"].into_iter()).expect("removed");
+    assert_eq!(
+        names(&path.join("histograms")),
+        ["all.b.connect.hlog"],
+        "a cell's logs by its loads"
+    );
+    again.discard();
+    drop(again);
+    assert_eq!(names(&path), before, "what is resumed is not thrown away");
+    reopen(Some(&path)).expect("named");
 }

@@ -1,17 +1,19 @@
-//! Results to bytes: CSV, JSON, histogram logs, pictures, the terminal.
+//! Results to bytes: CSV, JSON, histogram logs, pictures, a page, the terminal.
 //!
 //! Renderers are pure; [`files`] alone touches the file system.
 
 pub mod csv;
 pub mod files;
 pub mod hlog;
+pub mod html;
 pub mod json;
+pub mod pcapng;
 pub mod picture;
 pub mod terminal;
 
 #[cfg(test)]
 pub(crate) mod sample;
-mod text;
+pub(crate) mod text;
 
 use crate::measure::result::RunResult;
 use files::{Folder, FolderError};
@@ -42,9 +44,13 @@ pub enum PicturesError {
     },
 }
 
-/// Draws and writes every picture that applies; called once, at the end. One that cannot be drawn
-/// does not keep the others from being written.
+/// The page's file in a run's folder.
+pub const PAGE: &str = "report.html";
+
+/// Writes the page and every picture that applies; called once, at the end. A picture that cannot be
+/// drawn does not keep the others from being written.
 pub fn write_pictures(folder: &Folder, result: &RunResult) -> Result<(), PicturesError> {
+    folder.write(PAGE, &html::page(std::slice::from_ref(result)))?;
     let mut first = None;
     for (name, picture) in picture::pictures(result) {
         match picture.png() {
@@ -62,7 +68,7 @@ mod tests {
     use crate::measure::result::{Cause, Class};
     use std::path::Path;
 
-    const FILES: [&str; 12] = [
+    const FILES: [&str; 13] = [
         "run.json",
         "summary.csv",
         "outcomes.csv",
@@ -75,6 +81,7 @@ mod tests {
         "timeline.png",
         "heatmap.png",
         "sweep.png",
+        PAGE,
     ];
 
     #[test]
@@ -106,7 +113,7 @@ mod tests {
         let guide = std::fs::read_to_string(guide).expect("the guide");
         let metrics = Metric::ALL.map(Metric::name);
         let causes = Cause::ALL.map(Cause::name);
-        let files = FILES.into_iter().chain(["udp_loss.png"]);
+        let files = FILES.into_iter().chain(["udp_loss.png", "knee.png", "capture.pcapng"]);
         let classes = Class::ALL.map(Class::name);
         for name in files.chain(metrics).chain(causes).chain(classes) {
             assert!(guide.contains(&format!("`{name}`")), "{name}");

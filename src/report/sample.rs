@@ -3,8 +3,12 @@
 use std::collections::BTreeMap;
 
 mod datagrams;
+mod knee;
+mod told;
 
 pub use datagrams::{datagram_sweep, datagrams};
+pub use knee::knee;
+pub use told::{ladder, told};
 
 use crate::load::{Schedule, Shape};
 use crate::measure::result::*;
@@ -38,6 +42,7 @@ pub fn empty() -> RunResult {
         verdict: Verdict::Pass,
         status: Status::Complete,
         knee: None,
+        resumed: Vec::new(),
     }
 }
 
@@ -112,6 +117,30 @@ pub fn sweep(backlogs: &[u32]) -> RunResult {
     result
 }
 
+/// A sweep over so many keys, the first of three values and the others of three, two, two, ...
+pub fn product(keys: usize) -> RunResult {
+    let mut result = sweep(&[5, 128, 1024]);
+    let more: [(&str, &[&str]); 3] = [
+        ("lab.sysctl.net.ipv4.tcp_syncookies", &["0", "1", "2"]),
+        ("load.arrivals", &["poisson", "burst"]),
+        ("lab.link", &["loopback", "veth"]),
+    ];
+    for (path, values) in more.iter().take(keys.saturating_sub(1)) {
+        let with = |cell: &CellResult, value: &&str| {
+            let mut cell = cell.clone();
+            cell.name.push_str(&format!(",{value}"));
+            cell.axes.push(AxisValue { path: path.to_string(), value: value.to_string() });
+            cell
+        };
+        let cells = result.cells.iter();
+        result.cells =
+            cells.flat_map(|cell| values.iter().map(move |value| with(cell, value))).collect();
+        let values = values.iter().map(|value| value.to_string()).collect();
+        result.scenario.sweep.push(Axis { path: path.to_string(), values });
+    }
+    result
+}
+
 fn axes(backlog: u32) -> Vec<AxisValue> {
     vec![AxisValue { path: "target.backlog".to_owned(), value: backlog.to_string() }]
 }
@@ -136,6 +165,7 @@ fn plan_cell(backlog: u32) -> Cell {
             strangers: 0,
             sysctl: vec![],
             impair: None,
+            capture: None,
         },
         target: Target::Own { command: None, address: None, serve },
         loads: vec![Load::new(
@@ -325,6 +355,7 @@ fn cell(backlog: u32) -> CellResult {
         classes: None,
         prediction: None,
         wire: None,
+        turn: None,
         findings: vec![],
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
+use super::capture::Captured;
 use super::clients_side::ClientsTold;
 use super::engines::Drive;
 use super::external::LastLook;
@@ -18,16 +19,20 @@ use crate::measure::attempts::Attempts;
 use crate::measure::book::{Book, LoadBook};
 use crate::measure::ledger::{ClientSide, Evidence, TargetSide, reconcile};
 use crate::measure::result::{
-    CellResult, CounterResult, LoadResult, LoadSeries, MemoryResult, MetricResult, Place,
-    RestartResult, SamplerResult, SocketsResult, Status, TargetResult, Timeline, Validity,
+    CellResult, CounterResult, LoadResult, LoadSeries, MemoryResult, Place, RestartResult,
+    SamplerResult, SocketsResult, Status, TargetResult, Timeline, Validity,
 };
-use crate::measure::{Metric, Outcome, Summary, empty, encode, percentile};
+use crate::measure::{Metric, Outcome, empty, percentile};
 use crate::scenario::plan::{Cell, Client, Lifecycle, Load, Plan, Target};
 use crate::sys::errno;
 use crate::sys::permit::PermittedAddr;
 use crate::verdict::{Offer, generator_limited, sampler_lossy};
 
 mod classes;
+mod metrics;
+
+pub use self::metrics::metric_result;
+use self::metrics::metrics;
 
 /// Everything that a cell left.
 pub struct Parts<'a> {
@@ -61,6 +66,8 @@ pub struct Parts<'a> {
     pub target: TargetTold,
     /// What the kernel held of the clients' side.
     pub beside: ClientsTold,
+    /// Packets of the lab's link, where they were recorded.
+    pub captured: Option<Captured>,
     /// Counters of the clients' own namespace.
     pub client_counters: Vec<CounterResult>,
     /// When the workers were told to stop, in nanoseconds since the schedule's start.
@@ -89,6 +96,11 @@ pub fn assemble(mut parts: Parts) -> CellResult {
         .collect();
     let ledger = reconcile(&client_side(&loads), target_side(&parts, grown));
     let target = target_result(&parts);
+    let wire = parts.captured.as_ref().map(|captured| {
+        let mut wire = captured.result.clone();
+        wire.compare(&loads, &ledger);
+        wire
+    });
     let mut cell = CellResult {
         name: parts.cell.name.clone(),
         axes: parts.cell.axes.clone(),
@@ -108,7 +120,8 @@ pub fn assemble(mut parts: Parts) -> CellResult {
         counters,
         classes: Some(classes),
         prediction: None,
-        wire: None,
+        wire,
+        turn: None,
         findings: Vec::new(),
     };
     cell.prediction = explain::prediction(parts.plan, parts.cell, &cell);
@@ -349,35 +362,6 @@ fn clamped(asked: Option<i32>, effective: Option<u32>) -> bool {
     match (asked.map(u32::try_from), effective) {
         (Some(Ok(asked)), Some(effective)) => effective < asked,
         _ => false,
-    }
-}
-
-fn metrics(parts: &Parts) -> Vec<MetricResult> {
-    let of_loads = parts.cell.loads.iter().zip(&parts.book.loads).flat_map(|(load, book)| {
-        book.metrics().map(|(metric, values)| metric_result(&load.name, metric, values, false))
-    });
-    let two_clocks = !parts.side.one_clock();
-    let of_target = parts.target.metrics.iter().filter(|(_, one)| !one.total.is_empty());
-    let of_target = of_target.map(|(metric, recorder)| {
-        let two_clocks = two_clocks && *metric == Metric::QueueWait;
-        metric_result("target", *metric, &recorder.total, two_clocks)
-    });
-    of_loads.chain(of_target).collect()
-}
-
-/// A metric of a load, or of the target.
-pub fn metric_result(
-    load: &str,
-    metric: Metric,
-    values: &Histogram<u64>,
-    two_clocks: bool,
-) -> MetricResult {
-    MetricResult {
-        load: load.to_owned(),
-        metric,
-        summary: Summary::of(values),
-        histogram: encode(values),
-        two_clocks,
     }
 }
 

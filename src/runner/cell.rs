@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::RunError;
 use super::assemble::{Parts, assemble};
+use super::capture::Capturing;
 use super::clients_side::ClientsSide;
 use super::collect::{self, Collecting};
 use super::engines::Drive;
@@ -52,7 +53,7 @@ impl Ground<'_> {
     /// # Errors
     /// Where nothing could be measured at all.
     pub async fn connections(&self, watch: Watch<'_>) -> Result<Measured, RunError> {
-        let identity = Identity { run: clock::realtime(), seed: self.setup.plan.seed };
+        let identity = Identity { run: clock::realtime(), seed: self.seed };
         self.check_ports()?;
         let prepare = Side::prepare(self.setup, self.cell, self.lab, identity);
         let (mut side, address) = tokio::select! {
@@ -64,6 +65,7 @@ impl Ground<'_> {
         let mut path = PathWatch::new(self.impair(&[address])?, self.setup.plan.interval.nanos());
         let before = self.before();
         let start = Start::soon(side.one_clock());
+        let capturing = self.capture(start)?;
         let interval = self.setup.plan.interval.nanos();
         let mut beside = ClientsSide::start(address, interval);
         side.start(start.epoch, self.sample_period(), interval).await?;
@@ -91,6 +93,8 @@ impl Ground<'_> {
         };
         collected.attempts.held(&series.take_held());
         let status = self.status(unfinished);
+        let mut captured = capturing.map(Capturing::finish);
+        let capture_failed = captured.as_mut().and_then(|captured| captured.failed.take());
         let (target_failed, target) = series.finish();
         let measured = assemble(Parts {
             plan: &self.setup.plan,
@@ -108,12 +112,13 @@ impl Ground<'_> {
             drives,
             target,
             beside,
+            captured,
             client_counters: self.client_counters(before.client),
             cut_at: clients.stop.requested().then_some(stopped_at),
             steal: cpu::steal().unwrap_or_default().saturating_sub(before.steal),
             cpu: spent(before.cpu),
         });
-        let failed = collected.failed.or(target_failed).map(RunError::from);
+        let failed = collected.failed.or(target_failed).or(capture_failed).map(RunError::from);
         let failed = left.failed.map(|error| no_threads(&error)).or(failed);
         Ok((measured, failed))
     }

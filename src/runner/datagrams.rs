@@ -15,6 +15,7 @@ use self::external::External;
 use self::senders::{Senders, Sending};
 use self::side::Own;
 use super::RunError;
+use super::capture::Capturing;
 use super::ground::{Ground, Measured, Moment, Start, TICK, Watch, spent, window_end};
 use super::path::PathWatch;
 use super::series::TargetSeries;
@@ -74,7 +75,7 @@ impl Ground<'_> {
     /// # Errors
     /// Where nothing could be measured at all.
     pub async fn datagrams(&self, watch: Watch<'_>) -> Result<Measured, RunError> {
-        let identity = Identity { run: clock::realtime(), seed: self.setup.plan.seed };
+        let identity = Identity { run: clock::realtime(), seed: self.seed };
         self.check_ports()?;
         let prepare = Side::prepare(self, identity);
         let (mut side, addresses) = tokio::select! {
@@ -87,6 +88,7 @@ impl Ground<'_> {
         let mut path = PathWatch::new(self.impair(&addresses)?, interval);
         let before = self.before();
         let start = Start::soon(side.one_clock());
+        let capturing = self.capture(start)?;
         match &mut side {
             Side::Own(own) => own.start(start.epoch).await?,
             Side::External(external) => {
@@ -114,6 +116,8 @@ impl Ground<'_> {
             _ => (gone, senders.finish(false)),
         };
         let (target_failed, target) = series.finish();
+        let mut captured = capturing.map(Capturing::finish);
+        let capture_failed = captured.as_mut().and_then(|captured| captured.failed.take());
         let (own, external) = match side {
             Side::Own(own) => (Some(*own), None),
             Side::External(external) => (None, Some(external.finish())),
@@ -128,12 +132,13 @@ impl Ground<'_> {
             reports: left.reports,
             target,
             path: path.finish(),
+            wire: captured.map(|captured| captured.result),
             client_counters: self.client_counters(before.client),
             cut_at,
             steal: cpu::steal().unwrap_or_default().saturating_sub(before.steal),
             cpu: spent(before.cpu),
         });
-        let failed = left.failed_log.or(target_failed).map(RunError::from);
+        let failed = left.failed_log.or(target_failed).or(capture_failed).map(RunError::from);
         let failed = left.failed.map(|error| no_threads(&error)).or(failed);
         Ok((measured, failed))
     }

@@ -25,7 +25,7 @@ const REMOTE_LEAD: Duration = Duration::from_secs(1);
 /// What can be shown while a cell runs.
 #[derive(Debug, Clone)]
 pub struct Moment {
-    /// Number of the cell, from 0.
+    /// How many cells ran before this one.
     pub index: usize,
     /// Name of the cell.
     pub name: String,
@@ -42,6 +42,17 @@ pub struct Moment {
 /// Shows moments.
 pub type Watch<'w> = &'w mut (dyn FnMut(&Moment) + Send);
 
+/// One cell to run.
+#[derive(Debug, Clone, Copy)]
+pub struct Task<'a> {
+    /// How many cells ran before this one.
+    pub index: usize,
+    /// The cell.
+    pub cell: &'a Cell,
+    /// Seed of every random draw in it.
+    pub seed: u64,
+}
+
 /// A cell's result. It stands even where the target died or results could not be written, which is
 /// the second value.
 pub type Measured = (CellResult, Option<RunError>);
@@ -50,12 +61,8 @@ pub type Measured = (CellResult, Option<RunError>);
 ///
 /// # Errors
 /// Where nothing could be measured at all.
-pub fn run(
-    setup: &Setup,
-    index: usize,
-    cell: &Cell,
-    watch: Watch<'_>,
-) -> Result<Measured, RunError> {
+pub fn run(setup: &Setup, task: &Task<'_>, watch: Watch<'_>) -> Result<Measured, RunError> {
+    let Task { index, cell, seed } = *task;
     let lab = match &setup.place {
         Where::Lab(privacy) => {
             let lab = Lab::create(privacy, &cell.lab);
@@ -63,7 +70,7 @@ pub fn run(
         }
         Where::Host(_) => None,
     };
-    let ground = Ground { setup, index, cell, lab: lab.as_ref() };
+    let ground = Ground { setup, index, cell, seed, lab: lab.as_ref() };
     std::thread::scope(|scope| {
         let thread = scope.spawn(move || ground.enter_and_run(watch));
         thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
@@ -74,10 +81,12 @@ pub fn run(
 pub struct Ground<'a> {
     /// The whole run's.
     pub setup: &'a Setup,
-    /// Number of the cell.
+    /// How many cells ran before this one.
     pub index: usize,
     /// The cell.
     pub cell: &'a Cell,
+    /// Seed of every random draw in it.
+    pub seed: u64,
     /// Where it runs, unless in the host's network.
     pub lab: Option<&'a Lab>,
 }
@@ -101,6 +110,11 @@ pub struct Start {
 /// End of a load's window, from the start of the schedule.
 pub fn window_end(load: &Load) -> Duration {
     load.start.get() + load.schedule.window().get()
+}
+
+/// End of the last window of a cell, from the start of its schedule.
+pub fn window_of(cell: &Cell) -> Duration {
+    cell.loads.iter().map(window_end).max().unwrap_or_default()
 }
 
 impl Start {

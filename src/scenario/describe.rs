@@ -61,6 +61,9 @@ fn describe_cell(cell: &Cell, lines: &mut Lines) {
     if let Some(impair) = &lab.impair {
         lines.add("", &datagram::impair_text(impair));
     }
+    if let Some(capture) = lab.capture {
+        lines.add("", &format!("packets recorded, at most {}", capture.size));
+    }
     match &cell.target {
         Target::External { address, sample, .. } => {
             lines.add("  target", &format!("yours, at {address}; queue sampled every {sample}"));

@@ -23,14 +23,18 @@ mod source;
 mod sweep;
 mod table;
 mod validate;
+mod vary;
 
 pub use cost::{Cost, Means, Shortage, certain_sockets, cost_of_cell, cost_of_plan, preflight};
 pub use describe::describe;
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use engines::{RESERVED, engines, is_movable};
-pub use resolve::{LONGEST_TEXT, Resolved, resolve};
+pub use overrides::{Change, ChangeKind};
+pub use resolve::{LONGEST_TEXT, Resolved, resolve, resolve_changed};
 pub use schema::schema;
+pub use sweep::file_safe;
 pub use validate::{ReadFile, is_setting};
+pub use vary::{Start, start};
 
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,5 @@
-//! `--set key=value`: a key's path and a TOML value, put into the table before it is read.
+//! What a command line changes in a scenario before it is read: `--set key=value`, a key's path and
+//! a TOML value; and a limit in the place of the scenario's own.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -15,6 +16,34 @@ const MOST: usize = 1000;
 /// Deeper paths are refused; the deepest that means anything has fewer words.
 const DEEPEST: usize = 32;
 
+/// One change.
+#[derive(Debug, Clone)]
+pub struct Change {
+    /// What problems with it are located in, such as `--set #1`.
+    pub name: String,
+    /// As written.
+    pub text: String,
+    /// What it says.
+    pub kind: ChangeKind,
+}
+
+/// What a change says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChangeKind {
+    /// `key=value`.
+    Set,
+    /// A limit such as `connect.p99 <= 5ms`, which replaces all others.
+    OnlyLimit,
+}
+
+impl Change {
+    /// The `key=value` of the `number`th `--set`, from 1.
+    pub fn set(number: usize, text: &str) -> Self {
+        let name = format!("--set #{number}");
+        Self { name, text: text.to_owned(), kind: ChangeKind::Set }
+    }
+}
+
 /// One `--set`, taken apart.
 struct Override<'a> {
     path: Vec<String>,
@@ -22,24 +51,45 @@ struct Override<'a> {
     value: Value<'a>,
 }
 
-/// Puts the overrides into `root`, later ones over earlier ones. An axis of the sweep whose path
+/// Puts the changes into `root`, later ones over earlier ones. An axis of the sweep whose path
 /// is set vanishes, with a notice.
 pub(super) fn apply<'a>(
-    overrides: &'a [String],
+    changes: &'a [Change],
     root: &mut DeTable<'a>,
     sources: &mut Sources<'a>,
     problems: &mut Problems,
 ) {
-    if overrides.len() > MOST {
+    if changes.len() > MOST {
         problems.error(0..0, format!("more than {MOST} --set"), "put them into the scenario file");
     }
-    for (index, text) in overrides.iter().take(MOST).enumerate() {
-        let start = sources.push(format!("--set #{}", index + 1), text);
-        if let Some(Override { path, span, value }) = take_apart(text, start, problems) {
+    for Change { name, text, kind } in changes.iter().take(MOST) {
+        let start = sources.push(name.clone(), text);
+        if *kind == ChangeKind::OnlyLimit {
+            only_limit(text, start, root, problems);
+        } else if let Some(Override { path, span, value }) = take_apart(text, start, problems) {
             drop_axes(root, &path, &span, problems);
             table::place(root, &path, span, value);
         }
     }
+}
+
+/// Replaces all limits by the one in `text`.
+fn only_limit<'a>(text: &'a str, start: usize, root: &mut DeTable<'a>, problems: &mut Problems) {
+    root.remove("limits");
+    let Some(at) = text.find(['<', '>', '=', '!']) else {
+        problems.error(
+            start..start + text.len(),
+            "this compares with nothing",
+            "write what is judged, a comparison and a bound, such as \"counters.ListenOverflows == 0\" \
+             or \"connect.p99 <= 50ms\"",
+        );
+        return;
+    };
+    let key = text[..at].trim();
+    let path = ["limits".to_owned(), key.to_owned()];
+    let value =
+        Spanned::new(start + at..start + text.len(), DeValue::String(Cow::Borrowed(&text[at..])));
+    table::place(root, &path, start..start + text[..at].trim_end().len(), value);
 }
 
 fn take_apart<'a>(text: &'a str, start: usize, problems: &mut Problems) -> Option<Override<'a>> {

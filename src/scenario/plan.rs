@@ -16,7 +16,7 @@ pub use self::load::{
 pub use super::serve::*;
 pub use crate::units::Transport;
 
-use crate::units::Span;
+use crate::units::{Bytes, Span};
 
 mod datagram;
 mod load;
@@ -91,6 +91,22 @@ pub struct Lab {
     /// What happens to packets on their way to the target.
     #[serde(default)]
     pub impair: Option<Impair>,
+    /// How the link's packets are recorded; `None` where they are not.
+    #[serde(default)]
+    pub capture: Option<Capture>,
+}
+
+/// How the packets of a lab's link are recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Capture {
+    /// Most that the file may hold. Packets beyond are counted, and not kept.
+    pub size: Bytes,
+}
+
+impl Default for Capture {
+    fn default() -> Self {
+        Self { size: Bytes(64 << 20) }
+    }
 }
 
 impl Cell {
@@ -115,6 +131,7 @@ impl Lab {
             || !self.sysctl.is_empty()
             || self.strangers > 0
             || self.impair.is_some()
+            || self.capture.is_some()
     }
 }
 

@@ -6,12 +6,13 @@ use toml::de::DeTable;
 
 use super::at::At;
 use super::diagnostic::{Diagnostics, Problems};
+use super::overrides::{self, Change};
 use super::plan::{self, Cell, Client, Plan, Target};
 use super::raw::Scenario;
+use super::read;
 use super::source::Sources;
 use super::sweep::{self, Axis};
 use super::validate::{self, Files, ReadFile};
-use super::{overrides, read};
 
 /// Longest text of a scenario, in bytes.
 pub const LONGEST_TEXT: usize = 1 << 20;
@@ -41,13 +42,24 @@ pub fn resolve(
     overrides: &[String],
     read_file: ReadFile<'_>,
 ) -> Result<Resolved, Diagnostics> {
+    let changes: Vec<_> = overrides.iter().zip(1..).map(|(text, n)| Change::set(n, text)).collect();
+    resolve_changed(text, file, &changes, read_file)
+}
+
+/// As [`resolve`], with changes of any kind, later ones over earlier ones.
+pub fn resolve_changed(
+    text: &str,
+    file: &str,
+    changes: &[Change],
+    read_file: ReadFile<'_>,
+) -> Result<Resolved, Diagnostics> {
     if let Some((why, help)) = unfit(text) {
         return Err(Diagnostics::unreadable(file, why, help));
     }
     let mut sources = Sources::new(file, text);
     let mut problems = Problems::default();
     let mut root = read::parse(text, &sources, &mut problems);
-    overrides::apply(overrides, &mut root, &mut sources, &mut problems);
+    overrides::apply(changes, &mut root, &mut sources, &mut problems);
     let files = Files::new(read_file);
     let plan = plan(root, &files, &sources, &mut problems);
     let failed = problems.any_error();
@@ -58,7 +70,7 @@ pub fn resolve(
     }
 }
 
-fn unfit(text: &str) -> Option<(&'static str, &'static str)> {
+pub(super) fn unfit(text: &str) -> Option<(&'static str, &'static str)> {
     if text.len() > LONGEST_TEXT {
         return Some(("this is larger than 1 MiB", "a scenario is a short text: name its file"));
     }

@@ -111,7 +111,7 @@ fn axis<'a>(
 }
 
 /// Whether the path leads into what a cell is made of.
-fn is_sweepable(
+pub(super) fn is_sweepable(
     path: &[String],
     root: &DeTable<'_>,
     span: Range<usize>,
@@ -151,7 +151,7 @@ fn is_load_table(word: &str) -> bool {
     matches!(word, "message" | "reply")
 }
 
-fn text_of(value: &Value<'_>, sources: &Sources) -> String {
+pub(super) fn text_of(value: &Value<'_>, sources: &Sources) -> String {
     match value.get_ref() {
         DeValue::String(text) => text.to_string(),
         _ => sources.slice(value.span()).split_whitespace().collect::<Vec<_>>().join(" "),
@@ -172,8 +172,8 @@ fn label(axes: &mut [Axis<'_>]) {
     }
 }
 
-/// `text` in the alphabet of a cell's name.
-fn file_safe(text: &str) -> String {
+/// `text` in the alphabet of a cell's name, cut where it is too long.
+pub fn file_safe(text: &str) -> String {
     let safe = |c: char| match c {
         c if c.is_ascii_alphanumeric() || "._+-".contains(c) => c,
         _ => '_',

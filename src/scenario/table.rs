@@ -150,6 +150,38 @@ pub(super) fn default_name(index: usize) -> String {
     }
 }
 
+/// The values at `path`, which is understood as by [`place`]: of `load.KEY` those of all loads.
+pub(super) fn lookup<'t, 'i>(root: &'t DeTable<'i>, path: &[String]) -> Vec<&'t Value<'i>> {
+    let words: Vec<&str> = path.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["lab", "sysctl", rest @ ..] => {
+            get(root, &["lab", "sysctl", rest.join(".").as_str()]).into_iter().collect()
+        }
+        ["load", rest @ ..] => {
+            let Some(DeValue::Array(loads)) = root.get("load").map(Spanned::get_ref) else {
+                return Vec::new();
+            };
+            let (only, rest) = match addressed_load(root, rest) {
+                Some((index, words)) => (Some(index), &rest[words..]),
+                None => (None, rest),
+            };
+            let loads = loads.iter().enumerate();
+            let wanted = loads.filter(|(index, _)| only.is_none_or(|only| only == *index));
+            wanted.filter_map(|(_, load)| get(load.get_ref().as_table()?, rest)).collect()
+        }
+        whole => get(root, whole).into_iter().collect(),
+    }
+}
+
+fn get<'t, 'i>(table: &'t DeTable<'i>, path: &[&str]) -> Option<&'t Value<'i>> {
+    let (last, parents) = path.split_last()?;
+    let mut table = table;
+    for parent in parents {
+        table = table.get(*parent)?.get_ref().as_table()?;
+    }
+    table.get(*last)
+}
+
 fn key_at<'i>(name: &str, span: &Range<usize>) -> Key<'i> {
     Spanned::new(span.clone(), Cow::Owned(name.to_owned()))
 }

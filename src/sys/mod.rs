@@ -17,6 +17,8 @@ pub mod namespace;
 pub mod netlink;
 #[cfg(target_os = "linux")]
 pub mod nft;
+#[cfg_attr(not(target_os = "linux"), path = "packet_elsewhere.rs")]
+pub mod packet;
 pub mod parent;
 pub mod permit;
 #[cfg(target_os = "linux")]

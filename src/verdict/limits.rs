@@ -13,6 +13,8 @@ use crate::units::human_nanos;
 pub struct Judged {
     /// The limit and its measured value.
     pub result: LimitResult,
+    /// The value as a number: nanoseconds, a count, or a share from 0 to 1.
+    pub value: Option<f64>,
     /// Why the value cannot be trusted.
     pub distrust: Option<String>,
 }
@@ -224,7 +226,7 @@ fn plain(
     let holds = value.map(|value| limit.comparison.holds(value, bound));
     let condition = format!("{} {condition}", limit.comparison);
     let result = LimitResult { cell: cell.name.clone(), load, subject, condition, measured, holds };
-    Judged { result, distrust: None }
+    Judged { result, value, distrust: None }
 }
 
 /// The statistic of an encoded histogram, in the metric's unit (a count for `count`); `None`

@@ -1,5 +1,6 @@
 //! Results to a judgement: limits, validity, verdict. Pure.
 
+pub mod knee;
 mod limits;
 mod validity;
 
@@ -11,6 +12,9 @@ pub use validity::{Offer, generator_limited, sampler_lossy};
 
 /// The judgement over a run whose cells and limits are final.
 pub fn verdict(run: &RunResult) -> Verdict {
+    if let Some(knee) = &run.knee {
+        return knee::verdict(knee, &run.status);
+    }
     let several = run.cells.len() > 1;
     let invalid: Vec<String> = run
         .cells

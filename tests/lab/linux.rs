@@ -17,7 +17,7 @@ use loadgen::sys::netlink::{End, Families};
 use loadgen::sys::permit::Policy;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::{datagrams, uml};
+use super::{datagrams, uml, wire};
 
 /// Names the case to a child.
 const CASE: &str = "LOADGEN_LAB_CASE";
@@ -44,6 +44,8 @@ const CASES: &[Case] = &[
     ("what_a_rate_drops_is_counted", datagrams::limited_rate),
     ("netem_holds_and_doubles_or_is_named", datagrams::delay),
     ("a_run_over_netem_adds_up", datagrams::netem_run),
+    ("every_packet_of_a_link_is_seen_once", wire::once),
+    ("what_a_full_ring_drops_is_counted", wire::full),
     ("every_member_of_a_group_gets_every_datagram", datagrams::groups),
 ];
 
@@ -192,7 +194,7 @@ fn child(name: &str) -> ! {
 
 pub fn wanted(link: Link, family: Family, sources: u16, sysctl: &[(&str, &str)]) -> plan::Lab {
     let sysctl = sysctl.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-    plan::Lab { link, family, sources, strangers: 0, sysctl, impair: None }
+    plan::Lab { link, family, sources, strangers: 0, sysctl, impair: None, capture: None }
 }
 
 fn listen(lab: &Lab, backlog: i32) -> (Socket, SocketAddr) {

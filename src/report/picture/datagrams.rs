@@ -13,9 +13,6 @@ use crate::measure::result::{Cause, CellResult, DatagramInterval};
 /// One value a step; `None` where nothing is known.
 pub type Values = Vec<Option<f64>>;
 
-/// Steps that can be told apart across the whole page.
-const STEPS: usize = 400;
-
 /// A place of loss with a colour of its own, from the senders to the readers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
@@ -67,8 +64,8 @@ pub struct Series<'a> {
 
 impl<'a> Series<'a> {
     /// The series of each of the cells.
-    pub fn of(cells: &[&'a CellResult]) -> Vec<Self> {
-        let steps = STEPS / cells.len().max(1);
+    pub fn of(page: &Page, cells: &[&'a CellResult]) -> Vec<Self> {
+        let steps = page.steps(page.width) / cells.len().max(1);
         cells.iter().map(|cell| Self::new(cell, steps)).collect()
     }
 
@@ -204,7 +201,7 @@ pub fn queue<'a>(series: &'a [Series]) -> Option<Strip<'a>> {
 
 /// What `timeline.png` shows of datagrams; `delay` says which.
 pub fn timeline(page: &Page, cells: &[&CellResult], delay: &'static str) -> Drawn {
-    let series = Series::of(cells);
+    let series = Series::of(page, cells);
     let names: Vec<_> = series.iter().map(|one| one.name).collect();
     let mut rows = vec![counts(&series)];
     rows.extend(queue(&series));

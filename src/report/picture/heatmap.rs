@@ -3,12 +3,16 @@
 
 use std::collections::BTreeMap;
 
+mod bands;
+
 use super::page::{Align, Drawn, FAINT, INK, LABEL, Page, fitted};
 use super::panel::{Frame, Panel};
 use super::scale::Scale;
 use super::wording::{self, Wording};
 use super::{BODY, MARGIN, NOTHING, Sketch, palette, shown};
 use crate::measure::result::{CellResult, Heat, RunResult};
+use crate::report::text::thousands;
+use crate::units::human_nanos;
 
 /// Room for the colour bar and its labels.
 const BAR: i32 = 230;
@@ -19,8 +23,13 @@ const GAP: i32 = 50;
 /// The picture.
 pub fn sketch(result: &RunResult) -> Sketch<'_> {
     let (cells, remark) = shown(result);
-    let words = wording::of(result);
-    let title = format!("{}: {} over time", result.scenario.name, words.delay);
+    of_cells(&result.scenario.name, cells, &remark)
+}
+
+/// The picture of some cells.
+pub fn of_cells<'r>(scenario: &str, cells: &'r [CellResult], remark: &str) -> Sketch<'r> {
+    let words = wording::of(cells);
+    let title = format!("{scenario}: {} over time", words.delay);
     let note = format!(
         "each place: {} by their intended instant and {}{}{remark}",
         words.things, words.delay, words.hint
@@ -54,7 +63,7 @@ fn body(page: &Page, cells: &[CellResult], words: &Wording) -> Drawn {
     let y = Scale::decades(low, high);
     let x = Scale::linear(0.0, cells.iter().map(end).fold(0.0, f64::max));
     let width = (page.width - 2 * MARGIN - AXIS - BAR) / cells.len() as i32;
-    let most_steps = (width - GAP).max(1) as usize / 4;
+    let most_steps = page.steps(width - GAP);
     let grouped: Vec<_> = cells.iter().map(|cell| group(cell, most_steps)).collect();
     let most = grouped.iter().flat_map(|g| g.1.values()).copied().max().unwrap_or(1);
     let left = |index: usize| MARGIN + AXIS + index as i32 * width;
@@ -78,6 +87,8 @@ fn body(page: &Page, cells: &[CellResult], words: &Wording) -> Drawn {
         }
         paint(page, &panel, &cell.timeline.heat, *step, places, most)?;
         panel.floor()?;
+        bands::name(page, &panel, cell, cells.len() > 2)?;
+        notes(page, &panel, &cell.timeline.heat, *step, places)?;
     }
     let below = ((left(0) + left(cells.len())) / 2, bottom + 96);
     page.text(
@@ -119,10 +130,12 @@ fn group(cell: &CellResult, most_steps: usize) -> (f64, BTreeMap<(u32, u32), u64
 }
 
 /// The colour scale is logarithmic: a band of few must be seen beside a floor of many.
-fn shade(count: u64, most: u64) -> plotters::style::RGBColor {
-    palette::sequential((count as f64).ln() / (most.max(2) as f64).ln())
+fn shade(count: u64, most: u64) -> u32 {
+    let share = (count as f64).ln() / (most.max(2) as f64).ln();
+    (share.clamp(0.0, 1.0) * f64::from(palette::SHADES - 1)).round() as u32
 }
 
+/// Shade by shade; neighbours of one row and shade become one rectangle.
 fn paint(
     page: &Page,
     panel: &Panel,
@@ -131,12 +144,47 @@ fn paint(
     places: &BTreeMap<(u32, u32), u64>,
     most: u64,
 ) -> Drawn {
-    for ((interval, row), count) in places {
-        let from = panel.x(f64::from(*interval) * step);
-        let to = panel.x((f64::from(*interval) + 1.0) * step).max(from + 2);
-        let bottom = panel.y(begin(heat, *row));
+    let shaded = places.iter().map(|((at, row), count)| (shade(*count, most), *row, *at));
+    let mut shaded: Vec<_> = shaded.collect();
+    shaded.sort_unstable();
+    let alike = |a: &(u32, u32, u32), b: &(u32, u32, u32)| {
+        (a.0, a.1, a.2.saturating_add(1)) == (b.0, b.1, b.2)
+    };
+    for run in shaded.chunk_by(alike) {
+        let (shade, row, first) = run[0];
+        let from = panel.x(f64::from(first) * step);
+        let to = panel.x((f64::from(first) + run.len() as f64) * step).max(from + 2);
+        let bottom = panel.y(begin(heat, row));
         let top = panel.y(begin(heat, row.saturating_add(1))).min(bottom - 2);
-        page.fill((from, top), (to, bottom), shade(*count, most), 1.0)?;
+        page.fill((from, top), (to, bottom), palette::shade(shade), 1.0)?;
+    }
+    Ok(())
+}
+
+/// How many were intended in each step, and how long they took.
+fn notes(
+    page: &Page,
+    panel: &Panel,
+    heat: &Heat,
+    step: f64,
+    places: &BTreeMap<(u32, u32), u64>,
+) -> Drawn {
+    let mut places = places.iter().peekable();
+    while let Some(((at, low), count)) = places.next() {
+        let (mut high, mut sum) = (*low, *count);
+        while let Some(((_, row), more)) = places.next_if(|((next, _), _)| next == at) {
+            (high, sum) = (*row, sum.saturating_add(*more));
+        }
+        let (from, to) = (f64::from(*at) * step, (f64::from(*at) + 1.0) * step);
+        let nanos = |row| human_nanos(begin(heat, row) as u64);
+        let text = format!(
+            "{from:.1} s: {} that took {} to {}",
+            thousands(sum),
+            nanos(*low),
+            nanos(high.saturating_add(1))
+        );
+        let Frame { top, bottom, .. } = panel.frame;
+        page.note((panel.x(from), top), (panel.x(to), bottom), &text)?;
     }
     Ok(())
 }
@@ -144,10 +192,12 @@ fn paint(
 fn colour_bar(page: &Page, frame: Frame, most: u64, things: &str) -> Drawn {
     let scale = Scale::log(1.0, most.max(2) as f64);
     let height = f64::from(frame.bottom - frame.top);
-    for y in frame.top..frame.bottom {
-        let share = f64::from(frame.bottom - y) / height;
-        let colour = palette::sequential(share);
-        page.fill((frame.left, y), (frame.right, y + 1), colour, 1.0)?;
+    let edge = |shade: u32| {
+        frame.bottom - (height * f64::from(shade) / f64::from(palette::SHADES)).round() as i32
+    };
+    for shade in 0..palette::SHADES {
+        let (from, to) = ((frame.left, edge(shade + 1)), (frame.right, edge(shade)));
+        page.fill(from, to, palette::shade(shade), 1.0)?;
     }
     let heading = (frame.left, frame.top - 36);
     page.text(heading, Align::Left, things, (LABEL, true), INK)?;

@@ -1,10 +1,11 @@
 //! `latency.png`: percentiles of `connect` (of datagrams: `owd` or `rtt`), one line a cell and load.
 
-use super::page::{Align, Drawn, FAINT, INK, LABEL, Page, Stroke, fitted};
+use super::page::{Align, Drawn, FAINT, HATCH, INK, LABEL, Page, Stroke, fitted};
 use super::panel::{Frame, Panel};
 use super::scale::{Scale, Tick};
-use super::{BODY, MARGIN, NOTHING, Sketch, palette, wording};
-use crate::measure::result::RunResult;
+use super::wording::{self, Wording};
+use super::{BODY, MARGIN, NOTHING, Sketch, palette};
+use crate::measure::result::{CellResult, RunResult};
 use crate::measure::{decode, percentile};
 use crate::units::human_nanos;
 
@@ -12,6 +13,9 @@ use crate::units::human_nanos;
 const LINES: usize = 14;
 /// The axis ends at this many nines: 99.99 %.
 const NINES: f64 = 4.0;
+/// Marks of the axis.
+const MARKS: [(f64, &str); 5] =
+    [(0.5, "50 %"), (0.9, "90 %"), (0.99, "99 %"), (0.999, "99.9 %"), (0.9999, "99.99 %")];
 /// Room for the labels of the lines.
 const LABELS: i32 = 560;
 
@@ -19,39 +23,53 @@ struct Line {
     name: String,
     /// (nines, nanoseconds), ascending.
     points: Vec<(f64, f64)>,
+    /// Nanoseconds at each of [`MARKS`].
+    exact: [u64; MARKS.len()],
     max: u64,
 }
 
 /// The picture.
 pub fn sketch(result: &RunResult) -> Sketch<'_> {
-    let (lines, all) = lines(result);
-    let more =
-        if all > LINES { format!(" · first {LINES} of {all} lines") } else { String::new() };
-    let words = wording::of(result);
-    let title = format!("{}: {}", result.scenario.name, words.title);
-    let note = format!("{}, from the intended instant, by percentile{more}", words.delay);
-    Sketch::new(title, note, move |page| body(page, result, &lines))
+    let named: Vec<_> = result.cells.iter().map(|cell| (cell.name.clone(), cell)).collect();
+    of_cells(&result.scenario.name, &named)
 }
 
-fn lines(result: &RunResult) -> (Vec<Line>, usize) {
-    let measured: Vec<_> = result
-        .cells
+/// The picture of cells of any runs, each with its name.
+pub fn of_cells<'r>(scenario: &str, cells: &[(String, &'r CellResult)]) -> Sketch<'r> {
+    let (lines, all) = lines(cells);
+    let more =
+        if all > LINES { format!(" · first {LINES} of {all} lines") } else { String::new() };
+    let words = wording::of(cells.iter().map(|(_, cell)| *cell));
+    let title = format!("{scenario}: {}", words.title);
+    let note = format!("{}, from the intended instant, by percentile{more}", words.delay);
+    let resolutions = cells.iter().map(|(_, cell)| cell.validity.resolution);
+    let resolution = resolutions.max().unwrap_or(0);
+    let why = if cells.is_empty() { NOTHING } else { words.nothing };
+    Sketch::new(title, note, move |page| match lines.is_empty() {
+        true => page.words((0, BODY), (page.width, page.height), why),
+        false => body(page, &lines, resolution, words),
+    })
+}
+
+fn lines(cells: &[(String, &CellResult)]) -> (Vec<Line>, usize) {
+    let measured: Vec<_> = cells
         .iter()
-        .flat_map(|cell| cell.metrics.iter().map(move |metric| (cell, metric)))
-        .filter(|(cell, m)| m.metric == cell.main_metric() && m.summary.count > 0)
+        .flat_map(|(name, cell)| cell.metrics.iter().map(move |metric| (name, *cell, metric)))
+        .filter(|(_, cell, m)| m.metric == cell.main_metric() && m.summary.count > 0)
         .collect();
     let all = measured.len();
     let lines = measured
         .into_iter()
         .take(LINES)
-        .filter_map(|(cell, metric)| {
+        .filter_map(|(name, cell, metric)| {
             let histogram = decode(&metric.histogram)?;
             let name = match cell.loads.len() {
-                0 | 1 => cell.name.clone(),
-                _ => format!("{} {}", cell.name, metric.load),
+                0 | 1 => name.clone(),
+                _ => format!("{name} {}", metric.load),
             };
             let points = points(&histogram);
-            Some(Line { name, points, max: histogram.max() })
+            let exact = MARKS.map(|(share, _)| percentile(&histogram, share * 100.0));
+            Some(Line { name, points, exact, max: histogram.max() })
         })
         .collect();
     (lines, all)
@@ -70,19 +88,13 @@ fn points(histogram: &hdrhistogram::Histogram<u64>) -> Vec<(f64, f64)> {
         .collect()
 }
 
-fn body(page: &Page, result: &RunResult, lines: &[Line]) -> Drawn {
+fn body(page: &Page, lines: &[Line], resolution: u64, words: &Wording) -> Drawn {
     let frame = Frame {
         left: MARGIN + 150,
         top: BODY + 60,
         right: page.width - MARGIN - LABELS,
         bottom: page.height - 150,
     };
-    if lines.is_empty() {
-        let why = if result.cells.is_empty() { NOTHING } else { wording::of(result).nothing };
-        return page.words((0, BODY), (page.width, page.height), why);
-    }
-    let words = wording::of(result);
-    let resolution = result.cells.iter().map(|cell| cell.validity.resolution).max().unwrap_or(0);
     let values = || lines.iter().flat_map(|line| line.points.iter().map(|(_, y)| *y));
     let low = values().fold(f64::MAX, f64::min);
     let high = values().fold(0.0, f64::max);
@@ -100,17 +112,29 @@ fn body(page: &Page, result: &RunResult, lines: &[Line]) -> Drawn {
     for (index, line) in lines.iter().enumerate() {
         panel.curve(&line.points, palette::series(index))?;
     }
-    labels(page, &panel, lines)
+    labels(page, &panel, lines)?;
+    lines.iter().try_for_each(|line| notes(page, &panel, line))
 }
 
 fn nines() -> Vec<Tick> {
-    [(0.5, "50 %"), (0.9, "90 %"), (0.99, "99 %"), (0.999, "99.9 %"), (0.9999, "99.99 %")]
-        .into_iter()
-        .map(|(share, label): (f64, &str)| Tick {
-            at: -(1.0 - share).log10(),
-            label: label.to_owned(),
-        })
-        .collect()
+    let tick = |(share, label): &(f64, &str)| Tick {
+        at: -(1.0 - share).log10(),
+        label: (*label).to_owned(),
+    };
+    MARKS.iter().map(tick).collect()
+}
+
+/// Tells the exact value wherever a line crosses a mark.
+fn notes(page: &Page, panel: &Panel, line: &Line) -> Drawn {
+    let last = line.points.last().map_or(0.0, |end| end.0);
+    for (tick, (exact, (_, label))) in nines().iter().zip(line.exact.iter().zip(MARKS)) {
+        if tick.at <= last + 1e-9 {
+            let (x, y) = (panel.x(tick.at), panel.y(*exact as f64));
+            let text = format!("{}, {label}: {}", line.name, human_nanos(*exact));
+            page.note((x - 24, y - 24), (x + 24, y + 24), &text)?;
+        }
+    }
+    Ok(())
 }
 
 /// Hatches what the run could not resolve.
@@ -122,10 +146,11 @@ fn band(page: &Page, panel: &Panel, resolution: u64) -> Drawn {
     }
     page.fill((left, top), (right, bottom), FAINT, 0.12)?;
     let height = bottom - top;
-    let hatch = Stroke::solid(plotters::style::RGBColor(205, 205, 205), 2);
-    for x in (left..right).step_by(28) {
-        let reach = height.min(right - x);
-        page.line((x, bottom), (x + reach, bottom - reach), hatch)?;
+    let hatch = Stroke::solid(HATCH, 2);
+    // Lines that begin left of the frame fill its upper left corner.
+    for x in (left - height..right).step_by(28) {
+        let (from, to) = ((left - x).max(0), height.min(right - x));
+        page.line((x + from, bottom - from), (x + to, bottom - to), hatch)?;
     }
     let text = format!("not resolved by this run: below {}", human_nanos(resolution));
     let y = if height > 50 { bottom - 30 } else { top - 30 };

@@ -25,13 +25,20 @@ pub fn sketch(result: &RunResult) -> Sketch<'_> {
         all => format!(" · first {COLUMNS} of {all} cells"),
     };
     let cells: Vec<_> = all.into_iter().take(COLUMNS).collect();
-    let title = format!("{}: where datagrams were lost, and when", result.scenario.name);
-    let note = format!("one column a cell; losses stacked by cause{more}");
+    of_cells(&result.scenario.name, &cells, &more)
+}
+
+/// The picture of some cells.
+pub fn of_cells<'r>(scenario: &str, cells: &[&'r CellResult], remark: &str) -> Sketch<'r> {
+    let title = format!("{scenario}: where datagrams were lost, and when");
+    let column = if cells.len() > 1 { "one column a cell; " } else { "" };
+    let note = format!("{column}losses stacked by cause{remark}");
+    let cells = cells.to_vec();
     Sketch::new(title, note, move |page| body(page, &cells))
 }
 
 fn body(page: &Page, cells: &[&CellResult]) -> Drawn {
-    let series = Series::of(cells);
+    let series = Series::of(page, cells);
     let names: Vec<_> = series.iter().map(|one| one.name).collect();
     let bursts: Vec<_> = cells.iter().map(|cell| Bursts::of(cell)).collect();
     let mut rows = vec![losses(page, &series)];

@@ -1,7 +1,11 @@
-//! Pictures that one would put in a talk: PNGs at twice the size at which they are shown.
+//! Pictures that one would put in a talk: PNGs at twice the size at which they are shown, and the same
+//! as SVG.
 
+mod bitmap;
 mod datagrams;
 mod heatmap;
+mod knee;
+mod ladder;
 mod latency;
 mod loss;
 mod page;
@@ -9,13 +13,16 @@ mod palette;
 mod panel;
 mod scale;
 mod strips;
+mod svg;
 mod sweep;
 mod timeline;
 mod wording;
 
+pub use ladder::seconds;
 pub use page::PictureError;
+pub use palette::style;
 
-use crate::measure::result::{CellResult, RunResult};
+use crate::measure::result::{CellResult, Ladder, RunResult};
 use page::{Align, Drawn, FAINT, INK, NOTE, Page, TITLE, fitted};
 
 /// A picture's bytes, or why there are none.
@@ -33,7 +40,7 @@ pub struct Sketch<'r> {
 /// Width of every picture, in pixels.
 const WIDTH: u32 = 2400;
 /// Height of every picture, in pixels.
-const HEIGHT: u32 = 1500;
+pub const HEIGHT: u32 = 1500;
 /// Distance of everything from the page's sides.
 const MARGIN: i32 = 70;
 /// Where a picture's plots begin, below title and note.
@@ -48,7 +55,9 @@ pub fn pictures(result: &RunResult) -> Vec<(&'static str, Sketch<'_>)> {
         ("timeline.png", timeline::sketch(result)),
         ("heatmap.png", heatmap::sketch(result)),
     ];
-    if !result.scenario.sweep.is_empty() {
+    if let Some(knee) = &result.knee {
+        pictures.push(("knee.png", knee::sketch(&result.scenario.name, knee)));
+    } else if !result.scenario.sweep.is_empty() {
         pictures.push(("sweep.png", sweep::sketch(result)));
     }
     if result.cells.iter().any(|cell| cell.datagrams.is_some()) {
@@ -57,15 +66,74 @@ pub fn pictures(result: &RunResult) -> Vec<(&'static str, Sketch<'_>)> {
     pictures
 }
 
+/// The pictures of one cell alone that have a time axis, with the names of the files in which cells
+/// stand beside each other.
+pub fn of_cell<'r>(scenario: &str, cell: &'r CellResult) -> Vec<(&'static str, Sketch<'r>)> {
+    let alone = std::slice::from_ref(cell);
+    let mut pictures = vec![
+        ("timeline.png", timeline::of_cells(scenario, alone, "")),
+        ("heatmap.png", heatmap::of_cells(scenario, alone, "")),
+    ];
+    if cell.datagrams.is_some() {
+        pictures.push(("udp_loss.png", loss::of_cells(scenario, &[cell], "")));
+    }
+    pictures
+}
+
+/// Latency by percentile, of cells of any runs, each with its name.
+pub fn overlaid<'r>(scenario: &str, cells: &[(String, &'r CellResult)]) -> Sketch<'r> {
+    latency::of_cells(scenario, cells)
+}
+
+/// The packets of one connection, between two lines that go down with time; and its height.
+pub fn ladder(ladder: &Ladder) -> (Sketch<'_>, u32) {
+    ladder::sketch(ladder)
+}
+
 impl<'r> Sketch<'r> {
     /// A picture whose title says what is shown, and whose note how to read it.
     fn new(title: String, note: String, body: impl Fn(&Page) -> Drawn + 'r) -> Self {
         Self { title, note, body: Box::new(body) }
     }
 
+    /// What is shown.
+    pub fn title(&self) -> &str {
+        &self.title
+    }
+
+    /// How to read it.
+    pub fn note(&self) -> &str {
+        &self.note
+    }
+
+    /// The picture as an element of HTML, without title and note; `height` in pixels, of a page
+    /// that is [`WIDTH`] wide, and `grain` the width of the narrowest bar in it: what it costs in
+    /// bytes goes down as that goes up. `id` is unique in the page, and `alt` says what is to be
+    /// seen. Colours are classes, see [`style`].
+    pub fn svg(
+        &self,
+        height: u32,
+        grain: i32,
+        id: &str,
+        alt: &str,
+    ) -> Result<String, PictureError> {
+        let size = (WIDTH as i32, height as i32);
+        let elements = svg::elements(size, grain, |page| (self.body)(page))?;
+        let (title, alt) = (svg::escaped(&self.title), svg::escaped(alt));
+        // Nothing is drawn above the body.
+        let top = BODY - 30;
+        Ok(format!(
+            "<svg viewBox=\"0 {top} {WIDTH} {}\" role=\"img\" aria-labelledby=\"{id}t {id}d\" \
+             font-size=\"{}\"><title id=\"{id}t\">{title}</title><desc id=\"{id}d\">{alt}</desc>\
+             {elements}</svg>",
+            height as i32 - top,
+            svg::em(page::LABEL),
+        ))
+    }
+
     /// The picture as a PNG.
     pub fn png(&self) -> Picture {
-        page::png(WIDTH, HEIGHT, |page| {
+        bitmap::png(WIDTH, HEIGHT, |page| {
             let room = page.width - 2 * MARGIN;
             let title = fitted(&self.title, TITLE, true, room);
             page.text((MARGIN, 70), Align::Left, &title, (TITLE, true), INK)?;
@@ -74,6 +142,12 @@ impl<'r> Sketch<'r> {
             (self.body)(page)
         })
     }
+}
+
+/// Each packet of a connection in words, with sequence numbers relative to the first.
+pub fn packets(ladder: &Ladder) -> Vec<String> {
+    let origins = ladder::Origins::of(ladder);
+    ladder.steps.iter().map(|step| origins.words(step)).collect()
 }
 
 /// The cells that fit beside each other, and a remark where there are more.

@@ -48,12 +48,60 @@ fn a_sweep_has_all_pictures_with_their_series() {
 }
 
 #[test]
+fn a_search_shows_what_held_and_what_broke() {
+    let mut result = sample::knee();
+    let names_of = |result: &RunResult| names(&check(result));
+    assert_eq!(names_of(&result), ["latency.png", "timeline.png", "heatmap.png", "knee.png"]);
+    let drawn = |result: &RunResult| decoded(&pictures(result).remove(3).1);
+    let image = drawn(&result);
+    assert!(pixels(&image, GREEN) > 2000 && pixels(&image, VERMILLION) > 1000);
+    let knee = result.knee.as_mut().expect("a knee");
+    knee.steps.iter_mut().for_each(|step| step.holds = Some(true));
+    (knee.holds, knee.breaks) = (None, None);
+    assert!(pixels(&drawn(&result), GREEN) > 2000);
+    let knee = result.knee.as_mut().expect("a knee");
+    for (step, odd) in knee.steps.iter_mut().zip([f64::NAN, f64::INFINITY, -1.0, 0.0, 1e300]) {
+        (step.value, step.figure) = (odd, Some(odd));
+        step.text = "x".repeat(5000);
+    }
+    (knee.holds, knee.limit) = (Some("x".repeat(5000)), None);
+    check(&result);
+    result.knee.as_mut().expect("a knee").steps.clear();
+    check(&result);
+}
+
+#[test]
 fn one_cell_and_many_cells_are_drawn() {
     let mut one = sample::sweep(&[128]);
     one.scenario.sweep.clear();
     assert_eq!(names(&check(&one)), ["latency.png", "timeline.png", "heatmap.png"]);
     let backlogs: Vec<_> = (0..12).map(|n| 1 << n).collect();
     check(&sample::sweep(&backlogs));
+}
+
+#[test]
+fn a_sweep_over_several_keys_is_small_multiples() {
+    for (keys, panels) in [(1, 4), (2, 12), (3, 6), (4, 12)] {
+        let result = sample::product(keys);
+        let images = check(&result);
+        let (name, image) = &images[3];
+        assert_eq!(*name, "sweep.png");
+        if let Some(folder) = std::env::var_os("LOADGEN_PICTURES") {
+            let path = std::path::Path::new(&folder).join(format!("sweep-{keys}.png"));
+            image.save(path).expect("writable");
+        }
+        // The floors of a line of panels are ink on most of the width.
+        let is_floor = |y: &u32| {
+            let ink = (0..WIDTH).filter(|x| image.get_pixel(*x, *y).0 == [INK.0, INK.1, INK.2]);
+            ink.count() > 1000
+        };
+        let floors = (BODY as u32..HEIGHT).filter(|y| is_floor(y) && !is_floor(&(y - 1))).count();
+        let lines = match keys {
+            1 | 2 => 4,
+            _ => panels / 3,
+        };
+        assert_eq!(floors, lines, "{keys} keys");
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use plotters::style::RGBColor;
 
 mod column;
+mod notes;
 
 use super::page::{Align, Drawn, FAINT, INK, LABEL, Page, Stroke, fitted};
 use super::palette::{BLACK, BLUE, GREEN, ORANGE, PURPLE, VERMILLION};
@@ -13,8 +14,6 @@ use crate::measure::Metric;
 use crate::measure::result::{CellResult, RunResult};
 use column::{Column, Count};
 
-/// Steps that can be told apart across the whole page.
-const STEPS: usize = 400;
 /// Room for the labels of a column's vertical axes.
 const AXIS: i32 = 130;
 /// Height of a row's heading.
@@ -72,22 +71,29 @@ fn closes(columns: &[Column], state: usize) -> bool {
 /// The picture.
 pub fn sketch(result: &RunResult) -> Sketch<'_> {
     let (cells, remark) = shown(result);
+    of_cells(&result.scenario.name, cells, &remark)
+}
+
+/// The picture of some cells.
+pub fn of_cells<'r>(scenario: &str, cells: &'r [CellResult], remark: &str) -> Sketch<'r> {
+    let column = if cells.len() > 1 { "one column a cell, one time axis" } else { "one time axis" };
+    let note = format!("{column}{remark}");
     if !cells.is_empty() && cells.iter().all(|cell| cell.datagrams.is_some()) {
-        return of_datagrams(result, cells, &remark);
+        return of_datagrams(scenario, cells, note);
     }
-    let title = format!("{}: where clients waited, and when", result.scenario.name);
-    let steps = STEPS / cells.len().max(1);
-    let columns: Vec<_> = cells.iter().map(|cell| Column::new(cell, steps)).collect();
-    let note = format!("one column a cell, one time axis{remark}");
-    Sketch::new(title, note, move |page| match columns.is_empty() {
+    let title = format!("{scenario}: where clients waited, and when");
+    Sketch::new(title, note, move |page| match cells.is_empty() {
         true => page.words((0, BODY), (page.width, page.height), NOTHING),
-        false => body(page, &columns),
+        false => {
+            let steps = page.steps(page.width) / cells.len();
+            let columns: Vec<_> = cells.iter().map(|cell| Column::new(cell, steps)).collect();
+            body(page, &columns)
+        }
     })
 }
 
-fn of_datagrams<'r>(result: &RunResult, cells: &'r [CellResult], remark: &str) -> Sketch<'r> {
-    let title = format!("{}: what came, what was lost, and when", result.scenario.name);
-    let note = format!("one column a cell, one time axis{remark}");
+fn of_datagrams<'r>(scenario: &str, cells: &'r [CellResult], note: String) -> Sketch<'r> {
+    let title = format!("{scenario}: what came, what was lost, and when");
     let cells: Vec<_> = cells.iter().collect();
     let delay = match cells[0].main_metric() {
         Metric::Rtt => "Round trip, from the intended instant:",
@@ -124,6 +130,9 @@ fn body(page: &Page, columns: &[Column]) -> Drawn {
             panel.rows(&scale.count_ticks(3))?;
             plot(*row, column, &panel)?;
             panel.floor()?;
+            if *row == Row::Counters {
+                notes::steps(page, &panel, column)?;
+            }
         }
     }
     let below = (page.width / 2, page.height - 36);
@@ -144,7 +153,7 @@ fn heading(row: Row, columns: &[Column]) -> Vec<(&'static str, RGBColor)> {
             ("Accept queue:", INK),
             ("longest seen", BLUE),
             ("limit (dashed)", VERMILLION),
-            ("shaded where full, dotted: restart, thin: each listener; own scale", FAINT),
+            ("shaded: overflow, dotted: restart, thin: each listener; own scale", FAINT),
         ],
         Row::SynQueue => {
             vec![("SYN queue:", INK), ("half-open connections (SYN_RECV)", PURPLE)]
@@ -224,10 +233,8 @@ fn plot(row: Row, c: &Column, panel: &Panel) -> Drawn {
 }
 
 fn queue(c: &Column, panel: &Panel) -> Drawn {
-    let at = |values: &[Option<f64>], index: usize| values.get(index).copied().flatten();
-    let full =
-        |index| at(&c.queue, index).zip(at(&c.limit, index)).is_some_and(|(q, most)| q >= most);
-    panel.depth(c.step, &c.queue, &c.limit, full)?;
+    let overflow = |index| c.overflow.get(index).copied().unwrap_or(false);
+    panel.depth(c.step, &c.queue, &c.limit, overflow)?;
     for one in &c.each {
         panel.steps(c.step, one, Stroke::solid(PURPLE, 2))?;
     }

@@ -1,7 +1,7 @@
 //! What the pictures of delay speak of: connections, datagrams or their replies.
 
 use crate::measure::Metric;
-use crate::measure::result::RunResult;
+use crate::measure::result::CellResult;
 
 /// The words of one metric.
 #[derive(Debug)]
@@ -50,9 +50,9 @@ const RTT: Wording = Wording {
     nothing: "No datagram was replied to: there is no round-trip time to show.",
 };
 
-/// The words for a run.
-pub fn of(result: &RunResult) -> &'static Wording {
-    match result.cells.first().map(|cell| cell.main_metric()) {
+/// The words for what the first of some cells measured.
+pub fn of<'r>(cells: impl IntoIterator<Item = &'r CellResult>) -> &'static Wording {
+    match cells.into_iter().next().map(CellResult::main_metric) {
         Some(Metric::Owd) => &OWD,
         Some(Metric::Rtt) => &RTT,
         _ => &CONNECT,

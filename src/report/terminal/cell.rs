@@ -1,6 +1,6 @@
 //! The table of one cell.
 
-use super::{Sheet, Tone, datagrams, metrics, sockets, target, why};
+use super::{Sheet, Tone, datagrams, metrics, sockets, target, why, wire};
 use crate::measure::TargetOutcome;
 use crate::measure::result::{CellResult, LoadResult, Place, Status};
 use crate::report::text::thousands;
@@ -25,6 +25,9 @@ pub fn table(sheet: &mut Sheet, cell: &CellResult) {
     match &cell.datagrams {
         Some(ledger) => datagrams::lines(sheet, cell, ledger),
         None => connections(sheet, cell),
+    }
+    if let Some(seen) = &cell.wire {
+        wire::lines(sheet, cell, seen);
     }
     why::lines(sheet, cell);
     trust(sheet, cell);

@@ -4,10 +4,12 @@
 mod cell;
 mod compare;
 mod datagrams;
+mod knee;
 mod metrics;
 mod sockets;
 mod target;
 mod why;
+mod wire;
 
 use super::text::{columns, plain, wrap};
 use crate::measure::result::{LimitResult, RunResult, Status, Verdict};
@@ -17,6 +19,9 @@ use crate::units::human_nanos;
 const WIDEST: usize = 80;
 /// Narrower terminals wrap by themselves.
 const NARROWEST: usize = 60;
+
+/// A run of more cells is shown by the comparison of all of them alone.
+const MOST_TABLES: usize = 12;
 
 /// How a line is to be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,11 +88,16 @@ impl Sheet {
 pub fn summary(result: &RunResult, width: usize, colour: bool) -> String {
     let width = width.clamp(NARROWEST, WIDEST);
     let mut sheet = Sheet { text: String::new(), width, colour };
-    for cell in &result.cells {
-        cell::table(&mut sheet, cell);
+    if let Some(knee) = &result.knee {
+        knee::table(&mut sheet, knee);
         sheet.blank();
+    } else if result.cells.len() <= MOST_TABLES {
+        for cell in &result.cells {
+            cell::table(&mut sheet, cell);
+            sheet.blank();
+        }
     }
-    if result.cells.len() > 1 {
+    if result.cells.len() > 1 && result.knee.is_none() {
         compare::table(&mut sheet, &result.cells);
         sheet.blank();
     }
@@ -95,6 +105,15 @@ pub fn summary(result: &RunResult, width: usize, colour: bool) -> String {
         sheet.say(Tone::Heading, "", "limits");
         result.limits.iter().for_each(|limit| judged(&mut sheet, limit));
         sheet.blank();
+    }
+    for part in &result.resumed {
+        let when = &part.environment.started_at;
+        let differs = match part.differs.is_empty() {
+            true => "nothing that is recorded has changed".to_owned(),
+            false => part.differs.join("; "),
+        };
+        let tone = if part.differs.is_empty() { Tone::Plain } else { Tone::Doubtful };
+        sheet.say(tone, "resumed: ", &format!("at {when}; {differs}"));
     }
     if let Status::Partial { reason } = &result.status {
         sheet.say(Tone::Doubtful, "partial: ", reason);
@@ -132,7 +151,7 @@ fn verdict(sheet: &mut Sheet, result: &RunResult) {
 }
 
 /// A latency, as `<58.0us` where the run could not resolve it.
-fn resolved(nanos: u64, resolution: u64) -> String {
+pub(super) fn resolved(nanos: u64, resolution: u64) -> String {
     if nanos < resolution {
         return format!("<{}", human_nanos(resolution));
     }

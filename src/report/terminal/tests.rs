@@ -36,6 +36,60 @@ fn a_sweep_is_summed_up() {
 }
 
 #[test]
+fn a_knee_comes_first_and_in_words() {
+    let mut result = sample::knee();
+    let text = summary(&result, 80, false);
+    fits(&text);
+    let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    for part in [
+        "knee: load.rate = 494/s is the highest value at which counters.ListenOverflows == 0 held \
+         each time; above, at 504/s, it broke each time held in 2 of 2 runs",
+        "note: the accept queue's 129 places",
+        "tried held broke unclear measured 300/s 1 0 0 0",
+        "494/s 2 0 0 0, 0 504/s 0 2 0 12, 14",
+        "8000/s 0 0 1 70912",
+    ] {
+        assert!(flat.contains(part), "{part} is missing in\n{text}");
+    }
+    assert!(flat.starts_with("knee: "), "{text}");
+    let knee = result.knee.as_mut().expect("a knee");
+    knee.breaks = None;
+    knee.confidence = "the limit held from 300/s to 600/s".to_owned();
+    knee.steps.iter_mut().for_each(|step| step.text = "x".repeat(400));
+    knee.until = "y".repeat(400);
+    fits(&summary(&result, 60, false));
+    let words = summary(&result, 80, false);
+    assert!(words.starts_with("knee: none was found over load.rate"), "{words}");
+}
+
+#[test]
+fn many_cells_are_compared_and_not_told_one_by_one() {
+    let backlogs: Vec<_> = (1..=13).collect();
+    let text = summary(&sample::sweep(&backlogs), 80, false);
+    fits(&text);
+    assert!(text.contains("all cells") && !text.contains("connect_service"), "{text}");
+    let text = summary(&sample::sweep(&backlogs[..12]), 80, false);
+    assert!(text.contains("connect_service"), "{text}");
+}
+
+#[test]
+fn a_resumed_run_says_what_has_changed_since() {
+    let mut result = sample::backlog();
+    let part = |differs: &[&str]| crate::measure::result::Resumed {
+        environment: crate::measure::result::Environment {
+            started_at: "2026-11-23T03:00:00.000Z".to_owned(),
+            ..Default::default()
+        },
+        differs: differs.iter().map(|one| one.to_string()).collect(),
+    };
+    result.resumed = vec![part(&[]), part(&["the kernel was 6.1, and is 6.18"])];
+    let text = summary(&result, 80, false);
+    fits(&text);
+    assert!(text.contains("resumed: at 2026-11-23T03:00:00.000Z; nothing that is"), "{text}");
+    assert!(text.contains("the kernel was 6.1, and is 6.18"), "{text}");
+}
+
+#[test]
 fn sockets_and_memory_are_told_where_there_were_any() {
     let mut result = sample::churn();
     let text = summary(&result, 80, false);

@@ -14,7 +14,7 @@ use crate::measure::attribution::{Evidence, attribute};
 use crate::measure::result::{
     Cause, CellResult, CounterResult, DatagramsResult, Ledger, LoadInterval, LoadResult,
     LoadSeries, MetricResult, ReceiverResult, SamplerResult, SentResult, SocketsResult, Status,
-    StreamResult, TargetResult,
+    StreamResult, TargetResult, WireResult,
 };
 use crate::measure::sent::{SentBook, SentInterval, SentLoad};
 use crate::measure::{Metric, Outcome, empty};
@@ -48,6 +48,8 @@ pub struct Parts<'a> {
     pub target: TargetTold,
     /// What was lost on the lab's path.
     pub path: PathTold,
+    /// Packets of the lab's link, where they were recorded.
+    pub wire: Option<WireResult>,
     /// Counters of the clients' own namespace.
     pub client_counters: Vec<CounterResult>,
     /// When the workers were told to stop, in nanoseconds since the schedule's start.
@@ -96,7 +98,8 @@ pub fn assemble(parts: Parts) -> CellResult {
         counters,
         classes: None,
         prediction: None,
-        wire: None,
+        wire: parts.wire,
+        turn: None,
         findings: Vec::new(),
     };
     result.findings = explain::findings(cell, &result);

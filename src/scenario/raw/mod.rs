@@ -16,7 +16,7 @@ pub use datagram::{Impair, Payload};
 pub use load::{Arrivals, CloseWord, Kind, Load, Message, ReplyEnd, Vanish};
 pub use maps::{Limits, Sweep, Sysctl};
 pub use target::{Service, Stall, Target};
-pub use words::Reply;
+pub use words::{Capture, Reply};
 
 use super::at::At;
 use super::plan::{Family, Link};
@@ -64,6 +64,9 @@ pub struct Lab {
     /// What happens to packets on their way to the target (datagrams, or segments of TCP): loss, rate,
     /// delay, duplicates, reordering.
     pub impair: Option<At<Impair>>,
+    /// Whether the packets of the link are recorded: true (at most 64 MiB a cell), false, or a size
+    /// such as "256MiB" that the file may reach. Default: false.
+    pub capture: Option<At<Capture>>,
     /// Kernel settings of the lab by their dotted names, such as `net.core.somaxconn = 64`.
     /// The host's own settings are never touched.
     pub sysctl: Option<Sysctl>,

@@ -80,6 +80,47 @@ impl JsonSchema for Reply {
     }
 }
 
+/// Whether packets are recorded, and how many bytes of them at most.
+#[derive(Debug, Clone, Copy)]
+pub struct Capture(pub Option<plan::Capture>);
+
+impl<'de> Deserialize<'de> for Capture {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Word;
+        impl Visitor<'_> for Word {
+            type Value = Capture;
+
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("true, false or a size such as \"64MiB\"")
+            }
+
+            fn visit_bool<E: Error>(self, wanted: bool) -> Result<Capture, E> {
+                Ok(Capture(wanted.then(plan::Capture::default)))
+            }
+
+            fn visit_str<E: Error>(self, size: &str) -> Result<Capture, E> {
+                let size = size.parse().map_err(E::custom)?;
+                Ok(Capture(Some(plan::Capture { size })))
+            }
+        }
+        from.deserialize_any(Word)
+    }
+}
+
+impl JsonSchema for Capture {
+    fn schema_name() -> Cow<'static, str> {
+        "Capture".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let size = generator.subschema_for::<Bytes>();
+        json_schema!({
+            "description": "Whether packets are recorded, and how many bytes of them at most.",
+            "anyOf": [{ "type": "boolean" }, size],
+        })
+    }
+}
+
 /// Reads a text; `read` says why it is wrong as `what: remedy`.
 pub fn text<'de, D: Deserializer<'de>, T>(
     from: D,

@@ -1,5 +1,6 @@
 //! Scenarios from their text to their plan, or to what is wrong with them.
 
+mod capture;
 mod datagram;
 mod hostile;
 mod preflight;

@@ -2,10 +2,11 @@
 
 use crate::scenario::at::At;
 use crate::scenario::diagnostic::Problems;
-use crate::scenario::plan::{Family, Lab, Link, Target};
+use crate::scenario::plan::{Capture, Family, Lab, Link, Target};
 use crate::scenario::raw;
 
 use super::{number, receiver};
+use crate::units::Bytes;
 
 /// Longest value of a kernel setting.
 const LONGEST_VALUE: usize = 200;
@@ -13,6 +14,8 @@ const LONGEST_VALUE: usize = 200;
 const LONGEST_NAME: usize = 200;
 /// At most this many settings.
 const MOST_SETTINGS: usize = 100;
+/// Smallest and largest file of packets: hundreds of packets, and what a machine can read again.
+const CAPTURES: (Bytes, Bytes) = (Bytes(64 << 10), Bytes(16 << 30));
 
 /// A target that is outside the lab: what it is, and the key that makes it so.
 struct Outside {
@@ -54,8 +57,31 @@ pub(super) fn lab(raw: Option<&raw::Lab>, target: &Target, problems: &mut Proble
         sources: number("sources", raw.sources.as_ref(), 1, 1..=4096, problems),
         strangers: 0,
         impair: receiver::impair(raw.impair.as_ref(), target, link, problems),
+        capture: capture(raw.capture.as_ref(), outside.as_ref(), problems),
         sysctl: settings(raw.sysctl.as_ref(), outside.as_ref(), problems),
     }
+}
+
+fn capture(
+    raw: Option<&At<raw::Capture>>,
+    outside: Option<&Outside>,
+    problems: &mut Problems,
+) -> Option<Capture> {
+    let written = raw?;
+    let capture = written.get().0?;
+    if let Some(Outside { what, key }) = outside {
+        problems.error(
+            written.span(),
+            format!("{what} is outside the lab: only the lab's own link is recorded"),
+            format!("remove `capture`, or remove {key} to measure our own server"),
+        );
+    }
+    let (least, most) = CAPTURES;
+    if !(least.0..=most.0).contains(&capture.size.0) {
+        let help = format!("write a size from \"{least}\" to \"{most}\"");
+        problems.error(written.span(), "no file of packets has this size", help);
+    }
+    Some(capture)
 }
 
 fn settings(

@@ -200,16 +200,18 @@ fn metric_of(
         return None;
     };
     let at_target = matches!(metric, Metric::QueueWait | Metric::Service) || of_receiver(metric);
-    if at_target && load.is_some() {
+    if (at_target || metric == Metric::WireRtt) && load.is_some() {
+        let by = if at_target { "by the target" } else { "on the wire" };
         problems.error(
             key.span(),
-            format!("`{metric}` is measured by the target, over all loads"),
+            format!("`{metric}` is measured {by}, over all loads"),
             format!("write `{metric}.p99`, without a load"),
         );
     } else if !cells.is_empty() && !cells.iter().any(|cell| measures(cell, metric, load)) {
         let help = match metric {
             Metric::QueueWait => "our own target measures it where a load has greet = true",
             Metric::Service => "only our own target measures it",
+            Metric::WireRtt => "it is measured in a lab with capture = true, of TCP only",
             Metric::KernelRtt | Metric::ObserverError => "the kernel tells it of TCP only",
             Metric::Rtt | Metric::RttService => {
                 "it is measured where a load of datagrams has reply = \"echo\""
@@ -234,6 +236,7 @@ fn measures(cell: &Cell, metric: Metric, load: Option<&str>) -> bool {
     match metric {
         Metric::Service => own,
         Metric::KernelRtt => cell.target.transport().is_tcp(),
+        Metric::WireRtt => cell.lab.capture.is_some() && cell.target.transport().is_tcp(),
         Metric::ObserverError => {
             let transport = cell.target.transport();
             transport.is_tcp() || transport.carries_datagrams()

@@ -93,9 +93,11 @@ pub(super) fn check_lab(raw: &raw::Lab, lab: &Lab, transport: Transport, problem
         ("link", place(&raw.link).filter(|_| lab.link == Link::Veth)),
         ("family", place(&raw.family)),
         ("sources", place(&raw.sources).filter(|_| lab.sources > 1)),
+        ("capture", place(&raw.capture).filter(|_| lab.capture.is_some())),
     ];
     let help = |key: &str| match key {
         "link" => "both ends are in one namespace: remove `link`, or write transport = \"tcp\"",
+        "capture" => "there are no packets: remove it, or write transport = \"tcp\"",
         _ => "there are no IP addresses: remove it, or write transport = \"tcp\"",
     };
     surplus(&given, BESIDE_UNIX, |key| help(key).to_owned(), problems);

@@ -3,7 +3,7 @@
 use super::super::page::{FAINT, Stroke};
 use super::super::palette::{BLUE, ORANGE, VERMILLION};
 use super::super::scale::{Scale, number};
-use super::{Row, each, line, row};
+use super::measures::{Row, each, line, row};
 use crate::measure::Metric;
 use crate::measure::result::{CellResult, ReceiverResult};
 

@@ -16,6 +16,8 @@ pub struct Column {
     pub errors: Values,
     pub queue: Values,
     pub limit: Values,
+    /// Whether the queue was seen above its limit, or the kernel counted that it was full.
+    pub overflow: Vec<bool>,
     /// The longest queue of each listener of a group; empty for a single one.
     pub each: Vec<Values>,
     /// When the target's listeners were closed.
@@ -72,6 +74,11 @@ impl Column {
             errors: rate(|i| i.errors),
             queue: target(|t| t.accept_queue.map(f64::from)),
             limit: target(|t| t.accept_limit.map(f64::from)),
+            overflow: timeline
+                .target
+                .chunks(group)
+                .map(|seen| seen.iter().any(overflows))
+                .collect(),
             each: each_queue(cell, group),
             restarts: restarts(cell, timeline.interval_s * intervals as f64),
             syn: target(|t| t.syn_recv.map(|v| v as f64)),
@@ -87,6 +94,14 @@ impl Column {
     pub fn end(&self) -> f64 {
         self.attempts.len().max(self.queue.len()) as f64 * self.step
     }
+}
+
+/// Linux lets a queue grow to its limit plus one, and drops what comes then.
+fn overflows(seen: &TargetInterval) -> bool {
+    let above = seen.accept_queue.zip(seen.accept_limit).is_some_and(|(queue, most)| queue > most);
+    above
+        || seen.accept_queue_full.is_some_and(|share| share > 0.0)
+        || seen.listen_overflows.is_some_and(|count| count > 0)
 }
 
 /// When listeners were closed, within the time that is shown.

@@ -1,0 +1,52 @@
+//! `loadgen report`: the page again, from `run.json` alone.
+
+use std::path::{Path, PathBuf};
+
+use super::{Exit, Failure, ReportArgs, print_out, result};
+use crate::report::files::Folder;
+use crate::report::{self, PAGE, html};
+use crate::runner::RunError;
+
+/// Makes one page of the runs.
+pub fn report(args: &ReportArgs) -> Result<Exit, Failure> {
+    let files: Vec<_> = args.runs.iter().map(|run| run_json(run)).collect();
+    if let (None, [_, _, ..]) = (&args.out, files.as_slice()) {
+        let text = "several runs make one page: name its file, such as --out report.html";
+        return Err(Failure::Input(text.to_owned()));
+    }
+    let runs = files.iter().map(|file| result::read(file)).collect::<Result<Vec<_>, _>>()?;
+    let (folder, name) = place(args.out.as_ref().unwrap_or(&files[0]))?;
+    let page = match &args.out {
+        Some(out) => {
+            folder.write(&name, &html::page(&runs)).map_err(RunError::from)?;
+            out.clone()
+        }
+        None => {
+            report::write_pictures(&folder, &runs[0])
+                .map_err(|error| Failure::Environment(error.to_string()))?;
+            folder.path().join(PAGE)
+        }
+    };
+    print_out(&format!("report: {}\n", page.display()))
+}
+
+/// The result in a run's folder, or the file itself.
+fn run_json(run: &Path) -> PathBuf {
+    if run.is_dir() { run.join("run.json") } else { run.to_owned() }
+}
+
+/// The folder of a file, and the file's name in it.
+fn place(file: &Path) -> Result<(Folder, String), Failure> {
+    let name = file.file_name().and_then(|name| name.to_str()).filter(|_| !file.is_dir());
+    let Some(name) = name else {
+        let text = format!("{}: is not a file: name one with --out", file.display());
+        return Err(Failure::Input(text));
+    };
+    let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let parent = parent.unwrap_or(Path::new("."));
+    if !parent.is_dir() {
+        let text = format!("{}: there is no such folder: make it first", parent.display());
+        return Err(Failure::Input(text));
+    }
+    Ok((Folder::existing(parent), name.to_owned()))
+}

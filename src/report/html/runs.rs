@@ -1,0 +1,148 @@
+//! Several runs beside each other.
+
+use maud::{Markup, html};
+
+use super::figures::figure;
+use super::parts::{Column, Row, table, text};
+use super::{alt, compare, differences::differences, document, knee, partial, verdict};
+use crate::measure::result::{CellResult, Environment, RunResult};
+use crate::report::picture::{self, HEIGHT};
+use crate::report::text::thousands;
+
+/// Keys of the environment that differ between any two runs and mean nothing.
+const ALWAYS: [&str; 3] = ["started_at", "load_average", "command_line"];
+/// So many differing keys are listed.
+const LISTED: usize = 60;
+
+/// The page; without any run it says so.
+pub fn page(results: &[RunResult]) -> Markup {
+    let names: Vec<_> = (0..results.len()).map(letter).collect();
+    let mut scenarios: Vec<_> = results.iter().map(|one| one.scenario.name.as_str()).collect();
+    scenarios.dedup();
+    let title = format!("{} runs of {}", results.len(), scenarios.join(", "));
+    let header = html! {
+        p.kicker { "loadgen comparison" }
+        h1 { (title) }
+        p.lead { "Each run has a letter; a cell is named by it." }
+    };
+    let main = html! {
+        (verdicts(results, &names))
+        (unlike(results, &names))
+        (cells(results, &names))
+        (findings(results, &names))
+    };
+    document(&format!("{title} · loadgen"), header, main)
+}
+
+/// `A` to `Z`, then `A2` and so on.
+fn letter(index: usize) -> String {
+    let letter = char::from(b'A' + (index % 26) as u8);
+    if index < 26 { letter.to_string() } else { format!("{letter}{}", index / 26 + 1) }
+}
+
+fn verdicts(results: &[RunResult], names: &[String]) -> Markup {
+    let rows = results.iter().zip(names).map(|(result, name)| {
+        let (word, tone) = verdict::word(result);
+        let attempts = result.cells.iter().map(|cell| cell.ledger.attempts);
+        Row::new([
+            text(name),
+            html! { strong class=(tone) { (word) } },
+            text(&result.scenario.name),
+            text(&result.environment.started_at),
+            text(&result.environment.kernel),
+            text(&result.loadgen_version),
+            text(result.cells.len()),
+            text(thousands(attempts.fold(0u64, u64::saturating_add))),
+        ])
+    });
+    let columns = [
+        Column::Text("run"),
+        Column::Text("verdict"),
+        Column::Text("scenario"),
+        Column::Text("started"),
+        Column::Text("kernel"),
+        Column::Text("loadgen"),
+        Column::Number("cells"),
+        Column::Number("attempts"),
+    ];
+    html! {
+        section id="verdict" {
+            h2 { "Verdicts" }
+            @if results.is_empty() { p { "There is no run to compare." } }
+            (table("The runs", &columns, rows.collect()))
+            @for (result, name) in results.iter().zip(names) {
+                @let (_, tone) = verdict::word(result);
+                div class={ "verdict " (tone) } {
+                    h3 { "Run " (name) }
+                    (verdict::reasons(result))
+                    (partial(&result.status))
+                }
+            }
+        }
+    }
+}
+
+/// What is not alike in the runs' environments and scenarios.
+fn unlike(results: &[RunResult], names: &[String]) -> Markup {
+    let environments: Vec<&Environment> = results.iter().map(|one| &one.environment).collect();
+    let plans: Vec<_> = results.iter().map(|one| &one.scenario).collect();
+    let mut grounds = differences(&environments);
+    grounds.retain(|(key, _)| !ALWAYS.iter().any(|skip| key.split('.').next() == Some(*skip)));
+    html! {
+        section id="differences" {
+            h2 { "In what the runs differ" }
+            (listed("Environment", grounds, names))
+            (listed("Scenario", differences(&plans), names))
+        }
+    }
+}
+
+fn listed(what: &str, found: Vec<(String, Vec<Option<String>>)>, names: &[String]) -> Markup {
+    let count = found.len();
+    let rows = found.into_iter().take(LISTED).map(|(key, values)| {
+        let told = values.into_iter().zip(names).map(|(value, name)| {
+            format!("{name}: {}", value.unwrap_or_else(|| "not there".to_owned()))
+        });
+        Row::new([text(key), html! { ul { @for one in told { li { (one) } } } }])
+    });
+    let columns = [Column::Text("key"), Column::Long("in each run")];
+    html! {
+        h3 { (what) }
+        @if count == 0 { p { "They are alike." } }
+        (table(&format!("{what}: {count} keys differ"), &columns, rows.collect()))
+        @if count > LISTED { p.faint { "And " (count - LISTED) " more: compare the run.json files." } }
+    }
+}
+
+fn cells(results: &[RunResult], names: &[String]) -> Markup {
+    // The first cells of all runs, then the second ones: what is alike stands side by side.
+    let most = results.iter().map(|run| run.cells.len()).max().unwrap_or(0);
+    let all: Vec<(String, &CellResult)> = (0..most)
+        .flat_map(|index| results.iter().zip(names).map(move |(run, name)| (index, run, name)))
+        .filter_map(|(index, run, name)| Some((name, run.cells.get(index)?)))
+        .map(|(name, cell)| (format!("{name} {}", cell.name), cell))
+        .collect();
+    let rows: Vec<_> = all.iter().map(|(name, cell)| (text(name), *cell)).collect();
+    let sketch = picture::overlaid("Runs", &all);
+    let words = alt::latency(all.iter().map(|(name, cell)| (name.as_str(), *cell)));
+    html! {
+        section id="compared" {
+            h2 { "Cells compared" }
+            (compare::tables(&rows))
+            (figure(&sketch, HEIGHT, "latency", &words))
+        }
+    }
+}
+
+fn findings(results: &[RunResult], names: &[String]) -> Markup {
+    html! {
+        section id="findings" {
+            h2 { "Findings" }
+            @for (result, name) in results.iter().zip(names) {
+                h3 { "Run " (name) }
+                (verdict::found(result))
+                (knee::told(result))
+            }
+        }
+    }
+}

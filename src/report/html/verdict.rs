@@ -1,0 +1,152 @@
+//! The judgement, what was found, and the limits: what a reader wants first.
+
+use maud::{Markup, html};
+
+use super::parts::{Column, Row, folded, percent, table, text};
+use super::{compare, partial};
+use crate::measure::result::{Finding, RunResult, Verdict};
+
+/// So many findings are seen at once.
+const SEEN: usize = 12;
+
+/// The verdict as a word, and the class of its colour.
+pub fn word(result: &RunResult) -> (&'static str, &'static str) {
+    match result.verdict {
+        Verdict::Pass => ("pass", "good"),
+        Verdict::Fail => ("fail", "bad"),
+        Verdict::Inconclusive { .. } => ("inconclusive", "doubt"),
+        Verdict::Invalid { .. } => ("invalid", "bad"),
+    }
+}
+
+/// The verdict, why, and the most important figures.
+pub fn section(result: &RunResult) -> Markup {
+    let (word, tone) = word(result);
+    html! {
+        section id="verdict" class={ "verdict " (tone) } {
+            h2 { "Verdict: " (word) }
+            (reasons(result))
+            (partial(&result.status))
+            (compare::figures(result))
+        }
+        nav aria-label="Sections" { ul {
+            @for (id, name) in sections(result) { li { a href={ "#" (id) } { (name) } } }
+        } }
+    }
+}
+
+fn sections(result: &RunResult) -> Vec<(&'static str, &'static str)> {
+    let all = [
+        ("findings", "Findings", true),
+        ("limits", "Limits", !result.limits.is_empty()),
+        ("knee", "Knee", result.knee.is_some()),
+        ("compared", "Cells compared", result.cells.len() > 1),
+        ("cells", "Measurements", true),
+        ("environment", "Environment", true),
+        ("scenario", "Scenario", true),
+        ("words", "What the words mean", true),
+    ];
+    all.into_iter().filter(|(.., there)| *there).map(|(id, name, _)| (id, name)).collect()
+}
+
+/// Why the verdict is what it is.
+pub fn reasons(result: &RunResult) -> Markup {
+    let broken = result.limits.iter().filter(|limit| limit.holds == Some(false)).count();
+    let all = result.limits.len();
+    html! {
+        @match &result.verdict {
+            Verdict::Pass if all == 0 => p { "The run is valid; the scenario sets no limits." },
+            Verdict::Pass => p { "The run is valid, and " (all) " of " (all) " limits held." },
+            Verdict::Fail => p { (broken) " of " (all) " limits broken." },
+            Verdict::Inconclusive { reasons } | Verdict::Invalid { reasons } => {
+                @if let [reason] = reasons.as_slice() { p { (reason) } }
+                @else { ul { @for reason in reasons { li { (reason) } } } }
+            }
+        }
+    }
+}
+
+/// Every finding with its evidence, the largest impact first.
+pub fn findings(result: &RunResult) -> Markup {
+    html! { section id="findings" { h2 { "Findings" } (found(result)) } }
+}
+
+/// The findings of a run, without a heading.
+pub fn found(result: &RunResult) -> Markup {
+    let several = result.cells.len() > 1;
+    let mut all: Vec<_> = result
+        .cells
+        .iter()
+        .flat_map(|cell| cell.findings.iter().map(|finding| (cell.name.as_str(), finding)))
+        .collect();
+    // Findings of one cell are in order already, and stay so.
+    all.sort_by(|a, b| b.1.impact.total_cmp(&a.1.impact));
+    let list = |some: &[(&str, &Finding)]| {
+        html! {
+            ol.findings { @for (cell, found) in some { (finding(several.then_some(*cell), found)) } }
+        }
+    };
+    html! {
+        @if all.is_empty() { p { "There are none." } }
+        @else { (list(&all[..all.len().min(SEEN)])) }
+        @if let Some(rest) = all.get(SEEN..).filter(|rest| !rest.is_empty()) {
+            (folded(&format!("{} more findings", rest.len()), list(rest)))
+        }
+    }
+}
+
+fn finding(cell: Option<&str>, found: &Finding) -> Markup {
+    let impact = found.impact.is_finite() && found.impact > 0.0;
+    html! {
+        li {
+            p.say { (found.text) }
+            @if !found.remedy.is_empty() { p { span.label { "What would help" } (found.remedy) } }
+            @if !found.evidence.is_empty() { p { span.label { "Evidence" } (found.evidence) } }
+            @if cell.is_some() || impact {
+                p {
+                    @if let Some(cell) = cell { span.tag { (cell) } " " }
+                    @if impact { span.tag { (percent(found.impact.min(1.0))) " of attempts" } }
+                }
+            }
+        }
+    }
+}
+
+/// Every limit, broken ones first.
+pub fn limits(result: &RunResult) -> Markup {
+    let mut limits: Vec<_> = result.limits.iter().collect();
+    limits.sort_by_key(|limit| match limit.holds {
+        Some(false) => 0,
+        None => 1,
+        Some(true) => 2,
+    });
+    let columns = [
+        Column::Text("limit"),
+        Column::Text("judgement"),
+        Column::Number("measured"),
+        Column::Text("cell"),
+        Column::Text("load"),
+    ];
+    let rows = limits.into_iter().map(|limit| {
+        let (word, tone) = match limit.holds {
+            Some(true) => ("holds", "good"),
+            Some(false) => ("broken", "bad"),
+            None => ("unknown", "doubt"),
+        };
+        Row::new([
+            text(format!("{} {}", limit.subject, limit.condition)),
+            html! { strong class=(tone) { (word) } },
+            text(limit.measured.as_deref().unwrap_or("nothing")),
+            text(&limit.cell),
+            text(limit.load.as_deref().unwrap_or("all")),
+        ])
+    });
+    html! {
+        @if !result.limits.is_empty() {
+            section id="limits" {
+                h2 { "Limits" }
+                (table("What the scenario demands, and what was measured", &columns, rows.collect()))
+            }
+        }
+    }
+}
