@@ -18,9 +18,14 @@ pub fn findings(case: &Case) -> impl Iterator<Item = Finding> {
 /// SYNs that were dropped because the accept queue was full.
 fn full(case: &Case) -> Option<Finding> {
     let count = case.some(Class::AcceptQueueFull)?;
+    let again = case.cell.loads.iter().any(|load| load.syn_retransmits > 0);
+    let then = match again {
+        true => "their clients sent it again a second later and so on",
+        false => "their clients gave up before they sent it again",
+    };
     let text = format!(
-        "{} met a full accept queue: the target's kernel dropped their SYN without a word, and their \
-         clients sent it again a second later and so on. They took {} on average.{}",
+        "{} met a full accept queue: the target's kernel dropped their SYN without a word, and {then}. \
+         They took {} on average.{}",
         case.told(count),
         case.mean(Class::AcceptQueueFull),
         queue(case, Class::AcceptQueueFull)
