@@ -15,7 +15,7 @@ mod slow;
 mod surprise;
 mod syn_queue;
 
-pub use queueing::prediction;
+pub use queueing::{Occasion, prediction};
 
 use case::Case;
 

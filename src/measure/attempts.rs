@@ -15,10 +15,8 @@ use super::record::{Event, Record};
 use facts::Facts;
 use losses::Losses;
 
-/// How much earlier than its client saw it established a target may have accepted a connection of
-/// the same client's end, in nanoseconds: the client's look comes later, and clocks are two.
-const AHEAD: u64 = 50_000_000;
-
+/// Most attempts whose class waits for the evidence of the whole cell.
+const MOST_DOUBTFUL: usize = 1 << 22;
 /// Most clients' ends of which a target may speak before their clients do.
 const MOST_UNCLAIMED: usize = 1 << 20;
 
@@ -40,6 +38,8 @@ pub struct Attempts {
     doubtful: Vec<Facts>,
     /// Load by load.
     tallies: Vec<BTreeMap<Class, (u64, f64)>>,
+    /// Whether any was found again.
+    found: bool,
     joined: u64,
     by_cookie: u64,
 }
@@ -54,6 +54,7 @@ impl Attempts {
             unclaimed: HashMap::new(),
             doubtful: Vec::new(),
             tallies: vec![BTreeMap::new(); loads],
+            found: false,
             joined: 0,
             by_cookie: 0,
         }
@@ -70,6 +71,7 @@ impl Attempts {
                 }
                 if self.named && peer.is_known() {
                     facts.held = self.claim(peer, facts.issued);
+                    self.found |= facts.held.is_some();
                     if facts.held.is_none() {
                         self.sought.entry(peer).or_default().push_back(id);
                     }
@@ -98,6 +100,7 @@ impl Attempts {
                 Some(id) => {
                     if let Some(facts) = self.open.get_mut(&id) {
                         facts.held = Some(*held);
+                        self.found = true;
                     }
                     self.settle(id);
                 }
@@ -120,11 +123,12 @@ impl Attempts {
         let mut left: Vec<_> = std::mem::take(&mut self.open).into_iter().collect();
         left.sort_unstable_by_key(|(id, _)| *id);
         self.doubtful.extend(left.into_iter().map(|(_, facts)| facts));
+        // Somebody between the two translates addresses, so that nobody can be found again.
+        self.named &= self.found || self.unclaimed.is_empty();
         let doubtful = std::mem::take(&mut self.doubtful);
-        let mut losses = Losses::new(&doubtful, evidence);
-        for (facts, cause) in doubtful.iter().zip(losses.causes()) {
-            let class = facts.judged(self.named, cause, evidence, &mut losses);
-            self.book(facts, class);
+        let losses = Losses::new(&doubtful, self.named, evidence);
+        for (facts, fate) in doubtful.iter().zip(losses.fates()) {
+            self.book(facts, facts.judged(self.named, *fate, evidence));
         }
         let of_load = |(name, tally): (&&str, &BTreeMap<Class, (u64, f64)>)| {
             let one = |(class, (count, latency_s)): (&Class, &(u64, f64))| ClassResult {
@@ -148,7 +152,7 @@ impl Attempts {
     fn claim(&mut self, peer: Peer, issued: u64) -> Option<Held> {
         let waiting = self.unclaimed.get_mut(&peer)?;
         // What is older was of another connection from the same port, which no client knows.
-        while waiting.front().is_some_and(|held| held.at + AHEAD < issued) {
+        while waiting.front().is_some_and(|held| held.at < issued) {
             waiting.pop_front();
         }
         let held = waiting.pop_front();
@@ -164,7 +168,7 @@ impl Attempts {
     fn seeker(&mut self, held: &Held) -> Option<u64> {
         let waiting = self.sought.get_mut(&held.peer)?;
         let open = &self.open;
-        let begun = |id: &u64| open.get(id).is_some_and(|facts| facts.issued <= held.at + AHEAD);
+        let begun = |id: &u64| open.get(id).is_some_and(|facts| facts.issued <= held.at);
         let place = match held.fate {
             Fate::Reset => waiting.iter().position(begun),
             Fate::Accepted | Fate::Left => waiting.iter().rposition(begun),
@@ -189,6 +193,8 @@ impl Attempts {
     fn ended(&mut self, facts: Facts) {
         match facts.plain(self.named) {
             Some(class) => self.book(&facts, class),
+            // A target that drops everything for hours fills no memory.
+            None if self.doubtful.len() >= MOST_DOUBTFUL => self.book(&facts, Class::Unexplained),
             None => self.doubtful.push(facts),
         }
     }

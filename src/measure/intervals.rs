@@ -13,6 +13,8 @@ use super::record::Record;
 pub struct Intervals {
     book: Book,
     attempts: Attempts,
+    /// What the target named, from intervals that are not booked yet.
+    held: Vec<Held>,
     /// Number of the interval in progress.
     index: usize,
     workers: Vec<Handed>,
@@ -33,7 +35,7 @@ impl Intervals {
     /// Nothing is handed over yet by any of the `workers`.
     pub fn new(book: Book, attempts: Attempts, workers: usize) -> Self {
         let workers = std::iter::repeat_with(Handed::default).take(workers).collect();
-        Self { book, attempts, index: 0, workers, present: Vec::new() }
+        Self { book, attempts, held: Vec::new(), index: 0, workers, present: Vec::new() }
     }
 
     /// Takes the `records` of `worker`, who has handed over everything before `upto`
@@ -52,9 +54,10 @@ impl Intervals {
         self.book_finished(each);
     }
 
-    /// Enters what the target says of connections.
-    pub fn held(&mut self, held: &[Held]) {
-        self.attempts.held(held);
+    /// Takes what the target says of connections. It is entered when their clients' records are: an
+    /// earlier client from the same port is not to be taken for a later one.
+    pub fn held(&mut self, mut held: Vec<Held>) {
+        self.held.append(&mut held);
     }
 
     /// Books what is left, also where a worker said no last word, and gives the books.
@@ -64,6 +67,7 @@ impl Intervals {
     ) -> (Book, Attempts) {
         self.workers.iter_mut().for_each(|worker| worker.upto = u64::MAX);
         self.book_finished(each);
+        self.attempts.held(&self.held);
         (self.book, self.attempts)
     }
 
@@ -85,6 +89,8 @@ impl Intervals {
                 self.book.enter(record);
                 self.attempts.enter(record);
             }
+            let due: Vec<Held> = self.held.extract_if(.., |held| held.at < edge).collect();
+            self.attempts.held(&due);
             let index = self.index;
             self.book.finish_interval(|load, metric, values| each(index, load, metric, values));
             self.index += 1;

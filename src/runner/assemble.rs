@@ -13,7 +13,7 @@ use super::path::PathTold;
 use super::series::TargetTold;
 use super::side::Side;
 use crate::engine::WorkerReport;
-use crate::explain;
+use crate::explain::{self, Occasion};
 use crate::load::Schedule;
 use crate::measure::attempts::Attempts;
 use crate::measure::book::{Book, LoadBook};
@@ -56,6 +56,8 @@ pub struct Parts<'a> {
     pub book: Book,
     /// The attempts, as far as they are joined.
     pub attempts: Attempts,
+    /// Seed and start of the schedule.
+    pub occasion: Occasion,
     /// What the lab's path lost.
     pub path: PathTold,
     /// What each worker said.
@@ -124,7 +126,7 @@ pub fn assemble(mut parts: Parts) -> CellResult {
         turn: None,
         findings: Vec::new(),
     };
-    cell.prediction = explain::prediction(parts.plan, parts.cell, &cell);
+    cell.prediction = explain::prediction(parts.occasion, parts.cell, &cell);
     cell.findings = explain::findings(parts.cell, &cell);
     cell
 }

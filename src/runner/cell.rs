@@ -15,6 +15,7 @@ use super::series::TargetSeries;
 use super::side::{Heard, Identity, Side, no_threads};
 use super::workers::{self, Work, Workers};
 use crate::engine::Stop;
+use crate::explain::Occasion;
 use crate::measure::attempts::Attempts;
 use crate::measure::book::Book;
 use crate::observe::cpu;
@@ -107,6 +108,7 @@ impl Ground<'_> {
             look,
             book: collected.book,
             attempts: collected.attempts,
+            occasion: Occasion { seed: self.seed, epoch: start.epoch },
             path: path.finish(),
             reports: left.reports,
             drives,

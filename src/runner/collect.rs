@@ -160,7 +160,7 @@ impl Collector {
                 batch.upto,
                 |index, load, metric, values| logs.append(index, load, metric, values),
             );
-            self.held.try_iter().for_each(|held| self.intervals.held(&held));
+            self.held.try_iter().for_each(|held| self.intervals.held(held));
             let worker = &mut self.workers[batch.worker];
             worker.in_progress = batch.in_progress;
             // A worker that has ended needs no more buffers.

@@ -78,7 +78,11 @@ impl TargetSeries {
     pub fn enter(&mut self, told: Told, now: u64) {
         match told {
             Told::Interval(interval) => self.interval(*interval, now),
-            Told::Held(mut held) => self.held.append(&mut held),
+            Told::Held(held) => {
+                // Nothing was held at an instant to come.
+                let latest = now.saturating_add(self.interval.saturating_mul(AHEAD as u64));
+                self.held.extend(held.into_iter().filter(|held| held.at <= latest));
+            }
         }
     }
 

@@ -113,9 +113,11 @@ impl Side {
         }
     }
 
-    /// Whether it tells of every connection that it held: there, clients have addresses.
+    /// Whether it tells of every connection that it held, so that each is found again: clients have
+    /// addresses, and both ends read one clock.
     pub fn names_connections(&self) -> bool {
-        matches!(self, Self::Own(own) if own.listening.address.inet().is_some())
+        let named = |own: &Own| own.listening.one_clock && own.listening.address.inet().is_some();
+        matches!(self, Self::Own(own) if named(own))
     }
 
     /// Tells the target's side when the schedule starts, CLOCK_MONOTONIC in nanoseconds.

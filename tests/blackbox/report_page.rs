@@ -167,12 +167,8 @@ fn what_is_no_result_is_refused_with_its_place() {
         r#"{"schema_version": 99, "loadgen_version": "9"}"#,
         &["layout 99", "use that version"],
     );
-    refused("cut", "{\"schema_version\": 1,\n \"scenario\": {", &["cut: ", "at line 2 column 13"]);
-    refused(
-        "other",
-        "{\"schema_version\": 1}",
-        &["other: ", "missing field", "at line 1 column 21"],
-    );
+    refused("cut", "{\"schema_version\": 1,\n \"scenario\": {", &["cut:2:13: ", "no whole result"]);
+    refused("other", "{\"schema_version\": 1}", &["other:1:21: ", "missing field"]);
     refused("deep", &"[".repeat(1 << 20), &["deep: ", "recursion limit"]);
     refused("binary", "\u{0}\u{1}", &["binary: ", "line 1 column 1"]);
     let path = bench.path("nowhere");

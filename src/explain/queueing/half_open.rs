@@ -5,7 +5,7 @@
 //! handshake was by SYN cookie (`net/ipv4/syncookies.c`). Linux only.
 
 use super::model::{Model, Stream};
-use super::retries::{TICK, expiry, synack_wait};
+use super::retries::{TICK, Wheel, synack_wait};
 
 /// From the end of a handshake to what the client sends next, in nanoseconds: a wake-up.
 const WAKE: u64 = 300_000;
@@ -93,44 +93,50 @@ impl HalfOpen {
     }
 
     /// What found no place at `at`; what comes next and when. `None` where the connection is lost.
-    pub fn follow(&mut self, at: u64, done: Next, stream: &Stream) -> Option<Vec<(u64, Next)>> {
+    pub fn follow(
+        &mut self,
+        at: u64,
+        done: Next,
+        stream: &Stream,
+        wheel: Wheel,
+    ) -> Option<Vec<(u64, Next)>> {
         // Of a cookie the kernel knows only the first byte: a FIN behind it is answered by RST.
         let lost = done == Next::Reset || (!self.kept && done == Next::Fin && stream.speaks);
         if lost || at >= self.since.saturating_add(stream.timeout.max(stream.lasts())) {
             return None;
         }
         Some(match done {
-            Next::FinalAck => self.begin(at, stream),
+            Next::FinalAck => self.begin(at, stream, wheel),
             Next::Resent(waited) => {
                 let wait = waited.saturating_mul(2);
-                vec![(expiry(at, wait), Next::Resent(wait))]
+                vec![(wheel.expiry(at, wait), Next::Resent(wait))]
             }
             Next::SynAck => {
                 self.resent += 1;
-                vec![(expiry(at, synack_wait(self.resent)), Next::SynAck)]
+                vec![(wheel.expiry(at, synack_wait(self.resent)), Next::SynAck)]
             }
-            Next::Fin if !stream.speaks => vec![(expiry(at, RESEND), Next::Resent(RESEND))],
+            Next::Fin if !stream.speaks => vec![(wheel.expiry(at, RESEND), Next::Resent(RESEND))],
             Next::First | Next::Probe | Next::Fin | Next::Reset => Vec::new(),
         })
     }
 
     /// Everything that follows an ignored final ACK.
-    fn begin(&self, at: u64, stream: &Stream) -> Vec<(u64, Next)> {
+    fn begin(&self, at: u64, stream: &Stream, wheel: Wheel) -> Vec<(u64, Next)> {
         let mut next = Vec::new();
         let awake = at + WAKE;
         if stream.speaks {
             next.push((awake, Next::First));
-            next.push((expiry(awake, RESEND), Next::Resent(RESEND)));
+            next.push((wheel.expiry(awake, RESEND), Next::Resent(RESEND)));
         }
         if self.kept {
-            next.push((expiry(at, synack_wait(0)), Next::SynAck));
+            next.push((wheel.expiry(at, synack_wait(0)), Next::SynAck));
         }
         if let Some(hold) = stream.closes() {
             let closing = awake.saturating_add(hold);
             let reset = stream.patience < u64::MAX;
             next.push((closing, if reset { Next::Reset } else { Next::Fin }));
             if stream.speaks && hold == 0 && !reset && self.kept {
-                next.push((expiry(awake, PROBE), Next::Probe));
+                next.push((wheel.expiry(awake, PROBE), Next::Probe));
             }
         }
         next

@@ -14,11 +14,21 @@ mod simulation;
 use closed_form::{Stationary, m_d_1, m_m_c};
 pub use model::mean as mean_service;
 use model::{Model, Occupies};
+use retries::Wheel;
 use simulation::{Flow, simulate};
 
 use crate::measure::result::{CellResult, Class, FlowResult, LoadResult, PredictionResult, Status};
 use crate::measure::{Metric, Outcome};
-use crate::scenario::plan::{AcceptPace, Cell, Plan, ServiceTime};
+use crate::scenario::plan::{AcceptPace, Cell, ServiceTime};
+
+/// What makes one run of a cell differ from another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Occasion {
+    /// Seed of its draws.
+    pub seed: u64,
+    /// CLOCK_MONOTONIC at the start of its schedule, in nanoseconds.
+    pub epoch: u64,
+}
 
 /// Simulations of other seeds, from which the spread is taken.
 const OTHERS: u64 = 4;
@@ -29,17 +39,21 @@ const MOST_PLACES: u64 = 2000;
 /// measured; `None` where the model does not apply or the cell did not run to its end.
 ///
 /// Takes up to some seconds for half a million attempts.
-pub fn prediction(plan: &Plan, cell_plan: &Cell, cell: &CellResult) -> Option<PredictionResult> {
+pub fn prediction(
+    occasion: Occasion,
+    cell_plan: &Cell,
+    cell: &CellResult,
+) -> Option<PredictionResult> {
     if cell.status != Status::Complete {
         return None;
     }
-    let model = Model::of(cell_plan, cell)?;
-    let simulated = FlowResult::from(simulate(&model, plan.seed));
-    let other = |nth| FlowResult::from(simulate(&model, plan.seed.wrapping_add(nth)));
+    let model = Model::of(cell_plan, cell, Wheel::at(occasion.epoch))?;
+    let simulated = FlowResult::from(simulate(&model, occasion.seed));
+    let other = |nth| FlowResult::from(simulate(&model, occasion.seed.wrapping_add(nth)));
     let spread = spread(simulated, (1..=OTHERS).map(other));
     let (method, predicted) = match closed_form(&model) {
-        Some(flow) => ("closed_form", flow),
-        None => ("simulation", simulated),
+        Some(flow) if flow.is_finite() => ("closed_form", flow),
+        _ => ("simulation", simulated),
     };
     Some(PredictionResult {
         method: method.to_owned(),
@@ -58,6 +72,13 @@ pub fn prediction(plan: &Plan, cell_plan: &Cell, cell: &CellResult) -> Option<Pr
 impl From<Flow> for FlowResult {
     fn from(flow: Flow) -> Self {
         Self { blocking: flow.blocking(), mean_wait_s: flow.mean_wait_s() }
+    }
+}
+
+impl FlowResult {
+    /// Whether the closed form found figures at all: under a load of hundreds it finds none.
+    fn is_finite(&self) -> bool {
+        self.blocking.is_finite() && self.mean_wait_s.is_none_or(f64::is_finite)
     }
 }
 
@@ -128,7 +149,7 @@ fn described(model: &Model) -> String {
     if !model.stalls.is_empty() {
         text.push_str(", with the acceptors' stalls");
     }
-    if model.retries.after(0, 0).is_some() {
+    if model.retries.after(model.wheel, 0, 0).is_some() {
         text.push_str("; a SYN that finds none comes again when the kernel repeats it");
     }
     text
@@ -139,7 +160,7 @@ fn assumptions(model: &Model) -> Vec<String> {
         "A handshake takes no time, and SYNs are repeated in batches by one CPU.".to_owned(),
         "Accepting takes no time beyond the target's pace.".to_owned(),
     ];
-    if model.retries.after(0, 0).is_some() {
+    if model.retries.after(model.wheel, 0, 0).is_some() {
         all.push("The kernel's timers tick 250 times a second.".to_owned());
     }
     if model.listeners > 1 {

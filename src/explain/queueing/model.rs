@@ -1,6 +1,6 @@
 //! A cell as the theory of queues sees it.
 
-use super::retries::Retries;
+use super::retries::{Retries, Wheel};
 use crate::load::{Arrivals, Schedule, Shape, seed_of};
 use crate::measure::result::CellResult;
 use crate::scenario::plan::{
@@ -31,6 +31,8 @@ pub struct Model {
     pub service: ServiceTime,
     /// When a SYN that found no place comes again.
     pub retries: Retries,
+    /// The timers that say so.
+    pub wheel: Wheel,
     /// Whether there are handshakes, which may stay half-open.
     pub is_tcp: bool,
     /// What holds half-open connections.
@@ -82,7 +84,7 @@ pub enum Occupies {
 impl Model {
     /// The model of a cell, where there is one: our own target at hand, clients on open schedules,
     /// and no other cause of loss than its accept queue.
-    pub fn of(plan: &Cell, cell: &CellResult) -> Option<Self> {
+    pub fn of(plan: &Cell, cell: &CellResult, wheel: Wheel) -> Option<Self> {
         let Target::Own { command: None, serve, .. } = &plan.target else { return None };
         let at_once = serve.accept == AcceptPace::Asap && serve.stalls.is_empty();
         let other = serve.restart.is_some() || serve.defer_accept.is_some();
@@ -109,6 +111,7 @@ impl Model {
             serial: serve.serial,
             service: serve.service,
             retries,
+            wheel,
             is_tcp: plan.target.transport().is_tcp(),
             half_open: SynQueue::of(cell, u64::from(cell.target.backlog_effective?) + 1),
             streams: measured(streams),
@@ -151,7 +154,7 @@ impl Model {
         let [stream] = &self.streams[..] else { return None };
         let Shape::Poisson { rate } = stream.shape else { return None };
         let rate = rate.per_second();
-        let again = self.retries.after(0, 0).is_some_and(|at| at < stream.timeout);
+        let again = self.retries.after(self.wheel, 0, 0).is_some_and(|at| at < stream.timeout);
         let filled_s = self.places as f64 / self.accept_rate()?.max(1e-9);
         let long = stream.window.get().as_secs_f64() > 100.0 * filled_s;
         let plain = self.stalls.is_empty() && self.listeners == 1 && stream.patience == u64::MAX;

@@ -43,8 +43,8 @@ impl Retries {
 
     /// When a SYN that was sent at `at` as the `tries`-th repetition (0: the first SYN) is sent
     /// again; nanoseconds. `None` where the kernel gives up.
-    pub fn after(&self, at: u64, tries: u32) -> Option<u64> {
-        (tries < self.most).then(|| expiry(at, self.wait(tries)))
+    pub fn after(&self, wheel: Wheel, at: u64, tries: u32) -> Option<u64> {
+        (tries < self.most).then(|| wheel.expiry(at, self.wait(tries)))
     }
 
     fn wait(&self, tries: u32) -> u64 {
@@ -59,14 +59,31 @@ pub fn synack_wait(resent: u32) -> u64 {
     (FIRST << resent.min(7)).min(LONGEST)
 }
 
-/// When a timer that is set at `at` for `wait` runs out. The timer wheel has levels of 64 buckets
-/// each; a bucket of a level is eight times as long as one of the level below, and a timer runs
-/// out at the end of its bucket (`kernel/time/timer.c`, `calc_index`).
-pub fn expiry(at: u64, wait: u64) -> u64 {
-    let (now, ticks) = (at / TICK, wait / TICK);
-    let level = (0..8).find(|level| ticks < 63 << (3 * level)).unwrap_or(8);
-    let bucket = 1u64 << (3 * level);
-    ((now + ticks) / bucket + 1) * bucket * TICK
+/// The kernel's wheel of timers, as a schedule sees it. It ticks at whole multiples of [`TICK`] of
+/// CLOCK_MONOTONIC, so that what meets an acceptor's own beat depends on when the schedule began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Wheel {
+    /// CLOCK_MONOTONIC at the start of the schedule, in nanoseconds.
+    epoch: u64,
+}
+
+impl Wheel {
+    /// That of a schedule which began at this instant of CLOCK_MONOTONIC, in nanoseconds.
+    pub fn at(epoch: u64) -> Self {
+        Self { epoch }
+    }
+
+    /// When a timer that is set at `at` for `wait` runs out; all in nanoseconds since the start of the
+    /// schedule. The wheel has levels of 64 buckets each; a bucket of a level is eight times as long
+    /// as one of the level below, and a timer runs out at the end of its bucket
+    /// (`kernel/time/timer.c`, `calc_index`).
+    pub fn expiry(self, at: u64, wait: u64) -> u64 {
+        let (now, ticks) = (at.saturating_add(self.epoch) / TICK, wait / TICK);
+        let level = (0..8).find(|level| ticks < 63 << (3 * level)).unwrap_or(8);
+        let bucket = 1u64 << (3 * level);
+        let end = ((now + ticks) / bucket + 1) * bucket;
+        end.saturating_mul(TICK).saturating_sub(self.epoch)
+    }
 }
 
 #[cfg(test)]
@@ -83,7 +100,7 @@ mod tests {
     fn times(retries: Retries) -> Vec<u64> {
         let mut times = vec![0];
         let mut at = 0;
-        while let Some(next) = retries.after(at, times.len() as u32 - 1) {
+        while let Some(next) = retries.after(Wheel::default(), at, times.len() as u32 - 1) {
             at = next;
             times.push((at as f64 / 1e9 / 1.05).round() as u64);
         }
@@ -103,15 +120,17 @@ mod tests {
         assert_eq!(doubled.len(), 7);
         assert_eq!(doubled[1..4], [1, 3, 7]);
         assert_eq!(Retries::of(&BTreeMap::new()), Retries::of(&settings(Some("4"))));
-        assert_eq!(Retries::none().after(5, 0), None);
+        assert_eq!(Retries::none().after(Wheel::default(), 5, 0), None);
     }
 
     #[test]
     fn a_timer_is_late_by_its_bucket_at_most() {
         for at in (0..3_000_000_000).step_by(7_654_321) {
-            let late = expiry(at, FIRST) - at - FIRST;
+            let late = Wheel::default().expiry(at, FIRST) - at - FIRST;
             assert!(late <= 36_000_000, "{late} at {at}");
-            assert!(expiry(at, FIRST).is_multiple_of(32_000_000));
+            assert!(Wheel::default().expiry(at, FIRST).is_multiple_of(32_000_000));
+            let begun = Wheel::at(1_234_567_890);
+            assert!((begun.expiry(at, FIRST) + 1_234_567_890).is_multiple_of(32_000_000));
         }
     }
 }

@@ -135,7 +135,7 @@ impl Run<'_> {
     /// The SYN of an attempt was dropped: it comes again, unless its client gives up before.
     fn again(&mut self, at: u64, first: u64, tries: u32, stream: usize, listener: usize) {
         let over = first.saturating_add(self.model.streams[stream].timeout);
-        match self.model.retries.after(at, tries).filter(|at| *at < over) {
+        match self.model.retries.after(self.model.wheel, at, tries).filter(|at| *at < over) {
             Some(at) => {
                 self.syns += 1;
                 let again = Event::Syn { first, tries: tries + 1, stream, listener };
@@ -166,7 +166,7 @@ impl Run<'_> {
             return listener.forgot(half);
         }
         let young = half.is_young();
-        let follow = half.follow(at, next, stream);
+        let follow = half.follow(at, next, stream, model.wheel);
         listener.aged(young && !half.is_young());
         match follow {
             Some(follow) => follow.into_iter().for_each(|(at, next)| self.push(at, next, one)),

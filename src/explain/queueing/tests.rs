@@ -7,6 +7,8 @@ use crate::scenario::plan::{
 };
 use crate::units::{Backlog, Rate, Span};
 
+const OCCASION: Occasion = Occasion { seed: 1, epoch: 0 };
+
 fn rate(per_second: f64) -> Rate {
     Rate::new(per_second).expect("a rate")
 }
@@ -39,7 +41,7 @@ pub fn overflows(run: &RunResult, seed: u64) -> u64 {
 }
 
 fn model(run: &RunResult) -> Model {
-    Model::of(&run.scenario.cells[0], &run.cells[0]).expect("a model")
+    Model::of(&run.scenario.cells[0], &run.cells[0], Wheel::default()).expect("a model")
 }
 
 /// Clients that ask once and wait for the reply.
@@ -117,18 +119,22 @@ fn what_a_client_without_a_place_sends_is_another_try() {
     let stream = &model.streams[0];
     let begin = |kept| {
         let mut half = HalfOpen::new(0, 0, 0, kept);
-        let next = half.follow(0, Next::FinalAck, stream).expect("it goes on");
+        let next = half.follow(0, Next::FinalAck, stream, Wheel::default()).expect("it goes on");
         (half, next.into_iter().map(|(_, next)| next).collect::<Vec<_>>())
     };
     let (mut cookie, next) = begin(false);
     assert!(next.contains(&Next::First) && !next.contains(&Next::SynAck), "{next:?}");
-    assert_eq!(cookie.follow(1, Next::Fin, stream), None, "the kernel knows nothing of it");
+    assert_eq!(
+        cookie.follow(1, Next::Fin, stream, Wheel::default()),
+        None,
+        "the kernel knows nothing of it"
+    );
     let (mut request, next) = begin(true);
     assert!(next.contains(&Next::SynAck) && next.contains(&Next::Probe), "{next:?}");
-    assert!(request.follow(1, Next::Fin, stream).is_some(), "it is sent again");
+    assert!(request.follow(1, Next::Fin, stream, Wheel::default()).is_some(), "it is sent again");
     for _ in 0..2 {
         assert!(!request.expires(1, 50, &model));
-        request.follow(1, Next::SynAck, stream);
+        request.follow(1, Next::SynAck, stream, Wheel::default());
     }
     assert!(request.expires(1, 50, &model), "a full queue of old ones");
     assert!(!request.expires(1, 20, &model), "less than half full");
@@ -173,7 +179,7 @@ fn a_stall_fills_the_queue_and_asap_empties_it() {
 #[test]
 fn a_group_is_several_queues() {
     let run = run(300.0, 100, |serve| (serve.listeners, serve.acceptors) = (4, 2));
-    let told = prediction(&run.scenario, &run.scenario.cells[0], &run.cells[0]).expect("told");
+    let told = prediction(OCCASION, &run.scenario.cells[0], &run.cells[0]).expect("told");
     assert_eq!((told.places, told.acceptors, told.method.as_str()), (204, 8, "simulation"));
     assert!(told.model.contains("for each of 4 listeners"), "{}", told.model);
     // 50 accepts of 50/s before each, and more for those whose final ACK was ignored.
@@ -185,9 +191,8 @@ fn a_group_is_several_queues() {
 #[test]
 fn what_has_no_model_has_no_prediction() {
     let plain = run(300.0, 10, |_| ());
-    let told = |run: &RunResult| {
-        prediction(&run.scenario, &run.scenario.cells[0], &run.cells[0]).is_some()
-    };
+    let told =
+        |run: &RunResult| prediction(OCCASION, &run.scenario.cells[0], &run.cells[0]).is_some();
     assert!(told(&plain));
     assert!(!told(&run(300.0, 10, |serve| serve.accept = AcceptPace::Asap)), "no queue");
     let mut closed = plain.clone();

@@ -56,12 +56,14 @@ impl Evidence {
     /// Packets that a full accept queue turned away from `from` to `to`, the edges of intervals
     /// being a little off.
     pub fn overflows(&self, from: u64, to: u64) -> u64 {
-        self.range(from, to).map(|growth| growth.accept_queue).sum::<u64>() + self.rest.accept_queue
+        let all = self.growth[self.intervals(from, to)].iter().chain([&self.rest]);
+        all.fold(0, |sum, growth| sum.saturating_add(growth.accept_queue))
     }
 
     /// Packets that were lost on the way.
     pub fn lost_on_the_way(&self) -> u64 {
-        self.growth.iter().chain([&self.rest]).map(|growth| growth.path).sum()
+        let all = self.growth.iter().chain([&self.rest]);
+        all.fold(0, |sum, growth| sum.saturating_add(growth.path))
     }
 
     /// Mean length of the accept queue around an instant; 0 where it is not known.
@@ -79,10 +81,6 @@ impl Evidence {
         let first = number(from.saturating_sub(OFF)).min(all);
         let last = number(to.saturating_add(OFF)).min(all.saturating_sub(1));
         first..(last + 1).max(first).min(all)
-    }
-
-    fn range(&self, from: u64, to: u64) -> impl Iterator<Item = &Growth> {
-        self.growth[self.intervals(from, to)].iter()
     }
 }
 

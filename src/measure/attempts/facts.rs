@@ -1,7 +1,7 @@
 //! What is known of one attempt, and what follows from it.
 
 use super::evidence::Evidence;
-use super::losses::Losses;
+use super::losses::PacketFate;
 use crate::measure::classes::Class;
 use crate::measure::held::Held;
 use crate::measure::outcome::{Ending, Outcome};
@@ -11,7 +11,7 @@ use crate::measure::record::{Event, Record};
 /// as long.
 const SLOW: u64 = 1_000_000;
 /// What takes longer, in nanoseconds, matters more than how the handshake was made.
-const SERIOUS: u64 = 20_000_000;
+const SERIOUS: u64 = 50_000_000;
 /// Shortest time after which a kernel sends data again (`TCP_RTO_MIN`, `include/net/tcp.h`).
 const SHORTEST_RESEND: u64 = 200_000_000;
 
@@ -105,13 +105,18 @@ impl Facts {
                 (!troubled && !untold).then(|| self.by_time(0.0))
             }
             Outcome::HalfOpen => Some(Class::HalfOpen),
-            Outcome::Refused => Some(Class::Refused),
+            Outcome::Refused if self.retransmits == 0 => Some(Class::Refused),
             Outcome::Again => Some(Class::NoPlace),
             Outcome::NoPort => Some(Class::NoPort),
             Outcome::NoFd | Outcome::NoBuffer => Some(Class::Generator),
-            Outcome::Unreachable => Some(Class::NetworkLoss),
+            Outcome::Unreachable if self.retransmits == 0 => Some(Class::NetworkLoss),
             Outcome::Cut if self.lost_syns() == 0 => Some(Class::Cut),
-            Outcome::Cut | Outcome::Timeout | Outcome::Reset | Outcome::Other => None,
+            Outcome::Cut
+            | Outcome::Timeout
+            | Outcome::Reset
+            | Outcome::Other
+            | Outcome::Refused
+            | Outcome::Unreachable => None,
         }
     }
 
@@ -119,32 +124,33 @@ impl Facts {
     pub fn lost_syns(&self) -> usize {
         let sent = usize::from(self.retransmits);
         match self.outcome {
-            Outcome::Ok | Outcome::OkRetried => sent,
-            Outcome::Timeout | Outcome::Other => sent + 1,
-            // The last one may still be on its way.
-            Outcome::Cut => sent + usize::from(self.at.saturating_sub(self.issued) >= SLOW),
-            _ => 0,
+            Outcome::Timeout => sent + 1,
+            // The last one may still be on its way, or none was ever sent.
+            Outcome::Cut | Outcome::Other => {
+                sent + usize::from(self.at.saturating_sub(self.issued) >= SLOW)
+            }
+            // Their last one was answered, or never sent.
+            _ => sent,
         }
     }
 
-    /// Its class when the whole cell is known. `cause` is why its SYNs were lost.
-    pub fn judged(
-        &self,
-        named: bool,
-        cause: Option<Class>,
-        evidence: &Evidence,
-        losses: &mut Losses,
-    ) -> Class {
+    /// Its class when the whole cell is known, and what became of its packets.
+    pub fn judged(&self, named: bool, fate: PacketFate, evidence: &Evidence) -> Class {
         if let Some(class) = self.plain(named) {
             return class;
         }
-        if !self.outcome.established() {
-            return cause.unwrap_or_else(|| self.reset(evidence));
-        }
-        if named && self.held.is_none() {
-            return self
-                .never_held(evidence, losses)
-                .unwrap_or(cause.unwrap_or(Class::Unexplained));
+        let cause = fate.lost_by;
+        match self.outcome {
+            Outcome::Refused => return Class::Refused,
+            Outcome::Unreachable => return Class::NetworkLoss,
+            _ if !self.outcome.established() => {
+                return cause.unwrap_or_else(|| self.reset(evidence));
+            }
+            _ if named && self.held.is_none() => {
+                let never = self.never_held(fate.closed_upon, evidence);
+                return never.or(cause).unwrap_or(Class::Unexplained);
+            }
+            _ => {}
         }
         let retried = cause.map(|cause| (self.at.saturating_sub(self.issued), cause));
         let unheard = self.unheard(evidence);
@@ -199,8 +205,8 @@ impl Facts {
     }
 
     /// Established at the client, and never at the target.
-    fn never_held(&self, evidence: &Evidence, losses: &mut Losses) -> Option<Class> {
-        if losses.closed_upon(self.at) {
+    fn never_held(&self, closed_upon: bool, evidence: &Evidence) -> Option<Class> {
+        if closed_upon {
             return Some(Class::ListenerClosed);
         }
         if evidence.overflows(self.at, self.at) > 0 {

@@ -19,8 +19,17 @@ pub struct Losses<'e> {
     left: Vec<Growth>,
     rest: Growth,
     closes: Vec<Close>,
-    causes: Vec<Option<Class>>,
+    fates: Vec<PacketFate>,
     found: Vec<LostSyns>,
+}
+
+/// What became of the packets of one attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PacketFate {
+    /// Why its first SYN brought nothing; `None` where it was answered.
+    pub lost_by: Option<Class>,
+    /// Whether a listener was closed while its connection waited there.
+    pub closed_upon: bool,
 }
 
 /// A SYN that brought nothing.
@@ -33,13 +42,13 @@ struct Lost {
 
 impl<'e> Losses<'e> {
     /// Finds a cause for every lost SYN of these attempts.
-    pub fn new(attempts: &[Facts], evidence: &'e Evidence) -> Self {
+    pub fn new(attempts: &[Facts], named: bool, evidence: &'e Evidence) -> Self {
         let mut losses = Self {
             evidence,
             left: evidence.growth.clone(),
             rest: evidence.rest,
             closes: evidence.closes.clone(),
-            causes: vec![None; attempts.len()],
+            fates: vec![PacketFate::default(); attempts.len()],
             found: Vec::new(),
         };
         let mut syns: Vec<Lost> = attempts
@@ -49,24 +58,28 @@ impl<'e> Losses<'e> {
                 let times = evidence.syns.iter().take(facts.lost_syns());
                 times.map(move |after| {
                     let late = (*after as f64 * LATENESS) as u64;
-                    let sent = (facts.issued + after, facts.issued + after + late);
+                    let sent = facts.issued.saturating_add(*after);
+                    let sent = (sent, sent.saturating_add(late));
                     Lost { sent, attempt }
                 })
             })
             .collect();
         syns.sort_by_key(|lost| lost.sent);
+        if named {
+            losses.close_upon(attempts);
+        }
         for lost in syns {
             let cause = losses.cause(lost.sent);
             losses.note(cause, lost.sent.0);
             // The first one is what made the client wait at all.
-            losses.causes[lost.attempt].get_or_insert(cause);
+            losses.fates[lost.attempt].lost_by.get_or_insert(cause);
         }
         losses
     }
 
-    /// Why each attempt lost its first SYN; `None` for those that lost none.
-    pub fn causes(&self) -> Vec<Option<Class>> {
-        self.causes.clone()
+    /// What became of the packets of each attempt.
+    pub fn fates(&self) -> &[PacketFate] {
+        &self.fates
     }
 
     /// The lost SYNs by cause.
@@ -76,15 +89,24 @@ impl<'e> Losses<'e> {
         found
     }
 
-    /// Whether the close of a listener took an established connection with it. What its client has
-    /// closed already waits in the queue all the same.
-    pub fn closed_upon(&mut self, established: u64) -> bool {
-        let mut closes = self.closes.iter_mut();
-        let close = closes.find(|close| close.reset > 0 && close.at >= established);
-        close.is_some_and(|close| {
-            close.reset -= 1;
-            true
-        })
+    /// Each close of a listener takes what waits in its queues with it: those that were established
+    /// last, as they are accepted in order. What a client has closed waits all the same.
+    fn close_upon(&mut self, attempts: &[Facts]) {
+        let never_held = |facts: &Facts| facts.outcome.established() && facts.held.is_none();
+        let mut waiting: Vec<(u64, usize)> = attempts
+            .iter()
+            .enumerate()
+            .filter(|(_, facts)| never_held(facts))
+            .map(|(index, facts)| (facts.at, index))
+            .collect();
+        waiting.sort_unstable();
+        for close in &self.evidence.closes {
+            let before = waiting.partition_point(|(at, _)| *at <= close.at);
+            let taken = usize::try_from(close.reset).unwrap_or(before).min(before);
+            for (_, index) in waiting.drain(before - taken..before) {
+                self.fates[index].closed_upon = true;
+            }
+        }
     }
 
     fn note(&mut self, class: Class, at: u64) {
@@ -109,7 +131,7 @@ impl<'e> Losses<'e> {
         let around = self.evidence.intervals(from, to);
         for growths in [&mut self.left[around], std::slice::from_mut(&mut self.rest)] {
             let left = |part: &Part, growths: &mut [Growth]| -> u64 {
-                growths.iter_mut().map(|growth| *part.1(growth)).sum()
+                growths.iter_mut().fold(0, |sum, growth| sum.saturating_add(*part.1(growth)))
             };
             let most = PARTS.iter().rev().max_by_key(|part| left(part, growths));
             let Some((class, part)) = most else { continue };
@@ -123,7 +145,7 @@ impl<'e> Losses<'e> {
 
     /// Why nobody counted it.
     fn uncounted(&mut self, from: u64, to: u64) -> Class {
-        let (from, to) = (from.saturating_sub(AROUND_A_CLOSE), to + AROUND_A_CLOSE);
+        let (from, to) = (from.saturating_sub(AROUND_A_CLOSE), to.saturating_add(AROUND_A_CLOSE));
         let mut closes = self.closes.iter_mut();
         let close = closes.find(|close| close.dropped > 0 && (from..=to).contains(&close.at));
         if let Some(close) = close {

@@ -28,11 +28,15 @@ fn evidence(parts: &Parts, counters: &[CounterResult]) -> Evidence {
     let longest = growth.len().max(parts.path.lost.len());
     growth.resize(longest, Growth::default());
     for (growth, lost) in growth.iter_mut().zip(&parts.path.lost) {
-        let on_the_way =
-            |cause: &Cause| matches!(cause, Cause::LabLoss | Cause::LabRate | Cause::Link);
-        growth.path = lost.iter().filter(|(cause, _)| on_the_way(cause)).map(|(_, n)| n).sum();
+        let on_the_way = |cause: &Cause| {
+            matches!(cause, Cause::LabLoss | Cause::LabRate | Cause::LabDelay | Cause::Link)
+        };
+        growth.path = lost
+            .iter()
+            .filter(|(cause, _)| on_the_way(cause))
+            .fold(0, |sum, (_, n)| sum.saturating_add(*n));
     }
-    let seen = |of: fn(&Growth) -> u64| growth.iter().map(of).sum::<u64>();
+    let seen = |of: fn(&Growth) -> u64| growth.iter().map(of).fold(0u64, u64::saturating_add);
     let (overflows, drops) = (grown("ListenOverflows"), grown("ListenDrops"));
     let rest = Growth {
         accept_queue: overflows.saturating_sub(seen(|growth| growth.accept_queue)),
