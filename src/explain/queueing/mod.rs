@@ -28,6 +28,9 @@ pub struct Occasion {
     pub seed: u64,
     /// CLOCK_MONOTONIC at the start of its schedule, in nanoseconds.
     pub epoch: u64,
+    /// CPUs on which its clients connect: those that its workers may use, and no more than there are
+    /// workers.
+    pub cpus: u8,
 }
 
 /// Simulations of other seeds, from which the spread is taken.
@@ -47,7 +50,7 @@ pub fn prediction(
     if cell.status != Status::Complete {
         return None;
     }
-    let model = Model::of(cell_plan, cell, Wheel::at(occasion.epoch))?;
+    let model = Model::of(cell_plan, cell, (Wheel::at(occasion.epoch), occasion.cpus))?;
     let simulated = FlowResult::from(simulate(&model, occasion.seed));
     let other = |nth| FlowResult::from(simulate(&model, occasion.seed.wrapping_add(nth)));
     let spread = spread(simulated, (1..=OTHERS).map(other));
@@ -157,7 +160,7 @@ fn described(model: &Model) -> String {
 
 fn assumptions(model: &Model) -> Vec<String> {
     let mut all = vec![
-        "A handshake takes no time, and SYNs are repeated in batches by one CPU.".to_owned(),
+        "A handshake takes no time, and SYNs are repeated in batches, one for each CPU of the clients.".to_owned(),
         "Accepting takes no time beyond the target's pace.".to_owned(),
     ];
     if model.retries.after(model.wheel, 0, 0).is_some() {

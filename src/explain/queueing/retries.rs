@@ -65,12 +65,20 @@ pub fn synack_wait(resent: u32) -> u64 {
 pub struct Wheel {
     /// CLOCK_MONOTONIC at the start of the schedule, in nanoseconds.
     epoch: u64,
+    /// Ticks that it is late: that of a CPU which sleeps is turned by another one, a tick after its own
+    /// (`kernel/time/timer_migration.c`). So what two CPUs send does not come as one batch.
+    late: u64,
 }
 
 impl Wheel {
     /// That of a schedule which began at this instant of CLOCK_MONOTONIC, in nanoseconds.
     pub fn at(epoch: u64) -> Self {
-        Self { epoch }
+        Self { epoch, late: 0 }
+    }
+
+    /// That of a CPU: one after the other is late by a tick.
+    pub fn of_cpu(self, cpu: u64) -> Self {
+        Self { late: cpu, ..self }
     }
 
     /// When a timer that is set at `at` for `wait` runs out; all in nanoseconds since the start of the
@@ -82,7 +90,7 @@ impl Wheel {
         let level = (0..8).find(|level| ticks < 63 << (3 * level)).unwrap_or(8);
         let bucket = 1u64 << (3 * level);
         let end = ((now + ticks) / bucket + 1) * bucket;
-        end.saturating_mul(TICK).saturating_sub(self.epoch)
+        (end + self.late).saturating_mul(TICK).saturating_sub(self.epoch)
     }
 }
 

@@ -14,6 +14,7 @@ use rand_xoshiro::rand_core::{Rng, SeedableRng};
 use super::half_open::{HalfOpen, Next};
 use super::listener::{Listener, Waiting};
 use super::model::Model;
+use super::retries::Wheel;
 
 /// What came of all SYNs and connections.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -40,12 +41,19 @@ impl Flow {
     }
 }
 
+/// One client: its stream, and the listener that the kernel chose for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Client {
+    stream: usize,
+    listener: usize,
+}
+
 /// Something that happens; those of one instant in the order of their variants, which is that in
 /// which the packets of one batch come to the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Event {
     /// A SYN that was first sent at `first`.
-    Syn { first: u64, tries: u32, stream: usize, listener: usize },
+    Syn { first: u64, tries: u32, client: Client },
     /// A client of a half-open connection sends something.
     Half { next: Next, one: usize },
 }
@@ -61,6 +69,7 @@ struct Run<'m> {
     syns: u64,
     /// When the last attempt that is known of is over.
     end: u64,
+    random: Xoshiro256PlusPlus,
 }
 
 /// Runs the model over its schedule with this seed.
@@ -74,8 +83,8 @@ pub fn simulate(model: &Model, seed: u64) -> Flow {
         events: BinaryHeap::new(),
         syns: 0,
         end: 0,
+        random: Xoshiro256PlusPlus::seed_from_u64(seed ^ 0x6c69_7374_656e),
     };
-    let mut random = Xoshiro256PlusPlus::seed_from_u64(seed ^ 0x6c69_7374_656e);
     let mut fresh = model.arrivals(seed).into_iter().peekable();
     loop {
         let due = run.events.peek().map(|Reverse((at, _))| *at);
@@ -83,8 +92,8 @@ pub fn simulate(model: &Model, seed: u64) -> Flow {
             Some((at, stream)) if due.is_none_or(|due| at < due) => {
                 fresh.next();
                 // The kernel spreads clients by a hash of addresses and ports.
-                let listener = (random.next_u64() % model.listeners as u64) as usize;
-                run.syn(at, at, 0, stream, listener);
+                let listener = (run.random.next_u64() % model.listeners as u64) as usize;
+                run.syn(at, at, 0, Client { stream, listener });
             }
             // The run is over with its last attempt, whoever still waits.
             None if run.syns == 0 && due.is_none_or(|due| due > run.end) => break,
@@ -100,16 +109,16 @@ impl Run<'_> {
     fn step(&mut self) {
         let Some(Reverse((at, event))) = self.events.pop() else { return };
         match event {
-            Event::Syn { first, tries, stream, listener } => {
+            Event::Syn { first, tries, client } => {
                 self.syns -= 1;
-                self.syn(at, first, tries, stream, listener);
+                self.syn(at, first, tries, client);
             }
             Event::Half { next, one } => self.half(at, next, one),
         }
     }
 
-    fn syn(&mut self, at: u64, first: u64, tries: u32, stream: usize, index: usize) {
-        let model = self.model;
+    fn syn(&mut self, at: u64, first: u64, tries: u32, client: Client) {
+        let (model, Client { stream, listener: index }) = (self.model, client);
         let listener = &mut self.listeners[index];
         listener.advance(model, at, &mut self.flow);
         self.flow.syns += 1;
@@ -118,7 +127,7 @@ impl Run<'_> {
         if refused || !listener.has_place(model) {
             // The kernel asks for the SYN queue first.
             self.flow.dropped += u64::from(!refused);
-            return self.again(at, first, tries, stream, index);
+            return self.again(at, first, tries, client);
         }
         let ends = &model.streams[stream];
         self.end = self.end.max(ends.end_of(at));
@@ -133,16 +142,23 @@ impl Run<'_> {
     }
 
     /// The SYN of an attempt was dropped: it comes again, unless its client gives up before.
-    fn again(&mut self, at: u64, first: u64, tries: u32, stream: usize, listener: usize) {
-        let over = first.saturating_add(self.model.streams[stream].timeout);
-        match self.model.retries.after(self.model.wheel, at, tries).filter(|at| *at < over) {
+    fn again(&mut self, at: u64, first: u64, tries: u32, client: Client) {
+        let over = first.saturating_add(self.model.streams[client.stream].timeout);
+        let wheel = self.wheel();
+        match self.model.retries.after(wheel, at, tries).filter(|at| *at < over) {
             Some(at) => {
                 self.syns += 1;
-                let again = Event::Syn { first, tries: tries + 1, stream, listener };
+                let again = Event::Syn { first, tries: tries + 1, client };
                 self.events.push(Reverse((at, again)));
             }
             None => self.end = self.end.max(over),
         }
+    }
+
+    /// The wheel of the CPU on which a timer is set: any, as softirqs run where they are raised.
+    fn wheel(&mut self) -> Wheel {
+        let cpu = self.random.next_u64() % u64::from(self.model.cpus.max(1));
+        self.model.wheel.of_cpu(cpu)
     }
 
     fn push(&mut self, at: u64, next: Next, one: usize) {
@@ -151,6 +167,7 @@ impl Run<'_> {
 
     /// Something comes from a client whose connection is not in the queue yet.
     fn half(&mut self, at: u64, next: Next, one: usize) {
+        let wheel = self.wheel();
         let (model, half) = (self.model, &mut self.halves[one]);
         if half.is_over() {
             return;
@@ -166,7 +183,7 @@ impl Run<'_> {
             return listener.forgot(half);
         }
         let young = half.is_young();
-        let follow = half.follow(at, next, stream, model.wheel);
+        let follow = half.follow(at, next, stream, wheel);
         listener.aged(young && !half.is_young());
         match follow {
             Some(follow) => follow.into_iter().for_each(|(at, next)| self.push(at, next, one)),

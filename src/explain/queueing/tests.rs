@@ -7,7 +7,7 @@ use crate::scenario::plan::{
 };
 use crate::units::{Backlog, Rate, Span};
 
-const OCCASION: Occasion = Occasion { seed: 1, epoch: 0 };
+const OCCASION: Occasion = Occasion { seed: 1, epoch: 0, cpus: 2 };
 
 fn rate(per_second: f64) -> Rate {
     Rate::new(per_second).expect("a rate")
@@ -41,7 +41,7 @@ pub fn overflows(run: &RunResult, seed: u64) -> u64 {
 }
 
 fn model(run: &RunResult) -> Model {
-    Model::of(&run.scenario.cells[0], &run.cells[0], Wheel::default()).expect("a model")
+    Model::of(&run.scenario.cells[0], &run.cells[0], (Wheel::default(), 2)).expect("a model")
 }
 
 /// Clients that ask once and wait for the reply.
