@@ -166,6 +166,7 @@ impl Trials {
             steps: Vec::new(),
             holds: None,
             breaks: None,
+            converged: false,
             confidence: "nothing was tried".to_owned(),
             notes: Vec::new(),
         }
@@ -178,7 +179,10 @@ impl Trials {
         let rate = search.edges().map(|edges| edges.holds.value);
         let result = session.result();
         let ends = result.scenario.cells.last().zip(result.cells.last());
-        if let (Some(rate), Some((plan, cell)), true) = (rate, ends, self.first.is_rate()) {
+        let arrivals = self.first.is_rate()
+            && self.over.starts_with("load")
+            && knee.direction == Some(Direction::Rising);
+        if let (Some(rate), Some((plan, cell)), true) = (rate, ends, arrivals) {
             let within = search.ask().within;
             knee.notes.extend(knee::hidden_surplus(limit, plan, cell, rate, within));
         }

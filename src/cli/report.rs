@@ -14,6 +14,7 @@ pub fn report(args: &ReportArgs) -> Result<Exit, Failure> {
         let text = "several runs make one page: name its file, such as --out report.html";
         return Err(Failure::Input(text.to_owned()));
     }
+    spare_others(args, &files)?;
     let runs = files.iter().map(|file| result::read(file)).collect::<Result<Vec<_>, _>>()?;
     let (folder, name) = place(args.out.as_ref().unwrap_or(&files[0]))?;
     let page = match &args.out {
@@ -28,6 +29,30 @@ pub fn report(args: &ReportArgs) -> Result<Exit, Failure> {
         }
     };
     print_out(&format!("report: {}\n", page.display()))
+}
+
+/// Refuses to write over what is no page, and pictures beside what is no run.
+fn spare_others(args: &ReportArgs, files: &[PathBuf]) -> Result<(), Failure> {
+    let Some(out) = &args.out else {
+        let plain = files.iter().all(|file| file.file_name().is_some_and(|n| n == "run.json"));
+        return plain.then_some(()).ok_or_else(|| {
+            let text = "the file is no run.json: name the page's file, such as --out report.html";
+            Failure::Input(text.to_owned())
+        });
+    };
+    let begins = |start: &[u8]| start.is_empty() || start.starts_with(b"<!DOCTYPE html>");
+    let page = std::fs::File::open(out).and_then(|file| {
+        let mut start = Vec::new();
+        std::io::Read::read_to_end(&mut std::io::Read::take(file, 15), &mut start)?;
+        Ok(begins(&start))
+    });
+    match page {
+        Ok(false) if !out.is_dir() => Err(Failure::Input(format!(
+            "{}: is there and is no page: name another file with --out",
+            out.display()
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// The result in a run's folder, or the file itself.

@@ -4,6 +4,7 @@ use super::advice::advice;
 use super::case::{Case, between, percent, rate, seconds};
 use crate::measure::result::{Class, Finding};
 use crate::measure::{Metric, Outcome};
+use crate::scenario::plan::{AcceptPace, WhenFull};
 use crate::units::thousands;
 
 /// Random arrivals wait for less than one accept on average up to this ratio of arrivals to
@@ -18,11 +19,7 @@ pub fn findings(case: &Case) -> impl Iterator<Item = Finding> {
 /// SYNs that were dropped because the accept queue was full.
 fn full(case: &Case) -> Option<Finding> {
     let count = case.some(Class::AcceptQueueFull)?;
-    let again = case.cell.loads.iter().any(|load| load.syn_retransmits > 0);
-    let then = match again {
-        true => "their clients sent it again a second later and so on",
-        false => "their clients gave up before they sent it again",
-    };
+    let then = then(case);
     let text = format!(
         "{} met a full accept queue: the target's kernel dropped their SYN without a word, and {then}. \
          They took {} on average.{}",
@@ -36,6 +33,17 @@ fn full(case: &Case) -> Option<Finding> {
         case.outcomes(&[Outcome::OkRetried, Outcome::Timeout]),
     ];
     Some(case.finding(count, text, evidence, remedy(case)))
+}
+
+/// What the clients of lost SYNs did.
+pub fn then(case: &Case) -> &'static str {
+    let again: u64 = case.cell.loads.iter().map(|load| load.syn_retransmits).sum();
+    let gone: u64 =
+        case.cell.loads.iter().filter_map(|load| load.outcomes.get(&Outcome::Timeout)).sum();
+    match again.saturating_mul(10) >= gone {
+        true if again > 0 => "their clients sent it again a second later and so on",
+        _ => "their clients gave up before they sent it again",
+    }
 }
 
 /// Connections that only their clients believed in.
@@ -110,11 +118,13 @@ fn queued(case: &Case) -> Option<Finding> {
         }
         None => format!("{} on average, connecting included", case.mean(Class::Queued)),
     };
-    let text = format!(
-        "{} were established at once and then waited in the accept queue: {waited}.{}",
-        case.told(count),
-        little(case).unwrap_or_default()
-    );
+    let places = case.plan.loads.iter().any(|load| load.when_full == WhenFull::Wait)
+        && !case.plan.target.transport().is_tcp();
+    let how = match places {
+        true => "waited in connect() for a place in the queue, or in the queue itself",
+        false => "were established at once and then waited in the accept queue",
+    };
+    let text = format!("{} {how}: {waited}.{}", case.told(count), little(case).unwrap_or_default());
     let longest = case.cell.timeline.target.iter().filter_map(|seen| seen.accept_queue).max();
     let evidence = vec![
         wait.map_or(String::new(), |_| "queue_wait of the target".to_owned()),
@@ -145,12 +155,14 @@ fn faster(case: &Case) -> String {
                 backlog keeps more clients waiting, and makes nobody faster."
             .to_owned();
     }
-    if !open || offered <= 0.0 {
+    // What cannot be told to accept at a rate, or was starved of CPU, is not told one.
+    let paced = case.serve().is_some_and(|serve| matches!(serve.accept, AcceptPace::Rate(_)));
+    if !open || offered <= 0.0 || !paced {
         return "Accept faster: a thread of its own for accept(), or more of them.".to_owned();
     }
     format!(
         "Accept faster: at {} those who come at random, {}, wait for less than one accept on average \
-         (M/D/1). A longer backlog would make nobody faster.",
+         (M/D/1).",
         rate(offered / EASY),
         rate(offered)
     )

@@ -52,6 +52,8 @@ pub fn advice(case: &Case) -> Option<Advice> {
         return None;
     }
     let needed = needed_places(case, &demand, capacity, listeners) + bunch / listeners;
+    // A queue for all of them always suffices.
+    let needed = needed.min(demand.attempts);
     let backlog = Some(needed.ceil() as u64).filter(|needed| *needed as f64 > places);
     if rate.is_none() && backlog.is_none() {
         return None;
@@ -102,8 +104,8 @@ impl Demand {
             burst => format!(", {burst:.0} at once"),
         };
         format!(
-            "Assumed: {} clients come independently of each other (Poisson), at most {}{bursts}; \
-             accepts are evenly spaced; the generator and the acceptor are at most {} late. Then the \
+            "Assumed: {} clients come as if independently of each other (Poisson), at most {}{bursts}, \
+             which is on the safe side where they come evenly; accepts are evenly spaced; the generator and the acceptor are at most {} late. Then the \
              queue overflows in less than one of {:.0} runs like this one.",
             thousands(self.attempts as u64),
             rate(self.peak),
@@ -139,10 +141,29 @@ fn capacity(case: &Case) -> Option<f64> {
         }
     }
     let full = |share: Option<f64>| share.is_some_and(|share| share > 0.5);
-    let intervals = case.cell.timeline.target.iter().filter(|seen| full(seen.accept_queue_full));
-    let accepted: Vec<u64> = intervals.filter_map(|seen| seen.accepted).collect();
-    let time = accepted.len() as f64 * case.cell.timeline.interval_s;
+    let interval_s = case.cell.timeline.interval_s;
+    let intervals = case.cell.timeline.target.iter().enumerate();
+    let intervals = intervals.filter(|(index, seen)| {
+        full(seen.accept_queue_full) && paused(case, *index as f64 * interval_s, interval_s) == 0.0
+    });
+    let accepted: Vec<u64> = intervals.filter_map(|(_, seen)| seen.accepted).collect();
+    let time = accepted.len() as f64 * interval_s;
+    // An acceptor that takes whatever comes was never seen at its limit: it took so many at least.
+    if time == 0.0 && case.serve().is_some_and(|serve| !serve.serial) {
+        let best = case.cell.timeline.target.iter().filter_map(|seen| seen.accepted).max()?;
+        return (best > 0).then(|| best as f64 / interval_s.max(1e-9));
+    }
     (time > 0.0).then(|| accepted.iter().sum::<u64>() as f64 / time)
+}
+
+/// For how many seconds of a time span nothing is accepted, by plan.
+fn paused(case: &Case, from: f64, length: f64) -> f64 {
+    let stalls = case.serve().map_or(&[][..], |serve| &serve.stalls);
+    let inside = stalls.iter().map(|stall| {
+        let ends = (stall.from.nanos() as f64 / 1e9, stall.to.nanos() as f64 / 1e9);
+        ((from + length).min(ends.1) - from.max(ends.0)).max(0.0)
+    });
+    inside.sum()
 }
 
 /// Connections that come within the longest stall and have to wait for its end.
@@ -194,19 +215,13 @@ fn lundberg(ratio: f64) -> f64 {
 /// of the spell in which that comes about.
 fn surplus(case: &Case, capacity: f64) -> (f64, f64) {
     let timeline = &case.cell.timeline;
-    let stalls = case.serve().map_or(&[][..], |serve| &serve.stalls);
     let longest = timeline.loads.iter().map(|series| series.intervals.len()).max().unwrap_or(0);
     let (mut level, mut spell, mut most) = (0.0f64, 0.0, (0.0, 0.0));
     for index in 0..longest {
         let came: u64 =
             timeline.loads.iter().filter_map(|l| l.intervals.get(index)).map(|i| i.attempts).sum();
-        let (from, to) = (index as f64, index as f64 + 1.0);
-        let (from, to) = (from * timeline.interval_s, to * timeline.interval_s);
-        let paused = stalls.iter().map(|stall| {
-            let ends = (stall.from.nanos() as f64 / 1e9, stall.to.nanos() as f64 / 1e9);
-            (to.min(ends.1) - from.max(ends.0)).max(0.0)
-        });
-        let open = (to - from - paused.sum::<f64>()).max(0.0);
+        let from = index as f64 * timeline.interval_s;
+        let open = (timeline.interval_s - paused(case, from, timeline.interval_s)).max(0.0);
         level += came as f64;
         spell += came as f64;
         // Before the accepts of the interval: they may come at its end.

@@ -36,6 +36,8 @@ pub fn findings(plan: &Cell, cell: &CellResult) -> Vec<Finding> {
         .chain(settings::sampler(cell))
         .chain(surprise::surprise(cell))
         .collect();
+    // What nothing shows is not said.
+    found.retain(|finding| !finding.evidence.is_empty());
     // Those of equal impact stay in this order.
     found.sort_by(|one, other| other.impact.total_cmp(&one.impact));
     found

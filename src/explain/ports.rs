@@ -3,11 +3,14 @@
 use super::case::rate;
 use crate::measure::Outcome;
 use crate::measure::result::{CellResult, Finding, LoadResult};
-use crate::scenario::plan::{Cell, Client, Load};
+use crate::scenario::plan::{Cell, Client, Family, Link, Load};
 use crate::units::{Ports, thousands};
 
 /// How long the side that closes first keeps a port (`TCP_TIMEWAIT_LEN`, `include/net/tcp.h`).
 const TIME_WAIT_S: f64 = 60.0;
+/// How soon it may be used again where TIME_WAIT may be cut short (`tcp_twsk_unique`,
+/// `net/ipv4/tcp_ipv4.c`).
+const REUSED_S: f64 = 1.0;
 /// With so much of the range in use the next run, or a longer one, runs out of ports.
 const CROWDED: f64 = 0.9;
 
@@ -34,11 +37,12 @@ pub fn exhausted(
         thousands(each),
         thousands(all)
     );
+    let rest_s = rest_s(plan, cell);
     let remedy = if load.closes_first(&plan.target) {
         text.push_str(&format!(
-            " Clients close first, so that each port rests for {TIME_WAIT_S:.0} s in TIME_WAIT: \
+            " Clients close first, so that each port rests for {rest_s:.0} s in TIME_WAIT: \
              {:.1} connections a second can be kept up, and {:.1} were wanted.",
-            all as f64 / TIME_WAIT_S,
+            all as f64 / rest_s,
             result.offered_rate
         ));
         REST
@@ -66,20 +70,38 @@ pub fn resting(plan: &Cell, cell: &CellResult) -> Option<Finding> {
     // Two loads share their ports in ways that are not known here.
     let (load, None) = (closing.next()?, closing.next()) else { return None };
     let all = ports(load, cell)?.saturating_mul(sources(plan, load));
-    if (rest as f64) < all as f64 * CROWDED {
+    let rest_s = rest_s(plan, cell);
+    let wanted: f64 = cell.loads.iter().map(|load| load.offered_rate).sum();
+    // Ports that may be used again soon are there in time, however many are listed.
+    if (rest as f64) < all as f64 * CROWDED || wanted * rest_s < all as f64 && rest_s < TIME_WAIT_S
+    {
         return None;
     }
     let text = format!(
         "Clients close first: at most {} of {} local ports of {} rested in TIME_WAIT, each for \
-         {TIME_WAIT_S:.0} s. They can keep up {} and no more; the fewer are free, the longer \
+         {rest_s:.0} s. They can keep up {} and no more; the fewer are free, the longer \
          connect() looks for one.",
         thousands(rest),
         thousands(all),
         load.name,
-        rate(all as f64 / TIME_WAIT_S)
+        rate(all as f64 / rest_s)
     );
     let evidence = format!("clients' sockets in TIME_WAIT: {}", thousands(rest));
     Some(Finding { text, evidence, remedy: REST.to_owned(), impact: 0.0 })
+}
+
+/// For how long a port rests: over IPv4 loopback connections with timestamps give it back after a
+/// second, as `tcp_tw_reuse` has it.
+fn rest_s(plan: &Cell, cell: &CellResult) -> f64 {
+    let setting = |name: &str| cell.settings.get(name).map(|value| value.trim());
+    let local = plan.lab.link == Link::Loopback && plan.lab.family == Family::Ipv4;
+    let reuse = match setting("net.ipv4.tcp_tw_reuse") {
+        Some("1") => true,
+        Some("2") => local,
+        _ => false,
+    };
+    let stamped = setting("net.ipv4.tcp_timestamps").is_none_or(|value| value != "0");
+    if reuse && stamped { REUSED_S } else { TIME_WAIT_S }
 }
 
 /// Source addresses of a load.

@@ -13,7 +13,7 @@ const MISSED: f64 = 0.01;
 
 /// All that can be said of it.
 pub fn findings(case: &Case) -> impl Iterator<Item = Finding> {
-    [service(case), generator(case)].into_iter().flatten()
+    [service(case), broken(case), generator(case)].into_iter().flatten()
 }
 
 /// Replies that took long, unless the scenario asks for that and nobody was hurt.
@@ -37,7 +37,9 @@ fn service(case: &Case) -> Option<Finding> {
     }
     let hurt = match timeouts {
         0 => String::new(),
-        timeouts => format!(" {} of them gave up before the reply.", thousands(timeouts)),
+        timeouts => {
+            format!(" {} sessions in all ended without a reply in time.", thousands(timeouts))
+        }
     };
     let text = format!(
         "{} were accepted at once and then waited for their reply, {} on average.{hurt}",
@@ -49,6 +51,17 @@ fn service(case: &Case) -> Option<Finding> {
             format!("service of the target {} on average", seconds(measured.mean / 1e9))
         }),
         asked.map_or(String::new(), |asked| format!("{} asked for", seconds(asked / 1e9))),
+        match case.cell.timeline.target.iter().filter_map(|seen| seen.accept_queue).max() {
+            Some(longest) if measured.is_none() => format!(
+                "longest accept queue {}, {}",
+                thousands(longest),
+                match case.grown(&["ListenOverflows"]) {
+                    grown if grown.is_empty() => "no overflow".to_owned(),
+                    grown => grown,
+                }
+            ),
+            _ => String::new(),
+        },
         if timeouts > 0 {
             format!("timeout {} of sessions", thousands(timeouts))
         } else {
@@ -58,6 +71,34 @@ fn service(case: &Case) -> Option<Finding> {
     let remedy = "The time is spent in the server, not in its queues: a backlog changes nothing. \
                   Serve faster, or more clients side by side.";
     Some(case.finding(count, text, evidence, remedy.to_owned()))
+}
+
+/// Connections that came to a bad end after they were accepted.
+fn broken(case: &Case) -> Option<Finding> {
+    let endings = [Ending::Reset, Ending::Closed, Ending::Other];
+    let of = |ending: &Ending| -> u64 {
+        case.cell.loads.iter().filter_map(|load| load.endings.get(ending)).sum()
+    };
+    // Those that no queue of the target held are told of elsewhere.
+    let queues = [Class::OverflowReset, Class::ListenerClosed, Class::AckDropped];
+    let elsewhere: u64 = queues.iter().map(|class| case.classes.count(*class)).sum();
+    let count = endings.iter().map(of).sum::<u64>().saturating_sub(elsewhere);
+    if !case.matters(count) || count == 0 {
+        return None;
+    }
+    let told = endings.iter().filter(|ending| of(ending) > 0);
+    let told: Vec<_> = told.map(|ending| format!("{ending} {}", thousands(of(ending)))).collect();
+    let text = format!(
+        "{} were established and then ended by the target before all was exchanged.",
+        case.told(count)
+    );
+    let remedy = "No queue did that: see what the server says of these connections.";
+    Some(case.finding(
+        count,
+        text,
+        vec![format!("sessions: {}", told.join(", "))],
+        remedy.to_owned(),
+    ))
 }
 
 /// What the load generator itself held up.

@@ -1,5 +1,6 @@
 //! A full SYN queue: dropped SYNs, and handshakes by cookie.
 
+use super::accept_queue::then;
 use super::case::Case;
 use crate::measure::Outcome;
 use crate::measure::result::{Class, Finding};
@@ -37,9 +38,9 @@ fn dropped(case: &Case) -> Option<Finding> {
         format!(" It holds {} half-open connections ({rule}).", thousands(places))
     });
     let text = format!(
-        "{} met a full SYN queue: the target's kernel dropped their SYN, and their clients sent it \
-         again a second later and so on. They took {} on average.{held}",
+        "{} met a full SYN queue: the target's kernel dropped their SYN, and {}. They took {} on average.{held}",
         case.told(count),
+        then(case),
         case.mean(Class::SynQueueFull)
     );
     let evidence = vec![

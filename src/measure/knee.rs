@@ -24,6 +24,9 @@ pub struct KneeResult {
     pub holds: Option<String>,
     /// The nearest value beyond it at which it broke each time; `None` where it never did.
     pub breaks: Option<String>,
+    /// Whether the edges came as close as was asked, each tried as often as was asked.
+    #[serde(default)]
+    pub converged: bool,
     /// How sure that is, one sentence.
     pub confidence: String,
     /// What else should be known, one sentence each.

@@ -97,8 +97,7 @@ impl Ground<'_> {
         let mut captured = capturing.map(Capturing::finish);
         let capture_failed = captured.as_mut().and_then(|captured| captured.failed.take());
         let (target_failed, target) = series.finish();
-        let workers = drives.iter().map(|drive| u32::from(drive.workers)).max().unwrap_or(1);
-        let cpus = workers.min(self.setup.environment.cpus).clamp(1, 64) as u8;
+        let cpus = self.setup.environment.cpus;
         let measured = assemble(Parts {
             plan: &self.setup.plan,
             cell: self.cell,

@@ -140,6 +140,8 @@ impl Search {
             true => self.ask.least = self.tried.first().map_or(value, |lowest| lowest.value),
             false => self.ask.most = self.tried.last().map_or(value, |highest| highest.value),
         }
+        // It is not asked for again, and counts among the runs.
+        (0..PATIENCE).for_each(|_| self.enter(value, None));
     }
 
     /// Whether no further run is allowed.

@@ -28,9 +28,8 @@ pub struct Occasion {
     pub seed: u64,
     /// CLOCK_MONOTONIC at the start of its schedule, in nanoseconds.
     pub epoch: u64,
-    /// CPUs on which its clients connect: those that its workers may use, and no more than there are
-    /// workers.
-    pub cpus: u8,
+    /// Processors that clients and target share.
+    pub cpus: u32,
 }
 
 /// Simulations of other seeds, from which the spread is taken.
@@ -160,7 +159,7 @@ fn described(model: &Model) -> String {
 
 fn assumptions(model: &Model) -> Vec<String> {
     let mut all = vec![
-        "A handshake takes no time, and SYNs are repeated in batches, one for each CPU of the clients.".to_owned(),
+        "A handshake takes no time, and SYNs are repeated in batches; with several CPUs half of them a tick late.".to_owned(),
         "Accepting takes no time beyond the target's pace.".to_owned(),
     ];
     if model.retries.after(model.wheel, 0, 0).is_some() {

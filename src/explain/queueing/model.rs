@@ -33,8 +33,8 @@ pub struct Model {
     pub retries: Retries,
     /// The timers that say so.
     pub wheel: Wheel,
-    /// CPUs on which clients connect.
-    pub cpus: u8,
+    /// Processors that run timers.
+    pub cpus: u32,
     /// Whether there are handshakes, which may stay half-open.
     pub is_tcp: bool,
     /// What holds half-open connections.
@@ -86,7 +86,7 @@ pub enum Occupies {
 impl Model {
     /// The model of a cell, where there is one: our own target at hand, clients on open schedules,
     /// and no other cause of loss than its accept queue.
-    pub fn of(plan: &Cell, cell: &CellResult, (wheel, cpus): (Wheel, u8)) -> Option<Self> {
+    pub fn of(plan: &Cell, cell: &CellResult, (wheel, cpus): (Wheel, u32)) -> Option<Self> {
         let Target::Own { command: None, serve, .. } = &plan.target else { return None };
         let at_once = serve.accept == AcceptPace::Asap && serve.stalls.is_empty();
         let other = serve.restart.is_some() || serve.defer_accept.is_some();

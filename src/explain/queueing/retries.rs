@@ -76,9 +76,9 @@ impl Wheel {
         Self { epoch, late: 0 }
     }
 
-    /// That of a CPU: one after the other is late by a tick.
-    pub fn of_cpu(self, cpu: u64) -> Self {
-        Self { late: cpu, ..self }
+    /// That of a CPU which sleeps, if so.
+    pub fn of_sleeper(self, asleep: bool) -> Self {
+        Self { late: u64::from(asleep), ..self }
     }
 
     /// When a timer that is set at `at` for `wait` runs out; all in nanoseconds since the start of the

@@ -155,10 +155,11 @@ impl Run<'_> {
         }
     }
 
-    /// The wheel of the CPU on which a timer is set: any, as softirqs run where they are raised.
+    /// The wheel on which a timer is set. With several CPUs it is that of one which sleeps as often as
+    /// not: timers are set anew wherever packets happen to be handled.
     fn wheel(&mut self) -> Wheel {
-        let cpu = self.random.next_u64() % u64::from(self.model.cpus.max(1));
-        self.model.wheel.of_cpu(cpu)
+        let asleep = self.model.cpus > 1 && self.random.next_u64() & 1 == 1;
+        self.model.wheel.of_sleeper(asleep)
     }
 
     fn push(&mut self, at: u64, next: Next, one: usize) {

@@ -8,6 +8,8 @@ use crate::measure::classes::{Class, LostSyns};
 /// Retransmits come so much later than they are due at most: timers are coarse when they are long
 /// (`kernel/time/timer.c`).
 const LATENESS: f64 = 0.04;
+/// How late a sampler may be on a machine that has no CPU for it, in nanoseconds.
+const STARVED: u64 = 1_000_000_000;
 /// How far the close of a listener and a lost packet may be apart, in nanoseconds.
 const AROUND_A_CLOSE: u64 = 200_000_000;
 
@@ -128,8 +130,15 @@ impl<'e> Losses<'e> {
             (Class::SynQueueFull, |growth| &mut growth.syn_queue),
             (Class::NetworkLoss, |growth| &mut growth.path),
         ];
-        let around = self.evidence.intervals(from, to);
-        for growths in [&mut self.left[around], std::slice::from_mut(&mut self.rest)] {
+        let near = self.evidence.intervals(from, to);
+        // A sampler that gets no CPU reads very late.
+        let wide =
+            self.evidence.intervals(from.saturating_sub(STARVED), to.saturating_add(STARVED));
+        for around in [Some(near), Some(wide), None] {
+            let growths = match around {
+                Some(around) => &mut self.left[around],
+                None => std::slice::from_mut(&mut self.rest),
+            };
             let left = |part: &Part, growths: &mut [Growth]| -> u64 {
                 growths.iter_mut().fold(0, |sum, growth| sum.saturating_add(*part.1(growth)))
             };

@@ -87,9 +87,10 @@ fn run(result: &RunResult) -> Markup {
     };
     let main = html! {
         (verdict::section(result))
+        // What a search broke on purpose is no news.
+        (knee::section(result))
         (verdict::findings(result))
         (verdict::limits(result))
-        (knee::section(result))
         (compare::section(result))
         (cells(result))
         (ground::environment(result))

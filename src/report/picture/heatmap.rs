@@ -9,7 +9,7 @@ use super::page::{Align, Drawn, FAINT, INK, LABEL, Page, fitted};
 use super::panel::{Frame, Panel};
 use super::scale::Scale;
 use super::wording::{self, Wording};
-use super::{BODY, MARGIN, NOTHING, Sketch, palette, shown};
+use super::{BODY, MARGIN, NOTHING, Sketch, label, palette, shown};
 use crate::measure::result::{CellResult, Heat, RunResult};
 use crate::report::text::thousands;
 use crate::units::human_nanos;
@@ -71,7 +71,7 @@ fn body(page: &Page, cells: &[CellResult], words: &Wording) -> Drawn {
     page.text((MARGIN, BODY + 14), Align::Left, words.delay, (LABEL, true), INK)?;
     for (index, cell) in cells.iter().enumerate() {
         let frame = Frame { left: left(index), top, right: left(index) + width - GAP, bottom };
-        let name = fitted(&cell.name, LABEL + 6, true, width - GAP);
+        let name = fitted(&label(cell), LABEL + 6, true, width - GAP);
         let at = (frame.left, top - 36);
         page.text(at, Align::Left, &name, (LABEL + 6, true), INK)?;
         let panel = Panel::new(page, frame, x, y);

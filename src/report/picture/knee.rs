@@ -144,8 +144,12 @@ fn bracket(page: &Page, panel: &Panel, knee: &KneeResult) -> Drawn {
     let (left, right) = if falling { (broke, held) } else { (held, broke) };
     let text = fitted(&left.0, LABEL, true, from - MARGIN);
     page.label((from - 20, top + 34), Align::Right, &text, true, left.1)?;
-    let text = fitted(&right.0, LABEL, true, page.width - MARGIN - to);
-    page.label((to + 20, top + 34), Align::Left, &text, true, right.1)
+    let (room, width) = (page.width - MARGIN - to - 20, text_width(&right.0, LABEL, true));
+    // Where there is no room beside the bracket, it stands below the other one.
+    match width <= room {
+        true => page.label((to + 20, top + 34), Align::Left, &right.0, true, right.1),
+        false => page.label((from - 20, top + 80), Align::Right, &right.0, true, right.1),
+    }
 }
 
 /// Marks of the horizontal axis: the values themselves, as long as they do not crowd; those of the

@@ -4,7 +4,7 @@ use super::page::{Align, Drawn, FAINT, HATCH, INK, LABEL, Page, Stroke, fitted};
 use super::panel::{Frame, Panel};
 use super::scale::{Scale, Tick};
 use super::wording::{self, Wording};
-use super::{BODY, MARGIN, NOTHING, Sketch, palette};
+use super::{BODY, MARGIN, NOTHING, Sketch, label, palette};
 use crate::measure::result::{CellResult, RunResult};
 use crate::measure::{decode, percentile};
 use crate::units::human_nanos;
@@ -30,7 +30,7 @@ struct Line {
 
 /// The picture.
 pub fn sketch(result: &RunResult) -> Sketch<'_> {
-    let named: Vec<_> = result.cells.iter().map(|cell| (cell.name.clone(), cell)).collect();
+    let named: Vec<_> = result.cells.iter().map(|cell| (label(cell), cell)).collect();
     of_cells(&result.scenario.name, &named)
 }
 

@@ -159,6 +159,17 @@ fn shown(result: &RunResult) -> (&[CellResult], String) {
     (cells, remark)
 }
 
+/// A cell's name where there is little room: what tells it from its siblings. With several keys the
+/// values alone; of a search the value and the number of the run.
+pub(crate) fn label(cell: &CellResult) -> String {
+    let values: Vec<_> = cell.axes.iter().map(|axis| axis.value.as_str()).collect();
+    match (values.as_slice(), cell.name.rsplit_once(",run=")) {
+        ([value], Some((_, run))) => format!("{value} #{run}"),
+        ([_, _, ..], _) => values.join(" · "),
+        _ => cell.name.clone(),
+    }
+}
+
 /// What a picture without any cell says.
 const NOTHING: &str = "No cell was run: there is nothing to show.";
 

@@ -39,6 +39,7 @@ pub fn knee() -> RunResult {
         steps: steps.into_iter().map(step).collect(),
         holds: Some("494/s".to_owned()),
         breaks: Some("504/s".to_owned()),
+        converged: true,
         confidence: "held in 2 of 2 runs at 494/s, broke in 2 of 2 at 504/s".to_owned(),
         notes: vec!["the accept queue's 129 places take a surplus of 16.1/s".to_owned()],
     });

@@ -37,6 +37,7 @@ fn words(search: &Search) -> KneeResult {
         steps: Vec::new(),
         holds: None,
         breaks: None,
+        converged: false,
         confidence: String::new(),
         notes: Vec::new(),
     };

@@ -7,8 +7,24 @@ use crate::measure::result::{Direction, KneeResult, Status, Verdict};
 pub fn conclude(knee: &mut KneeResult, search: &Search, text: impl Fn(f64) -> String) {
     knee.direction = search.direction();
     let edges = search.edges();
-    knee.holds = edges.map(|edges| text(edges.holds.value));
-    knee.breaks = edges.map(|edges| text(edges.breaks.value));
+    let rising = knee.direction != Some(Direction::Falling);
+    // Without an edge, the hardest value that held, or the easiest that broke, is what is known.
+    let outermost = |state: State, hardest: bool| {
+        let mut found = search.tried().iter().filter(|tried| tried.state() == state);
+        let one = if hardest == rising { found.next_back() } else { found.next() };
+        one.map(|tried| tried.value)
+    };
+    knee.holds = match &edges {
+        Some(edges) => Some(edges.holds.value),
+        None => outermost(State::Holds, true),
+    }
+    .map(&text);
+    knee.breaks = match &edges {
+        Some(edges) => Some(edges.breaks.value),
+        None => outermost(State::Breaks, false),
+    }
+    .map(&text);
+    knee.converged = edges.as_ref().is_some_and(|edges| converged(search, edges));
     knee.confidence = match &edges {
         Some(edges) => sure(search, edges, &text),
         None => none(knee, search, &text),
@@ -32,9 +48,30 @@ pub fn verdict(knee: &KneeResult, status: &Status) -> Verdict {
         return Verdict::Inconclusive { reasons: vec![format!("the search is partial: {reason}")] };
     }
     match (&knee.holds, &knee.breaks) {
-        (Some(_), Some(_)) => Verdict::Pass,
+        (Some(_), Some(_)) if knee.converged => Verdict::Pass,
+        (Some(holds), Some(breaks)) => Verdict::Inconclusive {
+            reasons: vec![format!(
+                "the knee lies between {holds} and {breaks}, and the search ended before that was \
+                 close enough: {}",
+                knee.confidence
+            )],
+        },
         _ => Verdict::Inconclusive { reasons: vec![format!("no knee: {}", knee.confidence)] },
     }
+}
+
+/// Whether the edges are as close as was asked, or as runs that differ let them be, and were tried as
+/// often.
+fn converged(search: &Search, edges: &Edges<'_>) -> bool {
+    let (first, waver) = (edges.holds.value, edges.wavers.value);
+    let (low, high) = (first.min(waver), first.max(waver));
+    let ask = search.ask();
+    let close = high <= low * (1.0 + ask.within * 1.001) || ask.whole && high - low <= 1.0;
+    let often = |tried: &Tried| {
+        let (held, broke) = tried.tally();
+        held + broke >= ask.repeats
+    };
+    close && often(edges.holds) && often(edges.breaks)
 }
 
 /// The share of runs that may break at a value although `runs` in a row held there, with 95 %

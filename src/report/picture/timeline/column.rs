@@ -66,7 +66,7 @@ impl Column {
             ]
         };
         Self {
-            name: cell.name.clone(),
+            name: super::super::label(cell),
             step,
             attempts: rate(|i| i.attempts),
             ok: rate(|i| i.ok),
