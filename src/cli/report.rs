@@ -1,5 +1,7 @@
 //! `loadgen report`: the page again, from `run.json` alone.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::{Exit, Failure, ReportArgs, print_out, result};
@@ -40,19 +42,25 @@ fn spare_others(args: &ReportArgs, files: &[PathBuf]) -> Result<(), Failure> {
             Failure::Input(text.to_owned())
         });
     };
-    let begins = |start: &[u8]| start.is_empty() || start.starts_with(b"<!DOCTYPE html>");
-    let page = std::fs::File::open(out).and_then(|file| {
-        let mut start = Vec::new();
-        std::io::Read::read_to_end(&mut std::io::Read::take(file, 15), &mut start)?;
-        Ok(begins(&start))
-    });
-    match page {
-        Ok(false) if !out.is_dir() => Err(Failure::Input(format!(
-            "{}: is there and is no page: name another file with --out",
-            out.display()
-        ))),
-        _ => Ok(()),
-    }
+    let in_the_way = match std::fs::metadata(out) {
+        Err(_) => false,
+        // A device would be replaced by a file.
+        Ok(found) if !found.is_file() => !found.is_dir(),
+        Ok(_) => !is_page(out),
+    };
+    let refused = || {
+        let out = out.display();
+        Failure::Input(format!("{out}: is there and is no page: name another file with --out"))
+    };
+    (!in_the_way).then_some(()).ok_or_else(refused)
+}
+
+/// Whether a file is a page, or empty.
+fn is_page(path: &Path) -> bool {
+    const BEGIN: &[u8] = b"<!DOCTYPE html>";
+    let mut start = Vec::new();
+    let read = File::open(path).and_then(|f| f.take(BEGIN.len() as u64).read_to_end(&mut start));
+    read.is_ok() && (start.is_empty() || start == BEGIN)
 }
 
 /// The result in a run's folder, or the file itself.

@@ -56,7 +56,7 @@ fn what_concerns_most_comes_first_and_has_its_evidence() {
     let (plan, mut cell) = cell_with(&all);
     cell.counters = sample::sweep(&[50]).cells.remove(0).counters;
     let found = findings(&plan, &cell);
-    assert!(found.len() >= 10, "{found:#?}");
+    assert!(found.len() >= 8, "{found:#?}");
     assert!(found.windows(2).all(|two| two[0].impact >= two[1].impact), "{found:#?}");
     for one in &found {
         assert!(one.impact > 0.0 && one.impact <= 1.0, "{one:?}");

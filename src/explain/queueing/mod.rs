@@ -159,7 +159,7 @@ fn described(model: &Model) -> String {
 
 fn assumptions(model: &Model) -> Vec<String> {
     let mut all = vec![
-        "A handshake takes no time, and SYNs are repeated in batches; with several CPUs half of them a tick late.".to_owned(),
+        "A handshake takes no time, and SYNs are repeated in batches; with several CPUs a third of them a tick late.".to_owned(),
         "Accepting takes no time beyond the target's pace.".to_owned(),
     ];
     if model.retries.after(model.wheel, 0, 0).is_some() {

@@ -32,7 +32,7 @@ fn a_service_time_that_was_asked_for_is_no_finding_unless_it_hurts() {
     serving(&mut cell, 50_200_000);
     cell.loads[0].endings.insert(Ending::Timeout, 12);
     let found = only(&plan, &cell);
-    assert!(found.text.contains("12 of them gave up"), "{}", found.text);
+    assert!(found.text.contains("12 sessions in all ended"), "{}", found.text);
     assert!(found.remedy.contains("a backlog changes nothing"), "{}", found.remedy);
 }
 

@@ -87,14 +87,14 @@ fn a_late_issue_and_a_late_look_are_the_generator_s() {
 #[test]
 fn lost_syns_are_matched_with_what_was_counted_then() {
     let at = |interval: usize, growth: Growth| {
-        let mut all = vec![Growth::default(); 12];
+        let mut all = vec![Growth::default(); 20];
         all[interval] = growth;
         evidence(all)
     };
     let retried = |e: &Evidence| one(Outcome::OkRetried, S, 1, Some(S), e);
     let growth = Growth { accept_queue: 1, ..Growth::default() };
     assert_eq!(retried(&at(0, growth)), Class::AcceptQueueFull);
-    assert_eq!(retried(&at(9, growth)), Class::Unexplained, "that was another one");
+    assert_eq!(retried(&at(15, growth)), Class::Unexplained, "that was another one");
     assert_eq!(retried(&at(0, Growth { syn_queue: 3, ..growth })), Class::SynQueueFull);
     assert_eq!(retried(&at(0, Growth { path: 3, ..growth })), Class::NetworkLoss);
     let far = Evidence { network: true, ..evidence(vec![]) };

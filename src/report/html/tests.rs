@@ -44,11 +44,11 @@ fn a_page_says_why_before_all_else() {
     let order = [
         "Verdict: fail",
         "1 of 1 limits broken",
+        "Knee of load.rate",
         "412 attempts of backlog=5",
         "What would help",
         "ListenOverflows +1,204",
         "connect.p99 &lt;= 5ms",
-        "Knee of load.rate",
         "Cells compared</h2>",
         "SYN dropped: accept queue full",
         "Prediction and measurement",

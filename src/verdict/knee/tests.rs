@@ -119,7 +119,8 @@ fn what_the_generator_cannot_do_is_no_knee() {
     carry_out(&mut search, |value| (value <= 30_000.0).then_some(true));
     assert_eq!(search.edges(), None);
     let knee = words(&search);
-    assert_eq!((&knee.holds, &knee.breaks), (&None, &None));
+    assert_eq!((knee.holds.as_deref(), &knee.breaks), (Some("16000/s"), &None));
+    assert!(!knee.converged);
     assert!(knee.confidence.contains("the limit held from"), "{}", knee.confidence);
     assert!(knee.confidence.contains("no run could tell at 32000/s"), "{}", knee.confidence);
     let unclear = search.tried().iter().find(|tried| tried.state() == State::Unclear);
