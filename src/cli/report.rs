@@ -36,7 +36,8 @@ pub fn report(args: &ReportArgs) -> Result<Exit, Failure> {
 /// Refuses to write over what is no page, and pictures beside what is no run.
 fn spare_others(args: &ReportArgs, files: &[PathBuf]) -> Result<(), Failure> {
     let Some(out) = &args.out else {
-        let plain = files.iter().all(|file| file.file_name().is_some_and(|n| n == "run.json"));
+        let named = |file: &PathBuf| file.file_name().is_some_and(|name| name == "run.json");
+        let plain = files.iter().all(|file| named(file) || !file.is_file());
         return plain.then_some(()).ok_or_else(|| {
             let text = "the file is no run.json: name the page's file, such as --out report.html";
             Failure::Input(text.to_owned())

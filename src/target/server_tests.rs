@@ -273,8 +273,10 @@ fn a_hand_over_refuses_nobody() {
     let totals = totals(server);
     let restart = &totals.restarts[0];
     assert_eq!((restart.gap_s, restart.errors.len()), (Some(0.0), 0), "{restart:?}");
+    // Whose final ACK comes while the old queue is counted believes to be connected.
     let got: u64 = totals.outcomes.values().sum();
-    assert_eq!(got, connected, "{totals:?}");
+    let unheard = restart.half_open + restart.dropped;
+    assert!((got..=got + unheard).contains(&connected), "{connected}: {totals:?}");
 }
 
 #[test]

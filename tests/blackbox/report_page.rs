@@ -167,10 +167,16 @@ fn what_is_no_result_is_refused_with_its_place() {
         r#"{"schema_version": 99, "loadgen_version": "9"}"#,
         &["layout 99", "use that version"],
     );
-    refused("cut", "{\"schema_version\": 1,\n \"scenario\": {", &["cut:2:13: ", "no whole result"]);
+    refused("cut", "{\"schema_version\": 1,\n \"scenario\": {", &["cut:2:14: ", "no whole result"]);
     refused("other", "{\"schema_version\": 1}", &["other:1:21: ", "missing field"]);
-    refused("deep", &"[".repeat(1 << 20), &["deep: ", "recursion limit"]);
-    refused("binary", "\u{0}\u{1}", &["binary: ", "line 1 column 1"]);
+    refused("deep", &"[".repeat(1 << 20), &["deep:1:1: ", "no whole result"]);
+    refused("binary", "\u{0}\u{1}", &["binary:1:1: ", "expected value"]);
+    // What is no page is not written over, be it the result itself or a device.
+    let other = bench.path("other");
+    for taken in [other.as_str(), "/dev/null"] {
+        call(&["report", &bench.path("cut"), "--out", taken]).exits(&[2]).tells(&["is no page"]);
+    }
+    call(&["report", &other]).exits(&[2]).tells(&["no run.json"]);
     let path = bench.path("nowhere");
     call(&["report", &path]).exits(&[2]).tells(&["ENOENT", "name the folder of a run"]);
     call(&["report", &path, &path]).exits(&[2]).tells(&["--out"]);
