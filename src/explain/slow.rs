@@ -8,6 +8,9 @@ use crate::units::{human_nanos, thousands};
 
 /// A service time so many times that which was asked for is slow.
 const SLOW: f64 = 1.5;
+/// Share of the attempts from which on the generator's own lateness is worth a sentence: any machine is
+/// late now and then.
+const HELD_UP: f64 = 0.05;
 /// CPU time that was missing, as a share of the cell's time, above which it is named.
 const MISSED: f64 = 0.01;
 
@@ -111,7 +114,7 @@ fn generator(case: &Case) -> Option<Finding> {
         .flat_map(|load| lacking.iter().filter_map(|outcome| load.outcomes.get(outcome)))
         .sum();
     let count = match lacked {
-        0 => case.felt(Class::Generator)?,
+        0 => case.felt(Class::Generator).filter(|count| case.share(*count) >= HELD_UP)?,
         _ => case.some(Class::Generator).filter(|count| case.matters(*count))?,
     };
     let validity = &case.cell.validity;
