@@ -153,7 +153,16 @@ fn share(address: PermittedAddr, schedule: Schedule, lifecycle: Lifecycle, epoch
         workers: 1,
     };
     let descriptors = Arc::new(Descriptors::new(256));
-    Share { epoch, run: 1, parts: vec![part], slots: 256, descriptors, interval: INTERVAL.nanos() }
+    let names = false;
+    Share {
+        epoch,
+        run: 1,
+        names,
+        parts: vec![part],
+        slots: 256,
+        descriptors,
+        interval: INTERVAL.nanos(),
+    }
 }
 
 /// What the runner's collector does for one worker, but for writing files.

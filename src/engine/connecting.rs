@@ -115,7 +115,7 @@ impl<R: Reactor> Worker<R> {
         let at = self.now();
         if let Some(attempt) = self.slots.get(slot) {
             // Only who is established can be found at the target.
-            let peer = match outcome.established() {
+            let peer = match self.names && outcome.established() {
                 true => local_peer(&attempt.socket),
                 false => Peer::UNKNOWN,
             };

@@ -54,6 +54,8 @@ pub struct Share {
     pub epoch: u64,
     /// Identity of the run, for greetings.
     pub run: u64,
+    /// Whether the target tells of the connections that it held, so that clients' ends are asked for.
+    pub names: bool,
     /// The parts of the loads.
     pub parts: Vec<Part>,
     /// Most attempts of this share that may be in progress at once.

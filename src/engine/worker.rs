@@ -76,6 +76,8 @@ pub(super) struct Worker<R> {
     /// Last reading of the clock, good enough where nothing has taken time since.
     pub(super) looked: u64,
     pub(super) run: u64,
+    /// Whether clients' ends are asked for.
+    pub(super) names: bool,
     interval: u64,
     pub(super) streams: Vec<Stream>,
     pub(super) slots: Slots,
@@ -118,6 +120,7 @@ impl<R: Reactor> Worker<R> {
             epoch: share.epoch,
             looked: 0,
             run: share.run,
+            names: share.names,
             interval: share.interval,
             streams: share.parts.into_iter().map(stream).collect(),
             slots: Slots::new(slots),

@@ -71,8 +71,8 @@ impl Ground<'_> {
         let mut beside = ClientsSide::start(address, interval);
         side.start(start.epoch, self.sample_period(), interval).await?;
         let drives = workers::drives(self.cell).map_err(|error| no_threads(&error))?;
-        let named = side.names_connections();
-        let clients = self.start_clients((address, named), start, identity, &drives)?;
+        let names = side.names_connections();
+        let clients = self.start_clients((address, names), start, identity, &drives)?;
         beside.add(&clients.workers.resident);
         let mut series =
             TargetSeries::new(self.logs(start.realtime, vec!["target".to_owned()]), interval);
@@ -128,7 +128,7 @@ impl Ground<'_> {
 
     fn start_clients(
         &self,
-        (address, named): (PermittedAddr, bool),
+        (address, names): (PermittedAddr, bool),
         start: Start,
         identity: Identity,
         drives: &[Drive],
@@ -145,6 +145,7 @@ impl Ground<'_> {
             epoch: start.epoch,
             interval,
             run: identity.run,
+            names,
             seed: identity.seed,
         };
         let stop = Arc::new(Stop::new());
@@ -153,7 +154,7 @@ impl Ground<'_> {
         let ends_of_windows: Vec<u64> =
             self.cell.loads.iter().map(|load| window_end(load).as_nanos() as u64).collect();
         let book = Book::new(interval, &ends_of_windows);
-        let attempts = Attempts::new(self.cell.loads.len(), named);
+        let attempts = Attempts::new(self.cell.loads.len(), names);
         let names = self.cell.loads.iter().map(|load| load.name.clone()).collect();
         let logs = self.logs(start.realtime, names);
         let collecting = collect::start(ends.batches, ends.emptied, (book, attempts), logs)

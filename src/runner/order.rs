@@ -27,6 +27,8 @@ pub struct Order {
     pub epoch: u64,
     /// Identity of the run.
     pub run: u64,
+    /// Whether the target tells of the connections that it held, so that clients' ends are asked for.
+    pub names: bool,
     /// Length of an interval, in nanoseconds.
     pub interval: u64,
     /// Where the clients connect to.
@@ -78,6 +80,7 @@ impl Order {
         Ok(Share {
             epoch: self.epoch,
             run: self.run,
+            names: self.names,
             parts: parts.collect::<io::Result<_>>()?,
             slots: self.slots.clamp(1, MOST_SLOTS),
             descriptors: Arc::clone(descriptors),
@@ -154,6 +157,7 @@ mod tests {
         Order {
             epoch: 0,
             run: 1,
+            names: false,
             interval: 1_000_000,
             endpoint: endpoint.parse().expect("an endpoint"),
             policy,

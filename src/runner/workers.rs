@@ -41,6 +41,8 @@ pub struct Work<'a> {
     pub interval: u64,
     /// Identity of the run.
     pub run: u64,
+    /// Whether the target tells of the connections that it held.
+    pub names: bool,
     /// Seed of the arrivals.
     pub seed: u64,
 }
@@ -184,6 +186,7 @@ fn order(work: &Work, loads: &[Driven], worker: u16, limit: u64) -> Order {
     Order {
         epoch: work.epoch,
         run: work.run,
+        names: work.names,
         interval: work.interval,
         endpoint: work.address.get(),
         policy: work.policy.clone(),

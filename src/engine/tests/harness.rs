@@ -182,6 +182,7 @@ impl Case {
         Share {
             epoch,
             run: 1,
+            names: true,
             parts: vec![part],
             slots: self.slots,
             descriptors: Arc::clone(descriptors),
