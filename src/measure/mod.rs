@@ -22,6 +22,7 @@ pub mod result;
 pub mod sent;
 mod sockets;
 pub mod stream;
+pub mod syn_retries;
 mod timeline;
 mod turn;
 pub mod variation;

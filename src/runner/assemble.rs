@@ -54,8 +54,6 @@ pub struct Parts<'a> {
     pub look: LastLook,
     /// The books.
     pub book: Book,
-    /// The attempts, as far as they are joined.
-    pub attempts: Attempts,
     /// Seed and start of the schedule.
     pub occasion: Occasion,
     /// What the lab's path lost.
@@ -80,10 +78,10 @@ pub struct Parts<'a> {
     pub cpu: (f64, f64),
 }
 
-/// Puts a cell's result together.
-pub fn assemble(mut parts: Parts) -> CellResult {
+/// Puts a cell's result together; its attempts are joined as far as they can be.
+pub fn assemble(parts: Parts, attempts: Attempts) -> CellResult {
     let counters = counters(&parts);
-    let classes = classes::of(&mut parts, &counters);
+    let classes = classes::of(&parts, attempts, &counters);
     let grown = |name: &str| {
         let found = counters.iter().find(|c| c.namespace == "target" && c.counter == name);
         found.map_or(0, |counter| counter.after.saturating_sub(counter.before))

@@ -98,7 +98,7 @@ impl Ground<'_> {
         let capture_failed = captured.as_mut().and_then(|captured| captured.failed.take());
         let (target_failed, target) = series.finish();
         let cpus = self.setup.environment.cpus;
-        let measured = assemble(Parts {
+        let parts = Parts {
             plan: &self.setup.plan,
             cell: self.cell,
             place: self.place(),
@@ -108,7 +108,6 @@ impl Ground<'_> {
             side,
             look,
             book: collected.book,
-            attempts: collected.attempts,
             occasion: Occasion { seed: self.seed, epoch: start.epoch, cpus },
             path: path.finish(),
             reports: left.reports,
@@ -120,7 +119,8 @@ impl Ground<'_> {
             cut_at: clients.stop.requested().then_some(stopped_at),
             steal: cpu::steal().unwrap_or_default().saturating_sub(before.steal),
             cpu: spent(before.cpu),
-        });
+        };
+        let measured = assemble(parts, collected.attempts);
         let failed = collected.failed.or(target_failed).or(capture_failed).map(RunError::from);
         let failed = left.failed.map(|error| no_threads(&error)).or(failed);
         Ok((measured, failed))

@@ -48,6 +48,17 @@ pub enum Told {
     Held(Vec<Held>),
 }
 
+impl Told {
+    /// What a message tells; what it means where it does not belong here.
+    fn of(message: FromTarget) -> Result<Self, String> {
+        match message {
+            FromTarget::Interval(interval) => Ok(Self::Interval(interval)),
+            FromTarget::Held(batch) => Ok(Self::Held(held::decode(&batch))),
+            other => Err(out_of_turn(other)),
+        }
+    }
+}
+
 /// What comes from the target's side while a cell runs.
 pub enum Heard {
     /// It tells of what it saw.
@@ -139,11 +150,10 @@ impl Side {
     pub async fn next(&mut self) -> Heard {
         match self {
             Self::Own(own) => match own.process.next().await {
-                Word::Said(FromTarget::Interval(interval)) => Heard::Told(Told::Interval(interval)),
-                Word::Said(FromTarget::Held(batch)) => {
-                    Heard::Told(Told::Held(held::decode(&batch)))
-                }
-                Word::Said(other) => Heard::Gone(out_of_turn(other)),
+                Word::Said(message) => match Told::of(message) {
+                    Ok(told) => Heard::Told(told),
+                    Err(why) => Heard::Gone(why),
+                },
                 Word::Gone(why) => Heard::Gone(why),
             },
             Self::External(external) => Heard::Told(unmeasured(external.next().await)),
@@ -176,13 +186,11 @@ impl Own {
         self.process.say(&ToTarget::Stop).await.map_err(|error| error.to_string())?;
         loop {
             match self.process.next().await {
-                Word::Said(FromTarget::Interval(interval)) => each(Told::Interval(interval)),
-                Word::Said(FromTarget::Held(batch)) => each(Told::Held(held::decode(&batch))),
                 Word::Said(FromTarget::Finished(finished)) => {
                     self.finished = Some(*finished);
                     return Ok(());
                 }
-                Word::Said(other) => return Err(out_of_turn(other)),
+                Word::Said(message) => each(Told::of(message)?),
                 Word::Gone(why) => return Err(why),
             }
         }

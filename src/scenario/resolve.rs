@@ -53,13 +53,7 @@ pub fn resolve_changed(
     changes: &[Change],
     read_file: ReadFile<'_>,
 ) -> Result<Resolved, Diagnostics> {
-    if let Some((why, help)) = unfit(text) {
-        return Err(Diagnostics::unreadable(file, why, help));
-    }
-    let mut sources = Sources::new(file, text);
-    let mut problems = Problems::default();
-    let mut root = read::parse(text, &sources, &mut problems);
-    overrides::apply(changes, &mut root, &mut sources, &mut problems);
+    let Written { root, sources, mut problems } = written(text, file, changes)?;
     let files = Files::new(read_file);
     let plan = plan(root, &files, &sources, &mut problems);
     let failed = problems.any_error();
@@ -70,7 +64,33 @@ pub fn resolve_changed(
     }
 }
 
-pub(super) fn unfit(text: &str) -> Option<(&'static str, &'static str)> {
+/// A scenario as it is written, changes included, and what is wrong with it so far.
+pub(super) struct Written<'a> {
+    pub root: DeTable<'a>,
+    pub sources: Sources<'a>,
+    pub problems: Problems,
+}
+
+/// Reads a scenario and changes it.
+///
+/// # Errors
+/// Where the text is none.
+pub(super) fn written<'a>(
+    text: &'a str,
+    file: &str,
+    changes: &'a [Change],
+) -> Result<Written<'a>, Diagnostics> {
+    if let Some((why, help)) = unfit(text) {
+        return Err(Diagnostics::unreadable(file, why, help));
+    }
+    let mut sources = Sources::new(file, text);
+    let mut problems = Problems::default();
+    let mut root = read::parse(text, &sources, &mut problems);
+    overrides::apply(changes, &mut root, &mut sources, &mut problems);
+    Ok(Written { root, sources, problems })
+}
+
+fn unfit(text: &str) -> Option<(&'static str, &'static str)> {
     if text.len() > LONGEST_TEXT {
         return Some(("this is larger than 1 MiB", "a scenario is a short text: name its file"));
     }

@@ -3,11 +3,11 @@
 use toml::de::DeValue;
 
 use super::diagnostic::{Diagnostics, Problems};
-use super::overrides::{self, Change, words};
-use super::resolve::unfit;
+use super::overrides::{Change, words};
+use super::resolve::{Written, written};
 use super::source::Sources;
 use super::table::Value;
-use super::{read, sweep, table};
+use super::{sweep, table};
 use crate::units::Quantity;
 
 /// Where a search over one key begins, and how far it may go: texts as the user wrote them.
@@ -35,13 +35,7 @@ pub fn start(
     changes: &[Change],
     wanted: &Start<'_>,
 ) -> Result<[Quantity; 3], Diagnostics> {
-    if let Some((why, help)) = unfit(text) {
-        return Err(Diagnostics::unreadable(file, why, help));
-    }
-    let mut sources = Sources::new(file, text);
-    let mut problems = Problems::default();
-    let mut root = read::parse(text, &sources, &mut problems);
-    overrides::apply(changes, &mut root, &mut sources, &mut problems);
+    let Written { mut root, sources, problems } = written(text, file, changes)?;
     let mut find = Find { sources, problems };
     let found = find.start(&mut root, wanted);
     match found {

@@ -5,35 +5,48 @@
 //! handshake was by SYN cookie (`net/ipv4/syncookies.c`). Linux only.
 
 use super::model::{Model, Stream};
-use super::retries::{TICK, Wheel, synack_wait};
+use super::retries::{TICK, synack_wait};
 
 /// From the end of a handshake to what the client sends next, in nanoseconds: a wake-up.
 const WAKE: u64 = 300_000;
-/// The first wait for an acknowledgement of data: `TCP_RTO_MIN` and a short round trip.
-const RESEND: u64 = 51 * TICK;
-/// That of the tail loss probe, where two packets are out (`tcp_schedule_loss_probe`).
+/// The first wait for an acknowledgement: `TCP_RTO_MIN` and a short round trip.
+pub const RESEND: u64 = 51 * TICK;
+/// That of the tail loss probe, where two packets are out (`tcp_schedule_loss_probe`); of a single
+/// one an acknowledgement may be delayed, so that it is [`RESEND`].
 const PROBE: u64 = 2 * TICK;
 /// `tcp_synack_retries` of every kernel that is not told otherwise.
 const SYNACK_RETRIES: u32 = 5;
 
-/// What comes next; of one instant in this order. A final ACK is one round trip behind what a
-/// timer of its client sends.
+/// What comes next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Next {
+    /// The final ACK of the handshake.
+    FinalAck,
     /// Its first bytes, and its FIN where it closes at once.
     First,
-    /// The last packet once more (RFC 8985, tail loss probe).
+    /// The last packet once more, or one that was not sent yet (RFC 8985, tail loss probe).
     Probe,
     /// The first packet again, after a wait of so many nanoseconds.
     Resent(u64),
-    /// The target sends its SYN-ACK again, and the client answers.
+    /// The target sends its SYN-ACK again.
     SynAck,
-    /// Its FIN, some time after its bytes.
+    /// It answers that.
+    AckAgain,
+    /// Its FIN, where that does not come with its bytes.
     Fin,
     /// Its RST.
     Reset,
-    /// The final ACK of the handshake.
-    FinalAck,
+}
+
+/// When that is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// When a timer of the kernel runs out that is set now for so many nanoseconds.
+    Timer(u64),
+    /// When its program does it, so many nanoseconds from now.
+    Program(u64),
+    /// As soon as it has the packet that it answers.
+    Answer,
 }
 
 /// One such client.
@@ -47,15 +60,27 @@ pub struct HalfOpen {
     pub listener: usize,
     /// Whether the target keeps a request of it; else it got a cookie.
     kept: bool,
+    /// Whether it may have one packet on its way only: its SYN was lost more than once
+    /// (`tcp_init_transfer`).
+    careful: bool,
+    /// How long it waits for an acknowledgement at first, in nanoseconds.
+    timeout: u64,
     /// SYN-ACKs that were sent again.
     resent: u32,
     over: bool,
 }
 
 impl HalfOpen {
-    /// A SYN was answered at `since`, with a request kept or by cookie.
-    pub fn new(since: u64, stream: usize, listener: usize, kept: bool) -> Self {
-        Self { since, stream, listener, kept, resent: 0, over: false }
+    /// SYN `tries` (0: the first one) of a client was answered at `since`, with a request `kept` or by
+    /// cookie; for an acknowledgement it waits `timeout` nanoseconds at first.
+    pub fn new(
+        (since, tries): (u64, u32),
+        (stream, listener): (usize, usize),
+        kept: bool,
+        timeout: u64,
+    ) -> Self {
+        let careful = tries > 1;
+        Self { since, stream, listener, kept, careful, timeout, resent: 0, over: false }
     }
 
     /// Whether it is half-open no more.
@@ -92,52 +117,66 @@ impl HalfOpen {
         self.resent >= most
     }
 
-    /// What found no place at `at`; what comes next and when. `None` where the connection is lost.
-    pub fn follow(
-        &mut self,
-        at: u64,
-        done: Next,
-        stream: &Stream,
-        wheel: Wheel,
-    ) -> Option<Vec<(u64, Next)>> {
-        // Of a cookie the kernel knows only the first byte: a FIN behind it is answered by RST.
-        let lost = done == Next::Reset || (!self.kept && done == Next::Fin && stream.speaks);
+    /// Whether the target makes the connection of this, if there is a place.
+    pub fn opens(&self, next: Next, stream: &Stream) -> bool {
+        !matches!(next, Next::Reset | Next::SynAck) && !self.is_unknown(next, stream)
+    }
+
+    /// Whether this is answered by RST: of a cookie the kernel knows only the first byte, and what
+    /// is behind it belongs to no connection.
+    fn is_unknown(&self, next: Next, stream: &Stream) -> bool {
+        let fin = next == Next::Fin || (next == Next::Probe && self.probes_by_fin(stream));
+        !self.kept && stream.speaks && fin
+    }
+
+    fn probes_by_fin(&self, stream: &Stream) -> bool {
+        stream.closes() == Some(0)
+    }
+
+    /// What comes after this has found no place at `at`; `None` where the connection is lost.
+    pub fn follow(&mut self, at: u64, done: Next, stream: &Stream) -> Option<Vec<(When, Next)>> {
+        let lost = done == Next::Reset || self.is_unknown(done, stream);
         if lost || at >= self.since.saturating_add(stream.timeout.max(stream.lasts())) {
             return None;
         }
         Some(match done {
-            Next::FinalAck => self.begin(at, stream, wheel),
+            Next::FinalAck => self.begin(stream),
+            Next::First => {
+                let two = self.probes_by_fin(stream) && !self.careful;
+                vec![(When::Timer(if two { PROBE } else { RESEND }), Next::Probe)]
+            }
+            Next::Fin if !stream.speaks => vec![(When::Timer(RESEND), Next::Probe)],
+            Next::Probe => vec![(When::Timer(self.timeout), Next::Resent(self.timeout))],
             Next::Resent(waited) => {
                 let wait = waited.saturating_mul(2);
-                vec![(wheel.expiry(at, wait), Next::Resent(wait))]
+                vec![(When::Timer(wait), Next::Resent(wait))]
             }
             Next::SynAck => {
                 self.resent += 1;
-                vec![(wheel.expiry(at, synack_wait(self.resent)), Next::SynAck)]
+                let again = (When::Timer(synack_wait(self.resent)), Next::SynAck);
+                vec![(When::Answer, Next::AckAgain), again]
             }
-            Next::Fin if !stream.speaks => vec![(wheel.expiry(at, RESEND), Next::Resent(RESEND))],
-            Next::First | Next::Probe | Next::Fin | Next::Reset => Vec::new(),
+            Next::AckAgain | Next::Fin | Next::Reset => Vec::new(),
         })
     }
 
     /// Everything that follows an ignored final ACK.
-    fn begin(&self, at: u64, stream: &Stream, wheel: Wheel) -> Vec<(u64, Next)> {
+    fn begin(&self, stream: &Stream) -> Vec<(When, Next)> {
+        let awake = |later: u64| When::Program(WAKE.saturating_add(later));
         let mut next = Vec::new();
-        let awake = at + WAKE;
-        if stream.speaks {
-            next.push((awake, Next::First));
-            next.push((wheel.expiry(awake, RESEND), Next::Resent(RESEND)));
-        }
         if self.kept {
-            next.push((wheel.expiry(at, synack_wait(0)), Next::SynAck));
+            next.push((When::Timer(synack_wait(0)), Next::SynAck));
         }
-        if let Some(hold) = stream.closes() {
-            let closing = awake.saturating_add(hold);
-            let reset = stream.patience < u64::MAX;
-            next.push((closing, if reset { Next::Reset } else { Next::Fin }));
-            if stream.speaks && hold == 0 && !reset && self.kept {
-                next.push((wheel.expiry(awake, PROBE), Next::Probe));
-            }
+        if stream.speaks {
+            next.push((awake(0), Next::First));
+        }
+        match stream.closes() {
+            Some(hold) if stream.patience < u64::MAX => next.push((awake(hold), Next::Reset)),
+            // The FIN of a careful client has to wait behind its bytes, and all are careful once
+            // their bytes had to be sent again.
+            Some(hold) if stream.speaks && (self.careful || hold >= RESEND) => {}
+            Some(hold) => next.push((awake(hold), Next::Fin)),
+            None => {}
         }
         next
     }

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use super::half_open::HalfOpen;
 use super::model::{Model, Occupies, Stream};
+use super::remembered::Remembered;
 use super::simulation::Flow;
 use crate::scenario::pace::Pace;
 use crate::scenario::service::Service;
@@ -102,7 +103,13 @@ impl Listener {
     }
 
     /// Accepts what is accepted until `until`.
-    pub fn advance(&mut self, model: &Model, until: u64, flow: &mut Flow) {
+    pub fn advance(
+        &mut self,
+        model: &Model,
+        until: u64,
+        flow: &mut Flow,
+        remembered: &mut Remembered,
+    ) {
         while let Some(one) = self.queue.front().copied() {
             let next = self.acceptors.iter_mut().filter_map(|acceptor| {
                 let ready = one.joined.max(acceptor.busy_until);
@@ -120,6 +127,7 @@ impl Listener {
             if at.saturating_sub(one.since) > stream.patience {
                 continue;
             }
+            remembered.closed(one.joined.saturating_sub(one.since));
             if model.serial {
                 acceptor.busy_until = at.saturating_add(acceptor.occupied(stream, one.since, at));
             }

@@ -4,10 +4,12 @@
 //! and a SYN that finds no place comes again when the kernel sends it again. What is left out is
 //! named ([`PredictionResult::assumptions`]).
 
+mod agenda;
 mod closed_form;
 mod half_open;
 mod listener;
 mod model;
+mod remembered;
 mod retries;
 mod simulation;
 
@@ -32,7 +34,9 @@ pub struct Occasion {
     pub cpus: u32,
 }
 
-/// Simulations of other seeds, from which the spread is taken.
+/// Simulations of the same schedule, of which the mean is told.
+const LUCKS: u64 = 3;
+/// Simulations of other schedules, from which the spread is taken.
 const OTHERS: u64 = 4;
 /// More places than these take closed forms longer than simulations.
 const MOST_PLACES: u64 = 2000;
@@ -50,11 +54,12 @@ pub fn prediction(
         return None;
     }
     let model = Model::of(cell_plan, cell, (Wheel::at(occasion.epoch), occasion.cpus))?;
-    let simulated = FlowResult::from(simulate(&model, occasion.seed));
-    let other = |nth| FlowResult::from(simulate(&model, occasion.seed.wrapping_add(nth)));
+    let lucks = (0..LUCKS).map(|luck| simulate(&model, occasion.seed, luck));
+    let simulated = FlowResult::from(lucks.fold(Flow::default(), Flow::and));
+    let other = |nth| FlowResult::from(simulate(&model, occasion.seed.wrapping_add(nth), 0));
     let spread = spread(simulated, (1..=OTHERS).map(other));
     let (method, predicted) = match closed_form(&model) {
-        Some(flow) if flow.is_finite() => ("closed_form", flow),
+        Some(flow) if is_finite(&flow) => ("closed_form", flow),
         _ => ("simulation", simulated),
     };
     Some(PredictionResult {
@@ -77,11 +82,9 @@ impl From<Flow> for FlowResult {
     }
 }
 
-impl FlowResult {
-    /// Whether the closed form found figures at all: under a load of hundreds it finds none.
-    fn is_finite(&self) -> bool {
-        self.blocking.is_finite() && self.mean_wait_s.is_none_or(f64::is_finite)
-    }
+/// Whether a closed form found figures at all: under a load of hundreds it finds none.
+fn is_finite(flow: &FlowResult) -> bool {
+    flow.blocking.is_finite() && flow.mean_wait_s.is_none_or(f64::is_finite)
 }
 
 /// How far the others are from the one at most.
@@ -159,7 +162,7 @@ fn described(model: &Model) -> String {
 
 fn assumptions(model: &Model) -> Vec<String> {
     let mut all = vec![
-        "A handshake takes no time, and SYNs are repeated in batches; with several CPUs a third of them a tick late.".to_owned(),
+        "A handshake takes no time, and SYNs are repeated in batches; with several CPUs a fifth of them a tick late.".to_owned(),
         "Accepting takes no time beyond the target's pace.".to_owned(),
     ];
     if model.retries.after(model.wheel, 0, 0).is_some() {

@@ -4,8 +4,8 @@ use super::retries::{Retries, Wheel};
 use crate::load::{Arrivals, Schedule, Shape, seed_of};
 use crate::measure::result::CellResult;
 use crate::scenario::plan::{
-    AcceptPace, Cell, Client, Close, Closer, Load, Reply, Serve, ServiceTime, Target, WhenFull,
-    Window,
+    AcceptPace, Cell, Client, Close, Closer, Link, Load, Reply, Serve, ServiceTime, Target,
+    WhenFull, Window,
 };
 use crate::units::Span;
 
@@ -37,6 +37,8 @@ pub struct Model {
     pub cpus: u32,
     /// Whether there are handshakes, which may stay half-open.
     pub is_tcp: bool,
+    /// Whether clients and target have the same address.
+    pub one_address: bool,
     /// What holds half-open connections.
     pub half_open: SynQueue,
     /// The clients.
@@ -116,6 +118,7 @@ impl Model {
             wheel,
             cpus,
             is_tcp: plan.target.transport().is_tcp(),
+            one_address: plan.lab.link == Link::Loopback && plan.lab.sources <= 1,
             half_open: SynQueue::of(cell, u64::from(cell.target.backlog_effective?) + 1),
             streams: measured(streams),
         })
@@ -261,11 +264,11 @@ impl Stream {
     /// How long a connection that is never accepted may go on: what its client's kernel has sent,
     /// it sends again long after the client is gone.
     pub fn lasts(&self) -> u64 {
-        if self.hold.is_some() { u64::MAX } else { self.timeout }
+        if self.patience == u64::MAX { u64::MAX } else { self.timeout }
     }
 
-    /// When an attempt that is established at `at` is over, at the latest.
-    pub fn end_of(&self, at: u64) -> u64 {
-        at.saturating_add(self.hold.unwrap_or(self.timeout))
+    /// When an attempt that began at `first` and is established at `at` is over, at the latest.
+    pub fn end_of(&self, first: u64, at: u64) -> u64 {
+        self.hold.map_or(first.saturating_add(self.timeout), |hold| at.saturating_add(hold))
     }
 }

@@ -2,14 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use crate::measure::syn_retries;
+
 /// Nanoseconds of one tick of the kernel's timers at `CONFIG_HZ=250`. Nothing tells a process
 /// what its kernel was built with; with another value repeated SYNs come a few hundredths later
 /// or earlier.
 pub const TICK: u64 = 4_000_000;
-/// The first wait for an answer, in nanoseconds (`TCP_TIMEOUT_INIT`, RFC 6298).
-const FIRST: u64 = 1_000_000_000;
-/// The longest (`TCP_RTO_MAX`).
-const LONGEST: u64 = 120_000_000_000;
 /// Where the settings are not known: those of a current kernel.
 const LINEAR: u32 = 4;
 const MOST: u32 = 6;
@@ -27,10 +25,9 @@ impl Retries {
     /// Those of a kernel with these settings.
     pub fn of(settings: &BTreeMap<String, String>) -> Self {
         let read = |name: &str| settings.get(name)?.trim().parse::<u32>().ok();
-        // A kernel without the setting (before 6.5) knows no linear timeouts.
         let linear = match settings.is_empty() {
             true => LINEAR,
-            false => read("net.ipv4.tcp_syn_linear_timeouts").unwrap_or(0),
+            false => syn_retries::linear(settings).unwrap_or(0),
         };
         let most = read("net.ipv4.tcp_syn_retries").unwrap_or(MOST);
         Self { linear, most: most.saturating_add(linear).min(255) }
@@ -44,19 +41,25 @@ impl Retries {
     /// When a SYN that was sent at `at` as the `tries`-th repetition (0: the first SYN) is sent
     /// again; nanoseconds. `None` where the kernel gives up.
     pub fn after(&self, wheel: Wheel, at: u64, tries: u32) -> Option<u64> {
-        (tries < self.most).then(|| wheel.expiry(at, self.wait(tries)))
+        self.wait(tries).map(|wait| wheel.expiry(at, wait))
     }
 
-    fn wait(&self, tries: u32) -> u64 {
-        let doubled = tries.saturating_sub(self.linear).min(7);
-        (FIRST << doubled).min(LONGEST)
+    /// How long the kernel waits after the `tries`-th repetition, in nanoseconds.
+    pub fn wait(&self, tries: u32) -> Option<u64> {
+        (tries < self.most).then(|| syn_retries::wait(tries, self.linear))
     }
 }
 
 /// How long the target waits for a final ACK before it sends its SYN-ACK again for the `resent + 1`th
-/// time, in nanoseconds (`tcp_reqsk_timeout`).
+/// time, in nanoseconds (`tcp_reqsk_timeout`): as a client does without linear timeouts.
 pub fn synack_wait(resent: u32) -> u64 {
-    (FIRST << resent.min(7)).min(LONGEST)
+    syn_retries::wait(resent, 0)
+}
+
+/// The level of the kernel's wheel that a timer of so many nanoseconds is kept on.
+pub fn level(wait: u64) -> u32 {
+    let ticks = wait / TICK;
+    (0..8).find(|level| ticks < 63 << (3 * level)).unwrap_or(8)
 }
 
 /// The kernel's wheel of timers, as a schedule sees it. It ticks at whole multiples of [`TICK`] of
@@ -87,8 +90,7 @@ impl Wheel {
     /// (`kernel/time/timer.c`, `calc_index`).
     pub fn expiry(self, at: u64, wait: u64) -> u64 {
         let (now, ticks) = (at.saturating_add(self.epoch) / TICK, wait / TICK);
-        let level = (0..8).find(|level| ticks < 63 << (3 * level)).unwrap_or(8);
-        let bucket = 1u64 << (3 * level);
+        let bucket = 1u64 << (3 * level(wait));
         let end = ((now + ticks) / bucket + 1) * bucket;
         (end + self.late).saturating_mul(TICK).saturating_sub(self.epoch)
     }
@@ -97,6 +99,9 @@ impl Wheel {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The first wait.
+    const FIRST: u64 = 1_000_000_000;
 
     fn settings(linear: Option<&str>) -> BTreeMap<String, String> {
         let retries = ("net.ipv4.tcp_syn_retries".to_owned(), "6".to_owned());

@@ -1,20 +1,19 @@
 //! An accept queue, event by event: the same schedule, the same pace, and the kernel's own rules.
 //!
-//! Repeated SYNs come in batches, since the kernel's timers run out in batches. It answers all of
-//! a batch while the queue has a place, and has ignored the final ACKs that found none when their
-//! clients already believe to be connected (`half_open`). That is why a full queue does not simply
-//! turn SYNs away.
-
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+//! Repeated SYNs come in batches, since the kernel's timers run out in batches (`agenda`). It answers
+//! all of a batch while the queue has a place, and has ignored the final ACKs that found none when
+//! their clients already believe to be connected (`half_open`). That is why a full queue does not
+//! simply turn SYNs away.
 
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 
-use super::half_open::{HalfOpen, Next};
+use super::agenda::Agenda;
+use super::half_open::{HalfOpen, Next, When};
 use super::listener::{Listener, Waiting};
 use super::model::Model;
-use super::retries::Wheel;
+use super::remembered::Remembered;
+use super::retries::level;
 
 /// What came of all SYNs and connections.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -30,6 +29,16 @@ pub struct Flow {
 }
 
 impl Flow {
+    /// Both together.
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            syns: self.syns + other.syns,
+            dropped: self.dropped + other.dropped,
+            measured: self.measured + other.measured,
+            waited: self.waited + other.waited,
+        }
+    }
+
     /// Share of the SYNs that found no place.
     pub fn blocking(&self) -> f64 {
         self.dropped as f64 / self.syns.max(1) as f64
@@ -48,8 +57,7 @@ struct Client {
     listener: usize,
 }
 
-/// Something that happens; those of one instant in the order of their variants, which is that in
-/// which the packets of one batch come to the kernel.
+/// Something that happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Event {
     /// A SYN that was first sent at `first`.
@@ -59,8 +67,8 @@ enum Event {
 }
 
 /// One of so many timers is on the wheel of a CPU that sleeps: a fifth of the repeated SYNs of a run
-/// on two CPUs were a tick later than the others, and more of them where the clients kept both busy.
-const SLEEPING: u64 = 3;
+/// on two CPUs were a tick later than the others.
+const SLEEPING: u64 = 5;
 
 /// A run of the model.
 struct Run<'m> {
@@ -68,30 +76,33 @@ struct Run<'m> {
     flow: Flow,
     listeners: Vec<Listener>,
     halves: Vec<HalfOpen>,
-    events: BinaryHeap<Reverse<(u64, Event)>>,
-    /// SYNs among the events.
+    agenda: Agenda<Event>,
+    /// SYNs on the agenda.
     syns: u64,
     /// When the last attempt that is known of is over.
     end: u64,
+    remembered: Remembered,
     random: Xoshiro256PlusPlus,
 }
 
-/// Runs the model over its schedule with this seed.
-pub fn simulate(model: &Model, seed: u64) -> Flow {
+/// Runs the model over its schedule with this seed. What the schedule does not say is drawn, and
+/// other draws go with each `luck`.
+pub fn simulate(model: &Model, seed: u64, luck: u64) -> Flow {
     let listeners = (0..model.listeners).map(|index| Listener::new(model, index, seed)).collect();
     let mut run = Run {
         model,
         flow: Flow::default(),
         listeners,
         halves: Vec::new(),
-        events: BinaryHeap::new(),
+        agenda: Agenda::new(),
         syns: 0,
         end: 0,
-        random: Xoshiro256PlusPlus::seed_from_u64(seed ^ 0x6c69_7374_656e),
+        remembered: Remembered::new(model.one_address),
+        random: Xoshiro256PlusPlus::seed_from_u64(seed ^ 0x6c69_7374_656e ^ luck << 48),
     };
     let mut fresh = model.arrivals(seed).into_iter().peekable();
     loop {
-        let due = run.events.peek().map(|Reverse((at, _))| *at);
+        let due = run.agenda.due();
         match fresh.peek().copied() {
             Some((at, stream)) if due.is_none_or(|due| at < due) => {
                 fresh.next();
@@ -104,14 +115,15 @@ pub fn simulate(model: &Model, seed: u64) -> Flow {
             _ => run.step(),
         }
     }
-    let Run { mut listeners, mut flow, end, .. } = run;
-    listeners.iter_mut().for_each(|listener| listener.advance(model, end, &mut flow));
+    let Run { mut listeners, mut flow, end, mut remembered, .. } = run;
+    let each = |listener: &mut Listener| listener.advance(model, end, &mut flow, &mut remembered);
+    listeners.iter_mut().for_each(each);
     flow
 }
 
 impl Run<'_> {
     fn step(&mut self) {
-        let Some(Reverse((at, event))) = self.events.pop() else { return };
+        let Some((at, event)) = self.agenda.next() else { return };
         match event {
             Event::Syn { first, tries, client } => {
                 self.syns -= 1;
@@ -124,7 +136,7 @@ impl Run<'_> {
     fn syn(&mut self, at: u64, first: u64, tries: u32, client: Client) {
         let (model, Client { stream, listener: index }) = (self.model, client);
         let listener = &mut self.listeners[index];
-        listener.advance(model, at, &mut self.flow);
+        listener.advance(model, at, &mut self.flow, &mut self.remembered);
         self.flow.syns += 1;
         let no_request = listener.half_open() >= model.half_open.places;
         let refused = no_request && !model.half_open.cookies;
@@ -134,64 +146,74 @@ impl Run<'_> {
             return self.again(at, first, tries, client);
         }
         let ends = &model.streams[stream];
-        self.end = self.end.max(ends.end_of(at));
+        self.end = self.end.max(ends.end_of(first, at));
         if tries == 0 || !model.is_tcp {
             // Alone: its handshake is over before anything else happens.
             return listener.join(Waiting { joined: at, since: at, stream });
         }
-        let half = HalfOpen::new(at, stream, index, !no_request);
+        let timeout = self.remembered.timeout();
+        let half = HalfOpen::new((at, tries), (stream, index), !no_request, timeout);
         listener.requested(&half);
         self.halves.push(half);
-        self.push(at, Next::FinalAck, self.halves.len() - 1);
+        let one = self.halves.len() - 1;
+        self.agenda.answer(at, Event::Half { next: Next::FinalAck, one });
     }
 
     /// The SYN of an attempt was dropped: it comes again, unless its client gives up before.
     fn again(&mut self, at: u64, first: u64, tries: u32, client: Client) {
         let over = first.saturating_add(self.model.streams[client.stream].timeout);
-        let wheel = self.wheel();
-        match self.model.retries.after(wheel, at, tries).filter(|at| *at < over) {
-            Some(at) => {
+        let wait = self.model.retries.wait(tries);
+        let due = wait.map(|wait| self.expiry(at, wait)).filter(|due| *due < over);
+        match (due, wait) {
+            (Some(due), Some(wait)) => {
                 self.syns += 1;
                 let again = Event::Syn { first, tries: tries + 1, client };
-                self.events.push(Reverse((at, again)));
+                self.agenda.timer(due, level(wait), again);
             }
-            None => self.end = self.end.max(over),
+            _ => self.end = self.end.max(over),
         }
     }
 
-    /// The wheel on which a timer is set. With several CPUs it is now and then that of one which sleeps:
-    /// timers are set anew wherever packets happen to be handled.
-    fn wheel(&mut self) -> Wheel {
+    /// When a timer runs out that is set at `at`. With several CPUs it is now and then that of one which
+    /// sleeps: timers are set anew wherever packets happen to be handled.
+    fn expiry(&mut self, at: u64, wait: u64) -> u64 {
         let asleep = self.model.cpus > 1 && self.random.next_u64().is_multiple_of(SLEEPING);
-        self.model.wheel.of_sleeper(asleep)
+        self.model.wheel.of_sleeper(asleep).expiry(at, wait)
     }
 
-    fn push(&mut self, at: u64, next: Next, one: usize) {
-        self.events.push(Reverse((at, Event::Half { next, one })));
+    fn note(&mut self, at: u64, when: When, next: Next, one: usize) {
+        let event = Event::Half { next, one };
+        match when {
+            When::Timer(wait) => {
+                let due = self.expiry(at, wait);
+                self.agenda.timer(due, level(wait), event);
+            }
+            When::Program(later) => self.agenda.program(at.saturating_add(later), event),
+            When::Answer => self.agenda.answer(at, event),
+        }
     }
 
     /// Something comes from a client whose connection is not in the queue yet.
     fn half(&mut self, at: u64, next: Next, one: usize) {
-        let wheel = self.wheel();
         let (model, half) = (self.model, &mut self.halves[one]);
         if half.is_over() {
             return;
         }
         let listener = &mut self.listeners[half.listener];
-        listener.advance(model, at, &mut self.flow);
+        listener.advance(model, at, &mut self.flow, &mut self.remembered);
         if next == Next::SynAck && half.expires(listener.young(), listener.half_open(), model) {
             return listener.forgot(half);
         }
         let stream = &model.streams[half.stream];
-        if next != Next::Reset && listener.has_place(model) {
+        if half.opens(next, stream) && listener.has_place(model) {
             listener.join(Waiting { joined: at, since: half.since, stream: half.stream });
             return listener.forgot(half);
         }
         let young = half.is_young();
-        let follow = half.follow(at, next, stream, wheel);
+        let follow = half.follow(at, next, stream);
         listener.aged(young && !half.is_young());
         match follow {
-            Some(follow) => follow.into_iter().for_each(|(at, next)| self.push(at, next, one)),
+            Some(all) => all.into_iter().for_each(|(when, next)| self.note(at, when, next, one)),
             None => listener.forgot(half),
         }
     }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::measure::syn_retries;
+
 /// What happened around the attempts of a cell. Instants are nanoseconds since the schedule's start.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Evidence {
@@ -84,24 +86,10 @@ impl Evidence {
     }
 }
 
-/// When Linux sends a SYN and its retransmits, in nanoseconds after `connect()`: 1 s apart as often
-/// as `net.ipv4.tcp_syn_linear_timeouts` says and once more, and each time twice as long after that
-/// (`net/ipv4/tcp_timer.c`, tcp_retransmit_timer).
+/// When Linux sends a SYN and its retransmits, in nanoseconds after `connect()`.
 pub fn syn_schedule(settings: &BTreeMap<String, String>) -> Vec<u64> {
     /// More than any kernel sends with a timeout of ours.
     const MOST: usize = 20;
-    const SECOND: u64 = 1_000_000_000;
-    let linear = settings.get("net.ipv4.tcp_syn_linear_timeouts");
-    // Kernels that do not have the setting double at once.
-    let linear: usize = linear.and_then(|text| text.trim().parse().ok()).unwrap_or(0);
-    let (mut at, mut wait) = (0, SECOND);
-    let mut schedule = vec![0];
-    for retransmit in 0..MOST {
-        at += wait;
-        schedule.push(at);
-        if retransmit >= linear {
-            wait = wait.saturating_mul(2).min(120 * SECOND);
-        }
-    }
-    schedule
+    let linear = syn_retries::linear(settings).unwrap_or(0);
+    [0].into_iter().chain(syn_retries::instants(linear).take(MOST)).collect()
 }

@@ -1,15 +1,13 @@
 //! The evidence of a whole cell, by which its attempts are classified.
 
 use super::{Parts, restarts};
-use crate::measure::attempts::{Close, Evidence, Growth, syn_schedule};
+use crate::measure::attempts::{Attempts, Close, Evidence, Growth, syn_schedule};
 use crate::measure::result::{Cause, ClassesResult, CounterResult, Place, TargetInterval};
 use crate::runner::side::Side;
 
 /// Classifies every attempt.
-pub fn of(parts: &mut Parts, counters: &[CounterResult]) -> ClassesResult {
+pub fn of(parts: &Parts, attempts: Attempts, counters: &[CounterResult]) -> ClassesResult {
     let evidence = evidence(parts, counters);
-    let nobody = crate::measure::attempts::Attempts::new(0, false);
-    let attempts = std::mem::replace(&mut parts.attempts, nobody);
     let names: Vec<_> = parts.cell.loads.iter().map(|load| load.name.as_str()).collect();
     attempts.finish(&names, &evidence)
 }

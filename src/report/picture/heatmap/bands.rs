@@ -4,10 +4,8 @@ use super::super::page::{Align, Drawn, INK, Page};
 use super::super::panel::Panel;
 use super::{begin, readable};
 use crate::measure::result::{CellResult, Heat};
+use crate::measure::syn_retries;
 
-/// The kernel's key for how many SYN retries come a second apart before their time doubles (since
-/// Linux 6.5; `net/ipv4/tcp_timer.c`).
-const LINEAR: &str = "net.ipv4.tcp_syn_linear_timeouts";
 /// Retries beyond a minute are seldom waited for.
 const RETRIES: usize = 12;
 /// Timers are late by up to 4 %, and then the attempt takes some time.
@@ -69,12 +67,8 @@ fn schedule(cell: &CellResult) -> Option<Vec<(usize, f64)>> {
     if cell.settings.is_empty() {
         return None;
     }
-    // A kernel without the key doubles the time at once.
-    let linear = cell.settings.get(LINEAR).map_or(Ok(0), |text| text.trim().parse::<usize>());
-    let linear = linear.ok()?;
-    let mut at = 0.0;
-    let wait = |retry: usize| 2f64.powi(retry.saturating_sub(linear).saturating_sub(1) as i32);
-    Some((1..=RETRIES).map(|retry| (at += wait(retry), (retry, at)).1).collect())
+    let instants = syn_retries::instants(syn_retries::linear(&cell.settings)?);
+    Some((1..=RETRIES).zip(instants.map(|at| at as f64 / 1e9)).collect())
 }
 
 fn ordinal(number: usize) -> String {
@@ -95,7 +89,9 @@ mod tests {
     fn cell(linear: Option<&str>) -> CellResult {
         let mut cell = sample::backlog().cells.remove(0);
         cell.settings.insert("net.core.somaxconn".to_owned(), "4096".to_owned());
-        cell.settings.extend(linear.map(|value| (LINEAR.to_owned(), value.to_owned())));
+        cell.settings.extend(
+            linear.map(|value| ("net.ipv4.tcp_syn_linear_timeouts".to_owned(), value.to_owned())),
+        );
         cell
     }
 

@@ -4,6 +4,7 @@ use super::Values;
 use crate::measure::result::{
     CellResult, LoadInterval, QueueInterval, SocketStates, TargetInterval,
 };
+use crate::report::picture::label;
 
 /// The series of one cell, in steps of one length.
 pub struct Column {
@@ -66,7 +67,7 @@ impl Column {
             ]
         };
         Self {
-            name: super::super::label(cell),
+            name: label(cell),
             step,
             attempts: rate(|i| i.attempts),
             ok: rate(|i| i.ok),
