@@ -7,6 +7,7 @@
 //! | [`cli`] | one file a subcommand; the control plane |
 //! | [`runner`] | carries a plan out, cell by cell, and keeps the result on disk |
 //! | [`engine`] | load workers: pacing and the hot loop |
+//! | [`probe`] | experiments that find out how this system's queues behave: its backlog card |
 //! | [`clients`] | one file a client kind: a state machine |
 //! | [`target`] | `loadgen serve`: listener, accept pacing, service |
 //! | [`lab`] | the private network namespaces |
@@ -30,6 +31,7 @@ pub mod lab;
 pub mod load;
 pub mod measure;
 pub mod observe;
+pub mod probe;
 pub mod report;
 pub mod runner;
 pub mod scenario;

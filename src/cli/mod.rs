@@ -7,6 +7,7 @@ mod knee;
 mod man;
 mod place;
 mod prepare;
+mod probe;
 mod progress;
 mod read;
 mod receive;
@@ -48,6 +49,8 @@ enum Command {
     Check(ScenarioArgs),
     /// Make the page of a run again, or one page of several runs
     Report(ReportArgs),
+    /// Find out by experiment how this system's queues behave: its backlog card
+    Probe(ProbeArgs),
     /// Print the JSON Schema of scenarios
     Schema,
     /// Be a target: listen, accept at a pace, serve
@@ -162,6 +165,35 @@ struct KneeArgs {
     /// Low values break the limit, as of a backlog [default: found by trying]
     #[arg(long)]
     falling: bool,
+}
+
+#[derive(Debug, Args)]
+struct ProbeArgs {
+    /// Values to give to listen(2)
+    #[arg(
+        long,
+        value_name = "N,...",
+        value_delimiter = ',',
+        allow_hyphen_values = true,
+        default_value = "0,1,5,16,128,1000,-1"
+    )]
+    backlog: Vec<i32>,
+    /// Below a minute: long timers are not waited for
+    #[arg(long, conflicts_with = "full")]
+    quick: bool,
+    /// Until every timer has run out: some minutes
+    #[arg(long)]
+    full: bool,
+    /// Write the card to this folder, which must be empty
+    /// [default: reports/cards/<system>/<UTC time>]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// In private network namespaces or not at all
+    #[arg(long, conflicts_with = "host")]
+    lab: bool,
+    /// On the host's loopback, where kernel settings are not changed
+    #[arg(long)]
+    host: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -301,6 +333,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Knee(args) => knee::knee(&args, command_line),
         Command::Check(args) => check::check(&args),
         Command::Report(args) => report::report(&args),
+        Command::Probe(args) => probe::probe(&args, command_line),
         Command::Schema => print_out(&format!("{:#}\n", scenario::schema())),
         Command::Serve(args) => serve::serve(&args),
         Command::Man => man::man(),

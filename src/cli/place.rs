@@ -4,6 +4,7 @@ use std::process::Command;
 
 use super::{Exit, Failure, LabChoice};
 use crate::lab::{self, Lab};
+use crate::probe::Ground;
 use crate::runner::Where;
 use crate::scenario::plan::{self, Cell, Family, Link, Plan, Target};
 
@@ -32,6 +33,19 @@ pub fn decide(plan: &Plan, choice: LabChoice) -> Result<Where, Failure> {
         (LabChoice::Prefer, None, None) => match try_in_child() {
             Ok(()) => enter(),
             Err(reason) => Ok(Where::Host(reason)),
+        },
+    }
+}
+
+/// Decides where experiments are made, and enters the lab for them.
+pub fn ground(choice: LabChoice) -> Result<Ground, Failure> {
+    let lab = || lab::enter().map(Ground::Lab);
+    match choice {
+        LabChoice::Off => Ok(Ground::Host("--host".to_owned())),
+        LabChoice::Require => lab().map_err(|error| Failure::Environment(error.to_string())),
+        LabChoice::Prefer => match try_in_child() {
+            Ok(()) => lab().map_err(|error| Failure::Environment(error.to_string())),
+            Err(reason) => Ok(Ground::Host(reason)),
         },
     }
 }

@@ -4,6 +4,7 @@
 pub mod attempts;
 pub mod attribution;
 pub mod book;
+pub mod card;
 pub mod classes;
 pub mod datagram;
 pub mod datagrams;

@@ -1,0 +1,84 @@
+//! The experiments: one file a question.
+
+mod accept_queue;
+mod handshake;
+mod listeners;
+mod overflow;
+mod ports;
+mod syn_queue;
+mod syn_retries;
+mod synack_retries;
+mod time_wait;
+mod udp;
+mod unix;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use super::{Ground, Order};
+use crate::measure::card::{Experiment, Family, Missing};
+
+/// One file's experiments.
+struct Task {
+    /// For progress.
+    name: &'static str,
+    /// Whether most of its time is waiting, so that it is made beside the others.
+    waits: bool,
+    run: fn(&Ground, &Order) -> Vec<Experiment>,
+}
+
+const TASKS: &[Task] = &[
+    Task { name: "accept queue", waits: false, run: accept_queue::experiments },
+    Task { name: "overflow", waits: false, run: overflow::experiments },
+    Task { name: "listeners", waits: false, run: listeners::experiments },
+    Task { name: "handshake", waits: false, run: handshake::experiments },
+    Task { name: "SYN retries", waits: true, run: syn_retries::experiments },
+    Task { name: "SYN-ACK retries", waits: true, run: synack_retries::experiments },
+    Task { name: "SYN queue", waits: false, run: syn_queue::experiments },
+    Task { name: "TIME_WAIT", waits: true, run: time_wait::experiments },
+    Task { name: "ports", waits: false, run: ports::experiments },
+    Task { name: "UDP", waits: false, run: udp::experiments },
+    Task { name: "AF_UNIX", waits: false, run: unix::experiments },
+];
+
+/// Makes all of them, in the order in which they are listed.
+pub fn all(
+    ground: &Ground,
+    order: &Order,
+    each: &(dyn Fn(&str, usize, usize) + Sync),
+) -> Vec<Experiment> {
+    let done = AtomicUsize::new(0);
+    let make = |task: &Task| {
+        let made = (task.run)(ground, order);
+        each(task.name, done.fetch_add(1, Ordering::Relaxed) + 1, TASKS.len());
+        made
+    };
+    std::thread::scope(|scope| {
+        let make = &make;
+        let beside = |task: &'static Task| task.waits.then(|| scope.spawn(move || make(task)));
+        let waiting: Vec<_> = TASKS.iter().map(beside).collect();
+        let quick = |task: &Task| if task.waits { Vec::new() } else { make(task) };
+        let made: Vec<_> = TASKS.iter().map(quick).collect();
+        let made = made.into_iter().zip(waiting).map(|(made, thread)| match thread {
+            Some(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            None => made,
+        });
+        made.flatten().collect()
+    })
+}
+
+/// Makes one experiment: `work` adds what it saw, and what it could not see is noted as missing.
+fn tried(
+    mut experiment: Experiment,
+    work: impl FnOnce(&mut Experiment) -> Result<(), Missing>,
+) -> Experiment {
+    let begun = Instant::now();
+    if let Err(missing) = work(&mut experiment) {
+        experiment.missing.push(missing);
+    }
+    experiment.took_s = begun.elapsed().as_secs_f64();
+    experiment
+}
+
+/// Both families of addresses.
+const FAMILIES: [Family; 2] = [Family::Ipv4, Family::Ipv6];

@@ -1,0 +1,9 @@
+//! When does a listener send its SYN-ACK again?
+
+use crate::measure::card::Experiment;
+use crate::probe::{Ground, Order};
+
+/// None so far.
+pub fn experiments(_: &Ground, _: &Order) -> Vec<Experiment> {
+    Vec::new()
+}

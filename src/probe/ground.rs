@@ -1,0 +1,176 @@
+//! Where experiments are made, and what can be seen there.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use socket2::Socket;
+
+use super::METHODS;
+use crate::lab::{Lab, Privacy};
+use crate::measure::card::{Family, Methods, Missing, Place};
+use crate::scenario::plan;
+use crate::sys::endpoint::Endpoint;
+use crate::sys::errno;
+use crate::sys::listener::{Listening, listen_so};
+use crate::sys::netlink::SockDiag;
+use crate::sys::permit::{PermittedAddr, Policy};
+use crate::sys::tcp_info::TcpInfo;
+
+/// A lab, or the host's loopback.
+#[derive(Debug)]
+pub enum Ground {
+    /// A fresh namespace for each experiment.
+    Lab(Privacy),
+    /// The host, and why.
+    Host(String),
+}
+
+/// What tells about queues here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Instruments {
+    /// TCP_INFO of a client names its state.
+    pub tcp_info: bool,
+    /// TCP_INFO of a listener has its length and its limit.
+    pub listener_info: bool,
+    /// sock_diag lists sockets.
+    pub sock_diag: bool,
+}
+
+/// One place for one experiment.
+#[derive(Debug)]
+pub struct Site<'a> {
+    /// Where its listeners are.
+    pub address: IpAddr,
+    /// Its lab, where it has one.
+    pub lab: Option<&'a Lab>,
+    /// What may be used to see.
+    pub instruments: Instruments,
+    policy: Policy,
+}
+
+impl Ground {
+    /// For the card.
+    pub fn place(&self) -> Place {
+        match self {
+            Self::Lab(_) => Place::Lab,
+            Self::Host(reason) => Place::Host { reason: reason.clone() },
+        }
+    }
+
+    /// Does `work` where addresses are of this family and kernel settings, by dotted name, have these
+    /// values: in a fresh namespace, or on the host if there are no settings to change.
+    ///
+    /// # Errors
+    /// Why there is no such place, or what `work` could not find out.
+    pub fn at<T: Send>(
+        &self,
+        family: Family,
+        settings: &[(&str, &str)],
+        work: impl FnOnce(&Site) -> Result<T, Missing> + Send,
+    ) -> Result<T, Missing> {
+        match self {
+            Self::Lab(privacy) => {
+                let plan = lab_plan(family, settings);
+                let lab = Lab::create(privacy, &plan)
+                    .map_err(|error| Missing::all(error.to_string(), "see the remedy there"))?;
+                let site = || Site::new(lab.target_address(), Some(&lab));
+                let done = lab.client().run(|| site().and_then(|site| work(&site)));
+                done.map_err(|error| missing("setns", &error))?
+            }
+            Self::Host(reason) if !settings.is_empty() => Err(Missing::all(
+                format!("kernel settings are changed in a lab only, and there is none: {reason}"),
+                "run where an ordinary user may make namespaces, or as root",
+            )),
+            Self::Host(_) => work(&Site::new(loopback(family), None)?),
+        }
+    }
+}
+
+impl<'a> Site<'a> {
+    fn new(address: IpAddr, lab: Option<&'a Lab>) -> Result<Self, Missing> {
+        let policy = match lab {
+            Some(lab) => lab.permits(Policy::default()),
+            None => Policy::default(),
+        };
+        let instruments = Instruments::found(address)?;
+        Ok(Self { address, lab, instruments, policy })
+    }
+
+    /// A listener here, on a free port.
+    ///
+    /// # Errors
+    /// As of `listen(2)`.
+    pub fn listen(&self, backlog: i32) -> Result<Socket, Missing> {
+        self.listen_so(Listening::plain(backlog))
+    }
+
+    /// A listener here with options, on a free port.
+    ///
+    /// # Errors
+    /// As of `setsockopt(2)` and `listen(2)`.
+    pub fn listen_so(&self, how: Listening) -> Result<Socket, Missing> {
+        listen_so(SocketAddr::new(self.address, 0), how).map_err(|error| missing("listen", &error))
+    }
+
+    /// Where clients of the listener may connect to.
+    ///
+    /// # Errors
+    /// Where its address is not of this site.
+    pub fn permit(&self, listener: &Socket) -> Result<PermittedAddr, Missing> {
+        let endpoint = Endpoint::of(listener).map_err(|error| missing("getsockname", &error))?;
+        self.policy.permit(endpoint).map_err(|error| Missing::all(error.to_string(), "none"))
+    }
+}
+
+impl Instruments {
+    /// Tries them on a listener and a client of its own.
+    fn found(address: IpAddr) -> Result<Self, Missing> {
+        let listener = crate::sys::listener::listen(SocketAddr::new(address, 0), 7)
+            .map_err(|error| missing("listen", &error))?;
+        if METHODS == Methods::Portable {
+            return Ok(Self { tcp_info: false, listener_info: false, sock_diag: false });
+        }
+        let local = listener.local_addr().ok().and_then(|address| address.as_socket());
+        let client = local.and_then(|local| std::net::TcpStream::connect(local).ok());
+        let established = |info: TcpInfo| {
+            info.standing() == crate::sys::tcp_info::Standing::Established && info.rtt_us() > 0
+        };
+        let tcp_info = client.as_ref().is_some_and(|c| TcpInfo::of(c).is_ok_and(established));
+        let queue = TcpInfo::of(&listener);
+        let told = |info: TcpInfo| info.accept_queue() == 1 && info.accept_limit() >= 1;
+        let listener_info = queue.is_ok_and(told);
+        let port = local.map_or(0, |local| local.port());
+        let mut seen = false;
+        let asked = SockDiag::open().and_then(|mut kernel| kernel.listeners(port, |_| seen = true));
+        let sock_diag = asked.is_ok() && seen;
+        Ok(Self { tcp_info, listener_info, sock_diag })
+    }
+}
+
+/// What a call that failed leaves unknown.
+pub fn missing(call: &str, error: &io::Error) -> Missing {
+    Missing::all(format!("{call} failed with {}", errno::describe(error)), "none is known")
+}
+
+fn loopback(family: Family) -> IpAddr {
+    match family {
+        Family::Ipv4 => Ipv4Addr::LOCALHOST.into(),
+        Family::Ipv6 => Ipv6Addr::LOCALHOST.into(),
+    }
+}
+
+fn lab_plan(family: Family, settings: &[(&str, &str)]) -> plan::Lab {
+    let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
+    plan::Lab {
+        link: plan::Link::Loopback,
+        family: match family {
+            Family::Ipv4 => plan::Family::Ipv4,
+            Family::Ipv6 => plan::Family::Ipv6,
+        },
+        sources: 1,
+        strangers: 0,
+        sysctl: settings.iter().map(owned).collect(),
+        impair: None,
+        capture: None,
+    }
+}

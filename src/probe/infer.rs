@@ -1,0 +1,1 @@
+//! From observations to values: pure functions, each tested on recorded observations.
