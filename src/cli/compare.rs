@@ -111,7 +111,9 @@ fn spare_others(out: &Path, format: Format) -> Result<(), Failure> {
     };
     let refused = || {
         let out = out.display();
-        Failure::Input(format!("{out}: is there and is no comparison: name another file with --out"))
+        Failure::Input(format!(
+            "{out}: is there and is no comparison: name another file with --out"
+        ))
     };
     (!in_the_way).then_some(()).ok_or_else(refused)
 }

@@ -404,9 +404,11 @@ impl Value {
                     b.iter().find(|(its, _)| its == of).is_none_or(|(_, its)| its == count)
                 };
                 let any = a.iter().any(|(of, _)| b.iter().any(|(its, _)| its == of));
-                return match x == y && any && a.iter().all(shared) {
-                    true => Sameness::Same,
-                    false => Sameness::Different,
+                return match (x == y && a.iter().all(shared), any) {
+                    (false, _) => Sameness::Different,
+                    (true, true) => Sameness::Same,
+                    // Without an input in common, nothing tells them apart.
+                    (true, false) => Sameness::Within,
                 };
             }
             _ => false,
@@ -536,6 +538,25 @@ mod tests {
             assert_eq!(whole.compared(&other), expected, "{other}");
             assert_eq!(other.compared(&whole), expected, "{other}");
         }
+    }
+
+    #[test]
+    fn tables_are_compared_where_they_share_inputs() {
+        let table = |unit: &str, points: &[(i64, i64)]| Value::Counts {
+            of: "backlog".to_owned(),
+            unit: unit.to_owned(),
+            points: points.to_vec(),
+        };
+        let one = table("connections", &[(0, 1), (5, 6)]);
+        for (unit, points, expected) in [
+            ("connections", vec![(5, 6), (16, 17)], Sameness::Same),
+            ("connections", vec![(5, 7)], Sameness::Different),
+            ("connections", vec![(16, 17)], Sameness::Within),
+            ("datagrams", vec![(0, 1), (5, 6)], Sameness::Different),
+        ] {
+            assert_eq!(one.compared(&table(unit, &points)), expected, "{points:?}");
+        }
+        assert_eq!(one.compared(&Value::word("n + 1")), Sameness::Different);
     }
 
     #[test]

@@ -58,7 +58,7 @@ pub fn run(
 ) -> Card {
     let begun = Instant::now();
     let mut card = blank(&ground, &order);
-    let mut under_way = experiments::Running::begin(&Arc::new(ground), &Arc::new(order));
+    let mut under_way = experiments::begin(&Arc::new(ground), &Arc::new(order));
     while let Some(name) = under_way.next(stop) {
         card.took_s = begun.elapsed().as_secs_f64();
         card.experiments = under_way.made();

@@ -14,10 +14,10 @@ pub struct Key {
     pub id: String,
     /// Kernel settings that were changed for it.
     pub settings: BTreeMap<String, String>,
-    /// Over which addresses.
-    pub family: Option<Family>,
     /// The value's name within the experiment.
     pub name: String,
+    /// Over which addresses.
+    pub family: Option<Family>,
 }
 
 /// What one card says of a value.
@@ -47,8 +47,10 @@ pub enum Kind {
 /// One value in every card.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Line<'c> {
-    /// Which.
+    /// Which; of the first of its families.
     pub key: Key,
+    /// All families of addresses of which every card says the same.
+    pub families: Vec<Family>,
     /// What each card says, in their order.
     pub told: Vec<Told<'c>>,
     /// What comes of it.
@@ -84,8 +86,16 @@ pub fn compare<'c>(cards: &[&'c Card]) -> Comparison<'c> {
     explain_gaps(&mut table, cards);
     // What nobody has is no line of a comparison.
     table.retain(|_, told| told.iter().any(|one| matches!(one, Told::Value(_))));
-    let line = |(key, told): (Key, Vec<Told<'c>>)| Line { kind: kind(&told), key, told };
-    let mut lines: Vec<_> = table.into_iter().map(line).collect();
+    let mut lines: Vec<Line> = Vec::new();
+    for (key, told) in table {
+        match lines.last_mut().filter(|last| last.says_the_same(&key, &told)) {
+            Some(last) => last.families.extend(key.family),
+            None => {
+                let families = key.family.into_iter().collect();
+                lines.push(Line { kind: kind(&told), key, families, told });
+            }
+        }
+    }
     lines.sort_by_key(|line| line.kind);
     Comparison { cards: cards.to_vec(), unlike: unlike(cards), lines }
 }
@@ -103,6 +113,19 @@ impl<'c> Comparison<'c> {
 }
 
 impl Line<'_> {
+    /// Whether this is the same value over other addresses, and each card says the same of it.
+    fn says_the_same(&self, key: &Key, told: &[Told]) -> bool {
+        let own = &self.key;
+        let alike = |(one, other): (&Told, &Told)| match (one, other) {
+            (Told::Value(one), Told::Value(other)) => one.value == other.value,
+            (one, other) => one == other,
+        };
+        (&own.id, &own.settings, &own.name) == (&key.id, &key.settings, &key.name)
+            && own.family.is_some()
+            && key.family.is_some()
+            && self.told.iter().zip(told).all(alike)
+    }
+
     /// What a card's value is beside the others: of tables that differ only what differs, and how
     /// many more inputs are alike. `None` for a card that has none.
     pub fn shown(&self, index: usize) -> Option<String> {
@@ -126,7 +149,8 @@ impl Line<'_> {
         }
         let shown = unlike.iter().map(|(of, count)| format!("{of} -> {count}"));
         let shown = shown.collect::<Vec<_>>().join(", ");
-        let more = if alike.is_empty() { String::new() } else { format!("; {} alike", alike.len()) };
+        let more =
+            if alike.is_empty() { String::new() } else { format!("; {} alike", alike.len()) };
         Some(format!("{shown} ({unit} by {of}{more})"))
     }
 }
@@ -156,10 +180,7 @@ fn said(experiment: &Experiment) -> impl Iterator<Item = (&str, Told<'_>)> {
 
 /// Whether what is told goes before what was told.
 fn before(told: Told, than: Told) -> bool {
-    matches!(
-        (told, than),
-        (_, Told::Nothing) | (Told::Value(_), Told::Missing(_))
-    )
+    matches!((told, than), (_, Told::Nothing) | (Told::Value(_), Told::Missing(_)))
 }
 
 /// Where a card says nothing of a value, an experiment that could not be made as a whole says why.

@@ -3,9 +3,8 @@ use crate::measure::card::Confidence;
 use crate::report::sample;
 
 fn line<'l>(found: &'l Comparison, id: &str, name: &str) -> &'l Line<'l> {
-    let wanted = |line: &&Line| {
-        line.key.id == id && line.key.name == name && line.key.settings.is_empty()
-    };
+    let wanted =
+        |line: &&Line| line.key.id == id && line.key.name == name && line.key.settings.is_empty();
     found.lines.iter().find(wanted).unwrap_or_else(|| panic!("{id} {name}"))
 }
 
@@ -13,8 +12,12 @@ fn line<'l>(found: &'l Comparison, id: &str, name: &str) -> &'l Line<'l> {
 fn a_card_is_the_same_as_itself() {
     let card = sample::linux_card();
     let found = compare(&[&card, &card, &card]);
+    assert_eq!(found.count(Kind::Same), found.lines.len());
     let values: usize = card.experiments.iter().map(|one| one.inferred.len()).sum();
-    assert_eq!((found.count(Kind::Same), found.lines.len()), (values, values));
+    let told: usize = found.lines.iter().map(|line| line.families.len().max(1)).sum();
+    assert_eq!(told, values, "each value stands in a line");
+    let rule = line(&found, "tcp.accept_queue.sequential", "rule");
+    assert_eq!(rule.families, [Family::Ipv4, Family::Ipv6]);
     assert!(found.unlike.is_empty());
 }
 
@@ -79,7 +82,8 @@ fn a_value_that_one_card_misses_says_why() {
     assert_eq!(schedule.told[1], Told::Missing("TCP_INFO says nothing of retransmits"));
     let never = line(&found, "tcp.synack_retries", "schedule");
     assert_eq!(never.told[1], Told::Nothing);
-    assert!(found.lines.iter().all(|line| line.key.name != "length" || line.key.id != "x"));
+    let unwanted = found.lines.iter().any(|line| line.key.name == "gives_up");
+    assert!(!unwanted, "what no card has is no line");
 }
 
 #[test]

@@ -13,9 +13,10 @@ mod time_wait;
 mod udp;
 mod unix;
 
+use std::sync::Arc;
 use std::time::Instant;
 
-pub use running::Running;
+use running::Running;
 
 use super::{Ground, Order};
 use crate::measure::card::{Experiment, Family, Missing};
@@ -42,6 +43,11 @@ const TASKS: &[Task] = &[
     Task { name: "UDP", waits: false, run: udp::experiments },
     Task { name: "AF_UNIX", waits: false, run: unix::experiments },
 ];
+
+/// Starts all of them.
+pub fn begin(ground: &Arc<Ground>, order: &Arc<Order>) -> Running {
+    Running::begin(TASKS, ground, order)
+}
 
 /// Makes one experiment: `work` adds what it saw, and what it could not see is noted as missing.
 fn tried(

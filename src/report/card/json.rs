@@ -128,7 +128,8 @@ fn judge_experiment(place: &str, experiment: &Experiment) -> Result<(), ReadErro
         }
         bounded(&format!("{place}.from"), inferred.from.len(), MOST_OBSERVATIONS)?;
         if let Some(number) = inferred.from.iter().find(|number| **number >= observations) {
-            let why = format!("there is no observation {number}, but {observations} of them from 0");
+            let why =
+                format!("there is no observation {number}, but {observations} of them from 0");
             return Err(ReadError::Absurd { place: format!("{place}.from"), why });
         }
     }
@@ -176,12 +177,21 @@ mod tests {
             ("null", "invalid type"),
             ("{}", "no experiments"),
             ("{\"schema_version\":1,\"scenario\":{},\"cells\":[]}", "comparing runs"),
-            ("{\"schema_version\":7,\"loadgen_version\":\"9\\u001b\",\"experiments\":[]}", "layout 7"),
+            (
+                "{\"schema_version\":7,\"loadgen_version\":\"9\\u001b\",\"experiments\":[]}",
+                "layout 7",
+            ),
             ("{\"schema_version\":1,\"experiments\":[]}", "missing field"),
         ] {
             assert!(told(text).contains(part), "{text}: {}", told(text));
         }
-        assert!(told(&"[".repeat(100_000)).contains("recursion limit"));
+        let deep = |depth: usize| {
+            let datum = format!("{{\"a\": {}0{}}}", "[".repeat(depth), "]".repeat(depth));
+            let text = String::from_utf8(card(&sample::linux_card())).expect("text");
+            text.replacen("\"given\": {", &format!("\"given\": {datum}, \"x\": {{"), 1)
+        };
+        assert!(told(&deep(100_000)).contains("recursion limit"));
+        assert!(told(&"[".repeat(100_000)).contains("invalid type"));
         let long = " ".repeat(LONGEST as usize + 1);
         assert!(told(&long).contains("larger than 8 MiB"));
         let run = format!("{{\"schema_version\": 1, \"scenario\": {{}}{long}");

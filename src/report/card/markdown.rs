@@ -21,7 +21,6 @@ fn plain(text: &str) -> String {
         let inside = c == '_' && part(before) && part(rest.peek().copied());
         match c {
             '<' => shown.push_str("&lt;"),
-            '>' => shown.push_str("&gt;"),
             '&' => shown.push_str("&amp;"),
             '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '#' | '!' if !inside => {
                 shown.extend(['\\', c]);
@@ -47,7 +46,10 @@ pub fn card(card: &Card) -> String {
     for (name, fact) in [
         ("made", environment.started_at.clone()),
         ("kernel", environment.kernel.clone()),
-        ("machine", format!("{}, {} CPUs, {}", environment.cpu, environment.cpus, environment.architecture)),
+        (
+            "machine",
+            format!("{}, {} CPUs, {}", environment.cpu, environment.cpus, environment.architecture),
+        ),
         ("place", cards::place(&card.place)),
         ("depth", format!("{}, {:.1} s", cards::depth(card.depth), card.took_s)),
         ("methods", cards::methods(card.methods).to_owned()),
@@ -175,7 +177,8 @@ pub fn comparison(found: &Comparison, all: bool) -> String {
         );
     }
     for (what, each) in &found.unlike {
-        let each = each.iter().enumerate().map(|(n, told)| format!("{}: {}", letter(n), plain(told)));
+        let each =
+            each.iter().enumerate().map(|(n, told)| format!("{}: {}", letter(n), plain(told)));
         let each = each.collect::<Vec<_>>().join("; ");
         let _ = writeln!(text, "\nNot made alike: **{what}** ({each}).");
     }
@@ -210,7 +213,7 @@ fn table(text: &mut String, found: &Comparison, kind: Kind) {
             text,
             "| {}{} | {} | {} |",
             plain(&line.key.id),
-            bracketed(&super::key(&line.key)),
+            bracketed(&super::found_at(line)),
             plain(&line.key.name),
             each.collect::<Vec<_>>().join(" | ")
         );
@@ -232,7 +235,8 @@ mod tests {
     fn every_value_is_linked_to_observations_that_are_there() {
         for one in [sample::linux_card(), sample::gvisor_card()] {
             let text = card(&one);
-            let links: Vec<_> = text.split("](#").skip(1).filter_map(|r| r.split(')').next()).collect();
+            let links: Vec<_> =
+                text.split("](#").skip(1).filter_map(|r| r.split(')').next()).collect();
             assert!(links.len() > one.experiments.len(), "{}", links.len());
             for link in links {
                 assert_eq!(text.matches(&format!("<a id=\"{link}\">")).count(), 1, "{link}");
@@ -268,7 +272,10 @@ mod tests {
         let card = sample::linux_card();
         let compared = cards::compare(&[&card, &card]);
         let text = comparison(&compared, false);
-        assert!(text.contains("## Differences: 0\n") && text.contains("`--all` lists them"), "{text}");
+        assert!(
+            text.contains("## Differences: 0\n") && text.contains("`--all` lists them"),
+            "{text}"
+        );
         assert!(!text.contains("n + 1"));
         assert!(comparison(&compared, true).contains("| n + 1 | n + 1 |"));
     }

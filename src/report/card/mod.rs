@@ -6,7 +6,7 @@ pub mod rows;
 mod words;
 
 pub use markdown::{card as markdown, comparison as markdown_comparison};
-pub use words::{clean, key, named, remark, stretches, telling, title};
+pub use words::{clean, found_at, named, remark, stretches, telling, title};
 
 use super::files::{Folder, FolderError};
 use super::{html, picture};

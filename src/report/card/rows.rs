@@ -1,6 +1,6 @@
 //! What a card says, as lines for people: families of addresses that behave alike stand together.
 
-use crate::measure::card::{Card, Confidence, Experiment, Inferred, Instrument, Missing};
+use crate::measure::card::{Card, Confidence, Experiment, Family, Inferred, Instrument, Missing};
 use crate::report::card::words::clean;
 
 /// Experiments that say the same over different addresses.
@@ -14,8 +14,9 @@ pub struct Group<'c> {
     pub rows: Vec<Row>,
     /// What could not be found out.
     pub missing: Vec<&'c Missing>,
-    /// The first of them.
+    /// The first of them, and the addresses of all.
     first: &'c Experiment,
+    families: Vec<Family>,
 }
 
 /// An inferred value in words.
@@ -71,20 +72,30 @@ pub fn groups(card: &Card) -> Vec<Group<'_>> {
         let rows: Vec<_> = experiment.inferred.iter().map(row).collect();
         let missing: Vec<_> = experiment.missing.iter().collect();
         let same = |group: &&mut Group| {
-            group.first.id == experiment.id
+            let other = experiment.family.is_some_and(|family| !group.families.contains(&family));
+            other
+                && group.first.id == experiment.id
                 && group.first.settings == experiment.settings
                 && group.rows == rows
                 && group.missing == missing
         };
         if let Some(group) = groups.iter_mut().rev().find(same) {
-            let family = experiment.family.map(|family| family.to_string()).unwrap_or_default();
-            group.remark = format!("{family}, {}", group.remark).replace("IPv6, IPv4", "IPv4, IPv6");
+            group.families.extend(experiment.family);
+            group.remark = remark(group);
             continue;
         }
         let (id, remark) = (clean(&experiment.id), super::remark(experiment));
-        groups.push(Group { id, remark, rows, missing, first: experiment });
+        let families = experiment.family.into_iter().collect();
+        groups.push(Group { id, remark, rows, missing, first: experiment, families });
     }
     groups
+}
+
+/// All addresses of a group, then its settings.
+fn remark(group: &Group) -> String {
+    let families = group.families.iter().map(Family::to_string);
+    let settings = group.first.settings.iter().map(|(key, value)| format!("{key} = {value}"));
+    clean(&families.chain(settings).collect::<Vec<_>>().join(", "))
 }
 
 fn row(inferred: &Inferred) -> Row {

@@ -1,7 +1,7 @@
 //! The words of a card, which may come from anywhere, as one line that steers nothing.
 
-use crate::measure::card::{Card, Datum, Experiment, Observation};
-use crate::verdict::cards::{Key, Told};
+use crate::measure::card::{Card, Datum, Experiment, Family, Observation};
+use crate::verdict::cards::{Line, Told};
 
 /// Longest text that is shown, in characters.
 const LONGEST: usize = 600;
@@ -36,11 +36,11 @@ pub fn remark(experiment: &Experiment) -> String {
     clean(&family.into_iter().chain(settings).collect::<Vec<_>>().join(", "))
 }
 
-/// Where the value of a comparison's line was found.
-pub fn key(key: &Key) -> String {
-    let family = key.family.map(|family| family.to_string());
-    let settings = key.settings.iter().map(|(key, value)| format!("{key} = {value}"));
-    clean(&family.into_iter().chain(settings).collect::<Vec<_>>().join(", "))
+/// Where the value of a comparison's line was found: over which addresses, with which settings.
+pub fn found_at(line: &Line) -> String {
+    let families = line.families.iter().map(Family::to_string);
+    let settings = line.key.settings.iter().map(|(key, value)| format!("{key} = {value}"));
+    clean(&families.chain(settings).collect::<Vec<_>>().join(", "))
 }
 
 /// What was given, or seen: `backlog = 5, clients = 11`.

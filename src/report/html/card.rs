@@ -206,7 +206,9 @@ mod tests {
         card.experiments[0].missing[0].why = evil.to_owned();
         card.environment.sysctl.insert(evil.to_owned(), evil.to_owned());
         let text = page_of(&card);
-        assert!(!text.contains("<script") && !text.contains('\u{1b}') && !text.contains('\u{202e}'));
+        assert!(
+            !text.contains("<script") && !text.contains('\u{1b}') && !text.contains('\u{202e}')
+        );
         assert!(text.contains("&lt;script&gt;"));
     }
 }

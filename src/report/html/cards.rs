@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::figures::figure;
 use super::framed;
 use super::parts::{Column, Row, table, text};
-use crate::report::card::{clean, key, telling, title};
+use crate::report::card::{clean, found_at, telling, title};
 use crate::report::picture::{self, HEIGHT};
 use crate::report::text::letter;
 use crate::verdict::cards::{self, Comparison, Kind, Line};
@@ -22,7 +22,8 @@ pub fn page(found: &Comparison, all: bool) -> Vec<u8> {
             (count(Kind::Same)) " are equal."
         }
     };
-    let named: Vec<_> = found.cards.iter().enumerate().map(|(n, card)| (letter(n), *card)).collect();
+    let named: Vec<_> =
+        found.cards.iter().enumerate().map(|(n, card)| (letter(n), *card)).collect();
     let sketch = picture::cards(&named);
     let main = html! {
         (made(found))
@@ -97,8 +98,12 @@ fn part(found: &Comparison, kind: Kind, id: &str, heading: &str) -> Markup {
 }
 
 fn lines(found: &Comparison, kind: Kind) -> Markup {
-    let titles: Vec<_> =
-        found.cards.iter().enumerate().map(|(n, card)| format!("{}: {}", letter(n), title(card))).collect();
+    let titles: Vec<_> = found
+        .cards
+        .iter()
+        .enumerate()
+        .map(|(n, card)| format!("{}: {}", letter(n), title(card)))
+        .collect();
     let mut columns = vec![Column::Text("experiment"), Column::Text("value")];
     columns.extend(titles.iter().map(|title| Column::Long(title)));
     let rows = found.of(kind).map(row).collect();
@@ -112,7 +117,7 @@ fn lines(found: &Comparison, kind: Kind) -> Markup {
 }
 
 fn row(line: &Line) -> Row {
-    let remark = key(&line.key);
+    let remark = found_at(line);
     let head = html! {
         (clean(&line.key.id))
         @if !remark.is_empty() { br; span.faint { (remark) } }
@@ -143,7 +148,11 @@ mod tests {
         assert!(at("setsockopt(TCP_DEFER_ACCEPT) had no effect") < at("id=\"equal\""));
         assert!(at("id=\"equal\"") < at("first in first out"));
         assert!(text.contains("Not made alike: <strong>depth</strong>"));
-        assert!(!text.contains("<script") && !text.contains('\u{1b}') && !text.contains("<details open"));
+        assert!(
+            !text.contains("<script")
+                && !text.contains('\u{1b}')
+                && !text.contains("<details open")
+        );
         let open = String::from_utf8(page(&found, true)).expect("text");
         assert!(open.contains("<details open"));
     }

@@ -6,6 +6,8 @@ mod cookies;
 mod ladders;
 mod series;
 
+use std::collections::BTreeSet;
+
 use super::page::{Align, Drawn, FAINT, GRID, INK, LABEL, Page, fitted};
 use super::panel::Frame;
 use super::{BODY, MARGIN, Sketch};
@@ -50,7 +52,7 @@ fn body(page: &Page, cards: &[Named]) -> Drawn {
         ("Connections held without accept(), by listen(n)", capacity::draw),
         ("When packets are sent again (s after the first)", ladders::draw),
         ("Half-open handshakes held", cookies::draw),
-        ("Receive buffer taken by a datagram (bytes), by payload", charge::draw),
+        ("Receive buffer a datagram takes (bytes), by payload", charge::draw),
     ];
     let top = BODY + 20;
     let width = (page.width - 2 * MARGIN - GAP) / 2;
@@ -61,7 +63,8 @@ fn body(page: &Page, cards: &[Named]) -> Drawn {
         let upper = top + row * (height + GAP / 2);
         let words = fitted(heading, LABEL + 4, true, width);
         page.text((left, upper), Align::Left, &words, (LABEL + 4, true), INK)?;
-        let frame = Frame { left, top: upper + HEADING, right: left + width, bottom: upper + height };
+        let frame =
+            Frame { left, top: upper + HEADING, right: left + width, bottom: upper + height };
         draw(page, frame, cards)?;
     }
     Ok(())
@@ -74,7 +77,19 @@ fn nothing(page: &Page, frame: Frame, why: &str) -> Drawn {
     page.words(from, to, why)
 }
 
+/// Which cards are not in a plot for want of a value; empty where all are.
+fn absent(cards: &[Named], shown: impl Iterator<Item = usize>) -> String {
+    let shown: BTreeSet<usize> = shown.collect();
+    let missing = cards.iter().enumerate().filter(|(index, _)| !shown.contains(index));
+    let names: Vec<_> = missing.map(|(_, (name, _))| name.as_str()).collect();
+    if names.is_empty() { String::new() } else { format!("not known of {}", names.join(", ")) }
+}
+
 /// Words in the colour of what explains, no wider than `room`.
 fn small(page: &Page, at: (i32, i32), align: Align, words: &str, room: i32) -> Drawn {
     page.text(at, align, &fitted(words, LABEL - 4, false, room), (LABEL - 4, false), FAINT)
 }
+
+#[cfg(test)]
+#[path = "card/tests.rs"]
+mod tests;

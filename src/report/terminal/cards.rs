@@ -1,7 +1,7 @@
 //! Backlog cards beside each other at the terminal: what differs first, what is equal as a number.
 
 use super::{NARROWEST, Sheet, Tone, WIDEST};
-use crate::report::card::{clean, key, telling, title};
+use crate::report::card::{clean, found_at, telling, title};
 use crate::report::text::letter;
 use crate::verdict::cards::{Comparison, Kind, Line};
 
@@ -13,7 +13,8 @@ pub fn cards(found: &Comparison, all: bool, width: usize, colour: bool) -> Strin
         sheet.say(Tone::Heading, &format!("{}  ", letter(index)), &title(card));
     }
     for (what, each) in &found.unlike {
-        let each = each.iter().enumerate().map(|(n, told)| format!("{} {}", letter(n), clean(told)));
+        let each =
+            each.iter().enumerate().map(|(n, told)| format!("{} {}", letter(n), clean(told)));
         let each = each.collect::<Vec<_>>().join("; ");
         sheet.say(Tone::Doubtful, "", &format!("not made alike: {what}: {each}"));
     }
@@ -58,7 +59,7 @@ fn part(sheet: &mut Sheet, found: &Comparison, kind: Kind, many: &str, one: &str
 }
 
 fn told(sheet: &mut Sheet, line: &Line) {
-    let remark = match key(&line.key) {
+    let remark = match found_at(line) {
         remark if remark.is_empty() => remark,
         remark => format!(" ({remark})"),
     };

@@ -1,7 +1,7 @@
 //! What the accept queue holds for `listen(n)`, with the rule that fits.
 
 use super::series::{Series, every, points};
-use super::{Named, nothing, small};
+use super::{Named, absent, nothing, small};
 use crate::measure::card::Value;
 use crate::report::picture::page::{Align, Drawn, FAINT, LABEL, Page, Stroke, fitted};
 use crate::report::picture::palette;
@@ -53,6 +53,8 @@ pub fn draw(page: &Page, frame: Frame, cards: &[Named]) -> Drawn {
     if lines.len() == 1 {
         figures(page, &panel, &lines[0], &inputs)?;
     }
+    let words = absent(cards, lines.iter().map(|line| line.card));
+    small(page, (plot.right, plot.top - 10), Align::Right, &words, 500)?;
     small(page, (frame.left, plot.bottom + 34), Align::Left, "n", 60)
 }
 

@@ -1,7 +1,7 @@
 //! What a datagram takes of the receive buffer, by its payload.
 
 use super::series::{every, points};
-use super::{Named, nothing, small};
+use super::{Named, absent, nothing, small};
 use crate::report::picture::page::{Align, Drawn, FAINT, LABEL, Page, Stroke, fitted};
 use crate::report::picture::palette;
 use crate::report::picture::panel::{Frame, Panel};
@@ -49,7 +49,11 @@ pub fn draw(page: &Page, frame: Frame, cards: &[Named]) -> Drawn {
         for (payload, bytes) in &places {
             let at = (panel.x(*payload), panel.y(*bytes));
             page.disc(at, 11, stroke.colour)?;
-            page.note((at.0 - 20, at.1 - 20), (at.0 + 20, at.1 + 20), &format!("{payload} -> {bytes}"))?;
+            page.note(
+                (at.0 - 20, at.1 - 20),
+                (at.0 + 20, at.1 + 20),
+                &format!("{payload} -> {bytes}"),
+            )?;
             if lines.len() == 1 && at.0 >= free {
                 let above = (at.0, at.1 - 34);
                 page.text(above, Align::Centre, &number(*bytes), (LABEL - 4, true), FAINT)?;
@@ -61,7 +65,9 @@ pub fn draw(page: &Page, frame: Frame, cards: &[Named]) -> Drawn {
         page.text(at, Align::Left, &words, (LABEL, true), stroke.colour)?;
     }
     let legend = (frame.right - 30, frame.top + 10);
-    small(page, legend, Align::Right, "dashed: the payload itself", 480)
+    small(page, legend, Align::Right, "dashed: the payload itself", 480)?;
+    let words = absent(cards, lines.iter().map(|line| line.card));
+    small(page, (legend.0, legend.1 + LINE), Align::Right, &words, 480)
 }
 
 /// The payloads that were tried, as long as they do not crowd.

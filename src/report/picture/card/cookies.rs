@@ -1,7 +1,7 @@
 //! How many half-open handshakes are held, and where SYN cookies begin.
 
 use super::series::{every, settings};
-use super::{Named, nothing};
+use super::{Named, absent, nothing, small};
 use crate::measure::card::{Experiment, Inferred, Value};
 use crate::report::picture::page::{Align, Drawn, INK, LABEL, Page, fitted};
 use crate::report::picture::palette;
@@ -43,7 +43,8 @@ pub fn draw(page: &Page, frame: Frame, cards: &[Named]) -> Drawn {
         let count = number(bar.count as f64);
         page.text((end + 14, y), Align::Left, &count, (LABEL, true), colour)?;
     }
-    Ok(())
+    let words = absent(cards, bars.iter().map(|bar| bar.card));
+    small(page, (frame.right, frame.top - 6), Align::Right, &words, 500)
 }
 
 /// Every number that experiments with the SYN queue found.

@@ -1,7 +1,7 @@
 //! When packets are sent again: a ladder a schedule, on one axis of time.
 
 use super::series::{Series, every, settings};
-use super::{Named, nothing};
+use super::{Named, absent, nothing, small};
 use crate::measure::card::{Experiment, Inferred, Value};
 use crate::report::picture::page::{Align, Drawn, FAINT, INK, LABEL, Page, Stroke, fitted};
 use crate::report::picture::palette;
@@ -36,7 +36,8 @@ pub fn draw(page: &Page, frame: Frame, cards: &[Named]) -> Drawn {
         let middle = plot.top + step * index as i32 + step / 2;
         one(page, &panel, ladder, middle, step)?;
     }
-    Ok(())
+    let words = absent(cards, ladders.iter().map(|one| one.card));
+    small(page, (plot.right, plot.top + 16), Align::Right, &words, 500)
 }
 
 /// What is sent again, in the words of TCP, and with which settings.

@@ -31,7 +31,8 @@ pub fn every<'c>(
             for inferred in experiment.inferred.iter().filter(|one| wanted(experiment, one)) {
                 let mut words = clean(&name(experiment, inferred));
                 let alike = |one: &&Series| one.card == index && one.experiment.id == experiment.id;
-                let mut earlier = found.iter().filter(alike).filter(|one| one.name.ends_with(&words));
+                let mut earlier =
+                    found.iter().filter(alike).filter(|one| one.name.ends_with(&words));
                 if earlier.any(|one| one.value.compared(&inferred.value) != Sameness::Different) {
                     continue;
                 }
