@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand.
 
 mod check;
+mod compare;
 mod finish;
 mod interrupts;
 mod knee;
@@ -21,6 +22,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use compare::CompareArgs;
+use probe::ProbeArgs;
 
 use crate::runner::{self, Order, RunError};
 use crate::scenario::{self, Diagnostics};
@@ -51,6 +55,8 @@ enum Command {
     Report(ReportArgs),
     /// Find out by experiment how this system's queues behave: its backlog card
     Probe(ProbeArgs),
+    /// Put backlog cards beside each other: in what their systems differ
+    Compare(CompareArgs),
     /// Print the JSON Schema of scenarios
     Schema,
     /// Be a target: listen, accept at a pace, serve
@@ -165,35 +171,6 @@ struct KneeArgs {
     /// Low values break the limit, as of a backlog [default: found by trying]
     #[arg(long)]
     falling: bool,
-}
-
-#[derive(Debug, Args)]
-struct ProbeArgs {
-    /// Values to give to listen(2)
-    #[arg(
-        long,
-        value_name = "N,...",
-        value_delimiter = ',',
-        allow_hyphen_values = true,
-        default_value = "0,1,5,16,128,1000,-1"
-    )]
-    backlog: Vec<i32>,
-    /// Below a minute: long timers are not waited for
-    #[arg(long, conflicts_with = "full")]
-    quick: bool,
-    /// Until every timer has run out: some minutes
-    #[arg(long)]
-    full: bool,
-    /// Write the card to this folder, which must be empty
-    /// [default: reports/cards/<system>/<UTC time>]
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
-    /// In private network namespaces or not at all
-    #[arg(long, conflicts_with = "host")]
-    lab: bool,
-    /// On the host's loopback, where kernel settings are not changed
-    #[arg(long)]
-    host: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -334,6 +311,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Check(args) => check::check(&args),
         Command::Report(args) => report::report(&args),
         Command::Probe(args) => probe::probe(&args, command_line),
+        Command::Compare(args) => compare::compare(&args),
         Command::Schema => print_out(&format!("{:#}\n", scenario::schema())),
         Command::Serve(args) => serve::serve(&args),
         Command::Man => man::man(),

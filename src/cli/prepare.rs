@@ -56,7 +56,8 @@ fn refuse_strangers(plan: &Plan, policy: &Policy) -> Result<(), Failure> {
     Ok(())
 }
 
-fn raise_descriptors() -> Result<(), Failure> {
+/// Raises the limit of open descriptors as far as it goes.
+pub fn raise_descriptors() -> Result<(), Failure> {
     let limit = limits::raise_descriptors().map_err(|error| {
         let error = crate::sys::errno::describe(&error);
         Failure::Environment(format!("cannot raise the limit of open descriptors: {error}"))

@@ -70,7 +70,7 @@ fn run_json(run: &Path) -> PathBuf {
 }
 
 /// The folder of a file, and the file's name in it.
-fn place(file: &Path) -> Result<(Folder, String), Failure> {
+pub fn place(file: &Path) -> Result<(Folder, String), Failure> {
     let name = file.file_name().and_then(|name| name.to_str()).filter(|_| !file.is_dir());
     let Some(name) = name else {
         let text = format!("{}: is not a file: name one with --out", file.display());

@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::result::Environment;
+use super::result::{Environment, Status};
 
 /// Version of the card's layout.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -22,8 +22,11 @@ pub struct Card {
     pub loadgen_version: String,
     /// What the system is called, such as `Linux 6.18.5`.
     pub system: String,
-    /// Where the card was made.
+    /// Where the card was made; its kernel settings are those where the experiments were made: a fresh
+    /// namespace's own in a lab, else the host's.
     pub environment: Environment,
+    /// Whether everything was tried.
+    pub status: Status,
     /// How thorough it is.
     pub depth: Depth,
     /// Whose instruments were used.
@@ -291,8 +294,9 @@ impl From<i64> for Datum {
 }
 
 impl From<f64> for Datum {
+    /// JSON has no word for what is no number.
     fn from(measure: f64) -> Self {
-        Self::Measure(measure)
+        if measure.is_finite() { Self::Measure(measure) } else { Self::Word(measure.to_string()) }
     }
 }
 
@@ -310,7 +314,10 @@ impl From<String> for Datum {
 
 impl From<Vec<f64>> for Datum {
     fn from(measures: Vec<f64>) -> Self {
-        Self::Measures(measures)
+        match measures.iter().find(|measure| !measure.is_finite()) {
+            None => Self::Measures(measures),
+            Some(_) => Self::Word(format!("{measures:?}")),
+        }
     }
 }
 
@@ -342,6 +349,17 @@ impl Value {
     /// A word.
     pub fn word(word: impl Into<String>) -> Self {
         Self::Word { word: word.into() }
+    }
+
+    /// Whether every number in it is one.
+    pub fn is_finite(&self) -> bool {
+        match self {
+            Self::Seconds { seconds, give } => seconds.is_finite() && give.is_finite(),
+            Self::Schedule { seconds, give, .. } => {
+                give.is_finite() && seconds.iter().all(|at| at.is_finite())
+            }
+            Self::Count { .. } | Self::Counts { .. } | Self::Word { .. } => true,
+        }
     }
 }
 
@@ -376,7 +394,9 @@ impl Value {
                 let whole = |one: &[f64], complete: bool, other: &[f64]| {
                     !complete || one.len() >= other.len()
                 };
-                a.iter().zip(b).all(close) && whole(a, *own, b) && whole(b, *its, a)
+                // Nothing beside something shares no part.
+                let shared = a.is_empty() == b.is_empty();
+                shared && a.iter().zip(b).all(close) && whole(a, *own, b) && whole(b, *its, a)
             }
             (Self::Counts { points: a, unit: x, .. }, Self::Counts { points: b, unit: y, .. }) => {
                 // Of two tables that of the shared inputs.
@@ -384,9 +404,11 @@ impl Value {
                     b.iter().find(|(its, _)| its == of).is_none_or(|(_, its)| its == count)
                 };
                 let any = a.iter().any(|(of, _)| b.iter().any(|(its, _)| its == of));
-                return match x == y && any && a.iter().all(shared) {
-                    true => Sameness::Same,
-                    false => Sameness::Different,
+                return match (x == y && a.iter().all(shared), any) {
+                    (false, _) => Sameness::Different,
+                    (true, true) => Sameness::Same,
+                    // Without an input in common, nothing tells them apart.
+                    (true, false) => Sameness::Within,
                 };
             }
             _ => false,
@@ -404,19 +426,37 @@ impl fmt::Display for Value {
                 let shown = points.iter().map(|(of, count)| format!("{of} -> {count}"));
                 f.write_str(&shown.collect::<Vec<_>>().join(", "))
             }
-            Self::Seconds { seconds, .. } if *seconds < 1e-3 => {
-                write!(f, "{:.1} us", seconds * 1e6)
+            Self::Seconds { seconds, .. } => f.write_str(&duration(*seconds)),
+            Self::Schedule { seconds, complete, .. } if seconds.is_empty() => {
+                f.write_str(if *complete { "none" } else { "none seen" })
             }
-            Self::Seconds { seconds, .. } if *seconds < 1.0 => write!(f, "{:.1} ms", seconds * 1e3),
-            Self::Seconds { seconds, .. } => write!(f, "{seconds:.2} s"),
             Self::Schedule { seconds, complete, .. } => {
-                let shown = seconds.iter().map(|at| format!("{at:.1}")).collect::<Vec<_>>();
+                let shown = seconds.iter().map(|at| instant(*at)).collect::<Vec<_>>();
                 let end = if *complete { "" } else { " ..." };
                 write!(f, "{} s{end}", shown.join(", "))
             }
             Self::Word { word } => f.write_str(word),
         }
     }
+}
+
+/// A length of time with its unit; whoever wrote the card.
+fn duration(seconds: f64) -> String {
+    match seconds.abs() {
+        ..1e-3 => format!("{:.1} us", seconds * 1e6),
+        ..1.0 => format!("{:.1} ms", seconds * 1e3),
+        ..1e6 => format!("{seconds:.2} s"),
+        _ => format!("{seconds:.2e} s"),
+    }
+}
+
+/// Seconds with one decimal where it says anything: a timer's slack and tick are smaller.
+fn instant(seconds: f64) -> String {
+    if seconds.abs() >= 1e6 {
+        return format!("{seconds:.1e}");
+    }
+    let text = format!("{seconds:.1}");
+    text.trim_end_matches(".0").to_owned()
 }
 
 impl Experiment {
@@ -454,8 +494,12 @@ impl Experiment {
         self.observations.len() - 1
     }
 
-    /// Draws a conclusion.
+    /// Draws a conclusion; one that is no number is none.
     pub fn infer(&mut self, name: &str, value: Value, from: &[usize], sure: (Confidence, &str)) {
+        if !value.is_finite() {
+            let why = "what was seen gives no number";
+            return self.missing.push(Missing::all(why, "look at the observations").of(name));
+        }
         self.inferred.push(Inferred {
             name: name.to_owned(),
             value,
@@ -469,5 +513,77 @@ impl Experiment {
     /// A value by its name.
     pub fn value(&self, name: &str) -> Option<&Value> {
         self.inferred.iter().find(|one| one.name == name).map(|one| &one.value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn schedule(seconds: &[f64], complete: bool) -> Value {
+        Value::Schedule { seconds: seconds.to_vec(), give: 0.02, complete }
+    }
+
+    #[test]
+    fn schedules_are_compared_as_far_as_both_were_followed() {
+        let whole = schedule(&[1.0, 3.0, 7.0], true);
+        for (other, expected) in [
+            (whole.clone(), Sameness::Same),
+            (schedule(&[1.01, 3.02, 7.1], true), Sameness::Within),
+            (schedule(&[1.01, 3.02], false), Sameness::Within),
+            (schedule(&[1.01, 3.02], true), Sameness::Different),
+            (schedule(&[1.0, 2.0, 3.0], false), Sameness::Different),
+            (schedule(&[], false), Sameness::Different),
+        ] {
+            assert_eq!(whole.compared(&other), expected, "{other}");
+            assert_eq!(other.compared(&whole), expected, "{other}");
+        }
+    }
+
+    #[test]
+    fn tables_are_compared_where_they_share_inputs() {
+        let table = |unit: &str, points: &[(i64, i64)]| Value::Counts {
+            of: "backlog".to_owned(),
+            unit: unit.to_owned(),
+            points: points.to_vec(),
+        };
+        let one = table("connections", &[(0, 1), (5, 6)]);
+        for (unit, points, expected) in [
+            ("connections", vec![(5, 6), (16, 17)], Sameness::Same),
+            ("connections", vec![(5, 7)], Sameness::Different),
+            ("connections", vec![(16, 17)], Sameness::Within),
+            ("datagrams", vec![(0, 1), (5, 6)], Sameness::Different),
+        ] {
+            assert_eq!(one.compared(&table(unit, &points)), expected, "{points:?}");
+        }
+        assert_eq!(one.compared(&Value::word("n + 1")), Sameness::Different);
+    }
+
+    #[test]
+    fn values_are_short_whatever_they_are() {
+        for (value, text) in [
+            (Value::Seconds { seconds: 5e-6, give: 0.0 }, "5.0 us"),
+            (Value::Seconds { seconds: 60.02, give: 0.0 }, "60.02 s"),
+            (Value::Seconds { seconds: 1e300, give: 0.0 }, "1.00e300 s"),
+            (schedule(&[1.02, 3.06, 7.1], false), "1, 3.1, 7.1 s ..."),
+            (schedule(&[-1e300], true), "-1.0e300 s"),
+            (schedule(&[], false), "none seen"),
+            (Value::count(-3, "connections"), "-3 connections"),
+        ] {
+            assert_eq!(value.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn what_is_no_number_is_told_and_not_written() {
+        let method = Method { instrument: Instrument::Errors, how: String::new() };
+        let mut experiment = Experiment::new("x", "?", method);
+        let seconds = Value::Seconds { seconds: f64::NAN, give: 0.0 };
+        experiment.infer("time", seconds, &[], (Confidence::High, "seen"));
+        assert!(experiment.inferred.is_empty());
+        assert_eq!(experiment.missing[0].what, "time");
+        let seen = Observation::new().seen("a", f64::INFINITY).seen("b", vec![1.0, f64::NAN]);
+        assert_eq!(seen.seen["a"], Datum::Word("inf".to_owned()));
+        assert_eq!(seen.seen["b"], Datum::Word("[1.0, NaN]".to_owned()));
     }
 }

@@ -154,14 +154,26 @@ impl Folder {
             None => (fresh(base, scenario, started_at_utc)?, Kind::Dated),
         };
         let _lock = lock(&path)?;
-        let folder = Self { path, kind, _lock };
-        match folder.prepare() {
-            Ok(()) => Ok(folder),
-            Err(error) => {
-                folder.discard();
-                Err(error)
+        Self { path, kind, _lock }.ready(&[HISTOGRAMS])
+    }
+
+    /// Makes the folder of a backlog card in the same way: `base/<system>/<UTC time>/`, or `out`, which
+    /// must be empty.
+    pub fn for_card(
+        base: &Path,
+        system: &str,
+        started_at_utc: &str,
+        out: Option<&Path>,
+    ) -> Result<Self, FolderError> {
+        let (path, kind) = match out {
+            Some(out) => {
+                let kind = Kind::Exact { made: !out.exists() };
+                (exact(out, false)?, kind)
             }
-        }
+            None => (fresh(base, system, started_at_utc)?, Kind::Dated),
+        };
+        let _lock = lock(&path)?;
+        Self { path, kind, _lock }.ready(&[])
     }
 
     /// A folder that is there already, to replace single files in it.
@@ -181,7 +193,7 @@ impl Folder {
         }
         let _lock = lock(&path)?;
         let folder = Self { path, kind: Kind::Resumed, _lock };
-        folder.prepare()?;
+        folder.prepare(&[HISTOGRAMS])?;
         Ok(folder)
     }
 
@@ -271,10 +283,16 @@ impl Folder {
         Ok(CaptureFile::new(name, path, writer))
     }
 
-    fn prepare(&self) -> Result<(), FolderError> {
-        let histograms = self.path.join(HISTOGRAMS);
-        make(&histograms)?;
-        for folder in [self.path.as_path(), &histograms] {
+    /// The folder, once it is known that it can be written to.
+    fn ready(self, below: &[&str]) -> Result<Self, FolderError> {
+        self.prepare(below).inspect_err(|_| self.discard()).map(|()| self)
+    }
+
+    /// Makes the folders below it, and writes to each.
+    fn prepare(&self, below: &[&str]) -> Result<(), FolderError> {
+        let below: Vec<_> = below.iter().map(|name| self.path.join(name)).collect();
+        below.iter().try_for_each(|folder| make(folder))?;
+        for folder in std::iter::once(&self.path).chain(&below) {
             let probe = folder.join(".loadgen-probe");
             let written = write_new(&probe, &PROBE, folder);
             let removed = remove_file(&probe);

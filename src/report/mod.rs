@@ -2,6 +2,7 @@
 //!
 //! Renderers are pure; [`files`] alone touches the file system.
 
+pub mod card;
 pub mod csv;
 pub mod files;
 pub mod hlog;

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+mod card;
 mod datagrams;
 mod knee;
 mod told;
 
+pub use card::{gvisor_card, linux_card};
 pub use datagrams::{datagram_sweep, datagrams};
 pub use knee::knee;
 pub use told::{ladder, told};

@@ -7,6 +7,12 @@ pub fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
+/// `A` to `Z`, then `A2` and so on.
+pub fn letter(index: usize) -> String {
+    let letter = char::from(b'A' + (index % 26) as u8);
+    if index < 26 { letter.to_string() } else { format!("{letter}{}", index / 26 + 1) }
+}
+
 /// Columns that a text takes at most; characters beyond ASCII may be wide and count twice.
 pub fn columns(text: &str) -> usize {
     text.chars().map(char_columns).sum()

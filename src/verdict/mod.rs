@@ -1,5 +1,6 @@
 //! Results to a judgement: limits, validity, verdict. Pure.
 
+pub mod cards;
 pub mod knee;
 mod limits;
 mod validity;

@@ -6,6 +6,7 @@
 
 mod addresses;
 mod bad_input;
+mod cards;
 mod classes;
 mod closing;
 mod common;

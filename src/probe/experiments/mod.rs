@@ -5,6 +5,7 @@ mod handshake;
 mod listeners;
 mod overflow;
 mod ports;
+mod running;
 mod syn_queue;
 mod syn_retries;
 mod synack_retries;
@@ -12,8 +13,10 @@ mod time_wait;
 mod udp;
 mod unix;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
 use std::time::Instant;
+
+use running::Running;
 
 use super::{Ground, Order};
 use crate::measure::card::{Experiment, Family, Missing};
@@ -41,30 +44,9 @@ const TASKS: &[Task] = &[
     Task { name: "AF_UNIX", waits: false, run: unix::experiments },
 ];
 
-/// Makes all of them, in the order in which they are listed.
-pub fn all(
-    ground: &Ground,
-    order: &Order,
-    each: &(dyn Fn(&str, usize, usize) + Sync),
-) -> Vec<Experiment> {
-    let done = AtomicUsize::new(0);
-    let make = |task: &Task| {
-        let made = (task.run)(ground, order);
-        each(task.name, done.fetch_add(1, Ordering::Relaxed) + 1, TASKS.len());
-        made
-    };
-    std::thread::scope(|scope| {
-        let make = &make;
-        let beside = |task: &'static Task| task.waits.then(|| scope.spawn(move || make(task)));
-        let waiting: Vec<_> = TASKS.iter().map(beside).collect();
-        let quick = |task: &Task| if task.waits { Vec::new() } else { make(task) };
-        let made: Vec<_> = TASKS.iter().map(quick).collect();
-        let made = made.into_iter().zip(waiting).map(|(made, thread)| match thread {
-            Some(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-            None => made,
-        });
-        made.flatten().collect()
-    })
+/// Starts all of them.
+pub fn begin(ground: &Arc<Ground>, order: &Arc<Order>) -> Running {
+    Running::begin(TASKS, ground, order)
 }
 
 /// Makes one experiment: `work` adds what it saw, and what it could not see is noted as missing.

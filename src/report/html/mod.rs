@@ -4,6 +4,8 @@
 //! from outside, and escaped.
 
 mod alt;
+mod card;
+mod cards;
 mod cell;
 mod compare;
 mod datagrams;
@@ -18,6 +20,9 @@ mod runs;
 mod verdict;
 mod why;
 mod wire;
+
+pub use card::page as card;
+pub use cards::page as cards;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
@@ -39,8 +44,15 @@ pub fn page(results: &[RunResult]) -> Vec<u8> {
     markup.into_string().into_bytes()
 }
 
-/// The page around its parts.
+/// The page of runs around its parts.
 fn document(title: &str, header: Markup, main: Markup) -> Markup {
+    let origin = "Made by loadgen from run.json alone; latencies count from the instant at which the \
+                  schedule wanted an attempt.";
+    framed(title, header, main, "To the verdict", origin)
+}
+
+/// Any page around its parts; `skip` leads over the header, and `origin` says what it was made from.
+fn framed(title: &str, header: Markup, main: Markup, skip: &str, origin: &str) -> Markup {
     let dark = picture::style(true);
     html! {
         (DOCTYPE)
@@ -58,15 +70,11 @@ fn document(title: &str, header: Markup, main: Markup) -> Markup {
                 }
             }
             body {
-                a.skip href="#main" { "To the verdict" }
+                a.skip href="#main" { (skip) }
                 header { (header) }
                 main id="main" { (main) }
                 footer {
-                    p {
-                        "Made by loadgen from run.json alone; latencies count from the instant at \
-                         which the schedule wanted an attempt. This page fetches nothing and runs \
-                         no script."
-                    }
+                    p { (origin) " This page fetches nothing and runs no script." }
                 }
             }
         }

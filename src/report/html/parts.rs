@@ -7,17 +7,17 @@ use crate::report::terminal;
 
 /// A column of a table.
 #[derive(Debug, Clone, Copy)]
-pub enum Column {
+pub enum Column<'n> {
     /// Short texts, which are not broken.
-    Text(&'static str),
+    Text(&'n str),
     /// Sentences.
-    Long(&'static str),
+    Long(&'n str),
     /// Numbers.
-    Number(&'static str),
+    Number(&'n str),
 }
 
-impl Column {
-    fn name(self) -> &'static str {
+impl<'n> Column<'n> {
+    fn name(self) -> &'n str {
         match self {
             Self::Text(name) | Self::Long(name) | Self::Number(name) => name,
         }

@@ -7,7 +7,7 @@ use super::parts::{Column, Row, table, text};
 use super::{alt, compare, differences::differences, document, knee, partial, verdict};
 use crate::measure::result::{CellResult, Environment, RunResult};
 use crate::report::picture::{self, HEIGHT};
-use crate::report::text::thousands;
+use crate::report::text::{letter, thousands};
 
 /// Keys of the environment that differ between any two runs and mean nothing.
 const ALWAYS: [&str; 3] = ["started_at", "load_average", "command_line"];
@@ -32,12 +32,6 @@ pub fn page(results: &[RunResult]) -> Markup {
         (findings(results, &names))
     };
     document(&format!("{title} · loadgen"), header, main)
-}
-
-/// `A` to `Z`, then `A2` and so on.
-fn letter(index: usize) -> String {
-    let letter = char::from(b'A' + (index % 26) as u8);
-    if index < 26 { letter.to_string() } else { format!("{letter}{}", index / 26 + 1) }
 }
 
 fn verdicts(results: &[RunResult], names: &[String]) -> Markup {

@@ -2,6 +2,7 @@
 //! as SVG.
 
 mod bitmap;
+mod card;
 mod datagrams;
 mod heatmap;
 mod knee;
@@ -83,6 +84,11 @@ pub fn of_cell<'r>(scenario: &str, cell: &'r CellResult) -> Vec<(&'static str, S
 /// Latency by percentile, of cells of any runs, each with its name.
 pub fn overlaid<'r>(scenario: &str, cells: &[(String, &'r CellResult)]) -> Sketch<'r> {
     latency::of_cells(scenario, cells)
+}
+
+/// A backlog card on one page, or several beside each other, each with a letter.
+pub fn cards<'r>(cards: &'r [card::Named<'r>]) -> Sketch<'r> {
+    card::sketch(cards)
 }
 
 /// The packets of one connection, between two lines that go down with time; and its height.

@@ -1,6 +1,8 @@
 //! The closing summary at a terminal: a compact table a cell, a comparison of all cells, the
 //! limits, and last the verdict. No line is wider than 80 columns.
 
+mod card;
+mod cards;
 mod cell;
 mod compare;
 mod datagrams;
@@ -10,6 +12,9 @@ mod sockets;
 mod target;
 mod why;
 mod wire;
+
+pub use card::card;
+pub use cards::cards;
 
 use super::text::{columns, plain, wrap};
 use crate::measure::result::{LimitResult, RunResult, Status, Verdict};

@@ -1,0 +1,136 @@
+//! What the accept queue holds for `listen(n)`, with the rule that fits.
+
+use super::series::{Series, every, points};
+use super::{Named, absent, nothing, small};
+use crate::measure::card::Value;
+use crate::report::picture::page::{Align, Drawn, FAINT, LABEL, Page, Stroke, fitted};
+use crate::report::picture::palette;
+use crate::report::picture::panel::{Frame, Panel};
+use crate::report::picture::scale::{Scale, Tick, number};
+
+/// The kinds of experiment whose capacity this is.
+const QUEUE: &str = "tcp.accept_queue.";
+/// Most inputs that have a place of their own, and most lines.
+const COLUMNS: usize = 14;
+const LINES: usize = 8;
+/// Height of a line of the legend, and columns that a legend takes at the right.
+const LINE: i32 = 44;
+
+/// Draws it.
+pub fn draw(page: &Page, frame: Frame, cards: &[Named]) -> Drawn {
+    let is_capacity = |id: &str, name: &str| id.starts_with(QUEUE) && name == "capacity";
+    let name = |experiment: &crate::measure::card::Experiment, _: &_| {
+        experiment.id.trim_start_matches(QUEUE).to_owned()
+    };
+    let mut lines = every(cards, |experiment, one| is_capacity(&experiment.id, &one.name), name);
+    fold(&mut lines);
+    lines.retain(|line| !points(line.value).is_empty());
+    lines.truncate(LINES);
+    let inputs = inputs(&lines);
+    if inputs.is_empty() {
+        return nothing(page, frame, "The capacity is not known.");
+    }
+    let legend = LINE * lines.len() as i32;
+    let plot = Frame {
+        left: frame.left + 130,
+        right: frame.right - 20,
+        top: frame.top + legend + 40,
+        bottom: frame.bottom - 60,
+    };
+    let counts = lines.iter().flat_map(|line| points(line.value)).map(|(_, count)| *count as f64);
+    let y = Scale::counts(counts.fold(1.0, f64::max), 1.0);
+    let panel = Panel::new(page, plot, Scale::linear(-0.5, inputs.len() as f64 - 0.5), y);
+    panel.rows(&y.count_ticks(5))?;
+    panel.columns(&marks(&inputs), true)?;
+    panel.floor()?;
+    for (index, line) in lines.iter().enumerate() {
+        curve(page, &panel, line, &inputs, index)?;
+        let at = (frame.left, frame.top + 10 + LINE * index as i32);
+        let words = format!("{}{}", line.name, rule(cards, line));
+        let words = fitted(&words, LABEL, true, frame.right - frame.left);
+        page.text(at, Align::Left, &words, (LABEL, true), palette::series(index).colour)?;
+    }
+    if lines.len() == 1 {
+        figures(page, &panel, &lines[0], &inputs)?;
+    }
+    let words = absent(cards, lines.iter().map(|line| line.card));
+    small(page, (plot.right, plot.top - 10), Align::Right, &words, 500)?;
+    small(page, (frame.left, plot.bottom + 34), Align::Left, "n", 60)
+}
+
+/// Lines of one card that are the same become one.
+fn fold(lines: &mut Vec<Series>) {
+    let mut kept: Vec<Series> = Vec::new();
+    for line in lines.drain(..) {
+        match kept.iter_mut().find(|one| one.card == line.card && one.value == line.value) {
+            Some(one) => {
+                let word = line.name.rsplit(' ').next().unwrap_or_default();
+                one.name = format!("{} and {word}", one.name);
+            }
+            None => kept.push(line),
+        }
+    }
+    *lines = kept;
+}
+
+/// Every input, rising, and negative ones, which mean as many as possible, last.
+fn inputs(lines: &[Series]) -> Vec<i64> {
+    let mut inputs: Vec<i64> =
+        lines.iter().flat_map(|line| points(line.value)).map(|(of, _)| *of).collect();
+    inputs.sort_unstable_by_key(|of| (*of < 0, *of));
+    inputs.dedup();
+    inputs.truncate(COLUMNS);
+    inputs
+}
+
+fn marks(inputs: &[i64]) -> Vec<Tick> {
+    let each = inputs.iter().enumerate();
+    each.map(|(index, of)| Tick { at: index as f64, label: number(*of as f64) }).collect()
+}
+
+fn curve(page: &Page, panel: &Panel, line: &Series, inputs: &[i64], index: usize) -> Drawn {
+    let place = |(of, count): &(i64, i64)| {
+        let column = inputs.iter().position(|input| input == of)?;
+        Some((column as f64, *count as f64))
+    };
+    let mut places: Vec<_> = points(line.value).iter().filter_map(place).collect();
+    places.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let stroke = palette::series(index);
+    panel.curve(&places, Stroke { width: 4, ..stroke })?;
+    for (x, count) in places {
+        let at = (panel.x(x), panel.y(count));
+        page.disc(at, 11, stroke.colour)?;
+        let words = format!("{}: listen({}) holds {count}", line.name, inputs[x as usize]);
+        page.note((at.0 - 24, at.1 - 24), (at.0 + 24, at.1 + 24), &words)?;
+    }
+    Ok(())
+}
+
+/// The numbers above the marks of a line that stands alone.
+fn figures(page: &Page, panel: &Panel, line: &Series, inputs: &[i64]) -> Drawn {
+    for (of, count) in points(line.value) {
+        let Some(column) = inputs.iter().position(|input| input == of) else { continue };
+        let at = (panel.x(column as f64), panel.y(*count as f64) - 34);
+        page.text(at, Align::Centre, &number(*count as f64), (LABEL - 4, true), FAINT)?;
+    }
+    Ok(())
+}
+
+/// The rule and the clamp that the same experiment found.
+fn rule(cards: &[Named], line: &Series) -> String {
+    let of = |name: &str| {
+        // By name alone: the other family, which says the same, may have it as well.
+        let card = cards.get(line.card).map(|(_, card)| card)?;
+        let same = card.experiments.iter().filter(|one| one.id == line.experiment.id);
+        same.filter_map(|one| one.value(name)).next()
+    };
+    let rule = match of("rule") {
+        Some(Value::Word { word }) => format!(": {}", crate::report::card::clean(word)),
+        _ => String::new(),
+    };
+    match of("clamp") {
+        Some(Value::Count { count, .. }) => format!("{rule}, n at most {}", number(*count as f64)),
+        Some(Value::Word { word }) => format!("{rule}, {}", crate::report::card::clean(word)),
+        _ => rule,
+    }
+}

@@ -1,0 +1,82 @@
+use plotters::style::RGBColor;
+
+use super::*;
+use crate::measure::card::{Confidence, Value};
+use crate::report::picture::palette::{BLUE, VERMILLION};
+use crate::report::picture::{HEIGHT, WIDTH};
+use crate::report::sample;
+
+fn drawn(cards: &[Named]) -> image::RgbImage {
+    let bytes = sketch(cards).png().expect("drawn");
+    image::load_from_memory(&bytes).expect("a PNG").to_rgb8()
+}
+
+/// Pixels of a colour in a quarter of the page: column and row from 0.
+fn quarter(image: &image::RgbImage, (column, row): (u32, u32), colour: RGBColor) -> usize {
+    let (width, height) = (WIDTH / 2, HEIGHT / 2);
+    let wanted = [colour.0, colour.1, colour.2];
+    let inside = |x: u32, y: u32| x / width == column && y / height == row;
+    image.enumerate_pixels().filter(|(x, y, p)| inside(*x, *y) && p.0 == wanted).count()
+}
+
+const QUARTERS: [(u32, u32); 4] = [(0, 0), (1, 0), (0, 1), (1, 1)];
+
+#[test]
+fn a_card_fills_all_four_plots() {
+    let card = sample::linux_card();
+    let named = vec![(String::new(), &card)];
+    let image = drawn(&named);
+    assert_eq!(image.dimensions(), (WIDTH, HEIGHT));
+    for place in QUARTERS {
+        assert!(quarter(&image, place, BLUE) > 1500 || place == (0, 1), "{place:?}");
+    }
+    // Bars are drawn with some transparency.
+    let pale = image
+        .enumerate_pixels()
+        .filter(|(x, y, p)| *x < WIDTH / 2 && *y > HEIGHT / 2 && p.0[2] > 150 && p.0[0] < 80);
+    assert!(pale.count() > 5000, "bars of half-open handshakes");
+    let margin = (0..HEIGHT).all(|y| image.get_pixel(WIDTH - 5, y).0 == [255; 3]);
+    assert!(margin, "nothing sticks out");
+}
+
+#[test]
+fn cards_beside_each_other_have_colours_of_their_own() {
+    let (linux, gvisor) = (sample::linux_card(), sample::gvisor_card());
+    let named = vec![("A".to_owned(), &linux), ("B".to_owned(), &gvisor)];
+    let image = drawn(&named);
+    for place in [(0, 0), (1, 1)] {
+        assert!(quarter(&image, place, BLUE) > 1000, "{place:?}");
+        assert!(quarter(&image, place, VERMILLION) > 1000, "{place:?}");
+    }
+    let many: Vec<Named> = (0..12).map(|n| (n.to_string(), &linux)).collect();
+    drawn(&many);
+    drawn(&[]);
+}
+
+#[test]
+fn no_value_breaks_the_picture() {
+    let mut card = sample::linux_card();
+    card.system = "x".repeat(10_000);
+    let sure = (Confidence::Low, "made up");
+    let odd = Value::Counts {
+        of: "\u{1b}".repeat(500),
+        unit: String::new(),
+        points: vec![(i64::MIN, i64::MAX), (0, i64::MIN), (0, 7), (i64::MAX, 0)],
+    };
+    for experiment in &mut card.experiments {
+        for name in ["capacity", "charge", "onset"] {
+            experiment.infer(name, odd.clone(), &[], sure);
+        }
+        let seconds = vec![-1e300, 0.0, 1e-9, 1e300];
+        let schedule = Value::Schedule { seconds, give: -1.0, complete: false };
+        experiment.infer("schedule", schedule, &[], sure);
+        experiment.infer("gives_up", Value::Seconds { seconds: 1e300, give: 0.0 }, &[], sure);
+    }
+    let named = vec![("A".to_owned(), &card)];
+    drawn(&named);
+    sketch(&named).svg(HEIGHT, 6, "id", "alt").expect("drawn");
+    card.experiments.clear();
+    let named = vec![("A".to_owned(), &card)];
+    let image = drawn(&named);
+    assert_eq!(quarter(&image, (0, 0), BLUE), 0);
+}
