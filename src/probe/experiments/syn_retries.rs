@@ -91,35 +91,33 @@ fn ages(depth: Depth) -> Vec<u64> {
 /// Clients that are let in at an instant of ours, at the next SYN of each.
 fn released(site: &Site, depth: Depth) -> Result<Vec<Observation>, Missing> {
     let (full, _first) = Full::new(site)?;
-    let ages = ages(depth);
+    let mut ages = ages(depth);
     let oldest = Duration::from_millis(ages[0]);
     let start = Instant::now();
-    let mut clients = Vec::new();
-    for age in &ages {
-        let due = start + oldest - Duration::from_millis(*age);
-        thread::sleep(due.saturating_duration_since(Instant::now()));
-        clients.push(Client::connect(full.address)?);
-    }
-    thread::sleep((start + oldest).saturating_duration_since(Instant::now()));
-    let early = clients.iter().find(|client| fate(client) != Fate::Waiting);
-    if early.is_some() {
-        return Err(Missing::all(
-            "a client was answered before the queue was emptied",
-            "try again",
-        ));
-    }
-    drain(&full.listener)?;
-    let emptied = Instant::now();
-    let mut notes = Vec::new();
-    while !clients.is_empty() && start.elapsed() < patience(depth) {
-        drain(&full.listener)?;
-        clients.retain(|client| match note(client, emptied) {
-            Some(note) => {
-                notes.push(note);
-                false
-            }
-            None => true,
+    let emptied = start + oldest;
+    let (mut clients, mut notes) = (Vec::new(), Vec::new());
+    // The youngest of those that wait for the last retry that is followed began a little later.
+    let until = start + patience(depth) + Duration::from_secs(1);
+    while (!clients.is_empty() || !ages.is_empty()) && Instant::now() < until {
+        let open = Instant::now() >= emptied;
+        let due = |age: &u64| Instant::now() + Duration::from_millis(*age) >= emptied;
+        while ages.first().is_some_and(due) {
+            ages.remove(0);
+            clients.push(Client::connect(full.address)?);
+        }
+        if open {
+            drain(&full.listener)?;
+        }
+        let mut early = false;
+        clients.retain(|client| {
+            early |= !open && fate(client) == Fate::Established;
+            let note = note(client, emptied);
+            notes.extend(note.iter().cloned());
+            note.is_none()
         });
+        if early {
+            return Err(Missing::all("a client came in before the queue was emptied", "try again"));
+        }
         thread::sleep(STEP);
     }
     notes.extend(clients.iter().map(|client| {

@@ -183,22 +183,17 @@ fn released(all: &[Observation]) -> Option<Schedule> {
     Some(Schedule { seconds, give: LATE, over, from, sure })
 }
 
-/// How long TIME_WAIT lasts: by its timer, and by how long its port was refused to bind(2).
+/// How long TIME_WAIT lasts: by its timer, or else by how long its port was refused to bind(2).
 pub fn time_wait(experiment: &mut Experiment) {
     let timer = lengths(&experiment.observations, "timer", "left");
-    let gone = lengths(&experiment.observations, "watched", "gone");
     let refused = lengths(&experiment.observations, "bind", "free_after");
-    let ways = [
-        (&gone, Instrument::SockDiag),
-        (&timer, Instrument::SockDiag),
-        (&refused, Instrument::Errors),
-    ];
+    let ways = [(&timer, Instrument::SockDiag), (&refused, Instrument::Errors)];
     let Some((best, instrument)) = ways.into_iter().find(|(way, _)| !way.is_empty()) else {
         return;
     };
     experiment.method.instrument = instrument;
     let middle = median(&best.iter().map(|(_, length)| *length).collect::<Vec<_>>());
-    let all: Vec<_> = [&timer, &gone, &refused].into_iter().flatten().copied().collect();
+    let all: Vec<_> = [&timer, &refused].into_iter().flatten().copied().collect();
     let from: Vec<_> = all.iter().map(|(number, _)| *number).collect();
     let give = LATE * middle;
     let same = all.iter().all(|(_, length)| (length - middle).abs() <= give);
@@ -216,7 +211,7 @@ fn lengths(all: &[Observation], way: &str, name: &str) -> Vec<(usize, f64)> {
 
 /// Whether the same port may connect to the same place again while it is in TIME_WAIT.
 pub fn reuse(experiment: &mut Experiment) {
-    let tries: Vec<_> = of_way(&experiment.observations, "bind_and_connect").collect();
+    let tries: Vec<_> = of_way(&experiment.observations, "connect_again").collect();
     let from: Vec<_> = tries.iter().map(|(number, _)| *number).collect();
     let after: Vec<_> =
         tries.iter().filter_map(|(_, one)| measure(&one.seen, "connected_after")).collect();

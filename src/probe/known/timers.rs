@@ -11,6 +11,7 @@ pub fn expected(case: &Case) -> Option<(Value, &'static str)> {
         "tcp.syn_retries" => syn(case, name),
         "tcp.synack_retries" => synack(case, name),
         "tcp.time_wait.length" => time_wait(case, name),
+        "tcp.time_wait.reuse_bound" => reuse_bound(case, name),
         "tcp.time_wait.reuse_on_loopback" => reuse(case, name, true),
         "tcp.time_wait.reuse_elsewhere" => reuse(case, name, false),
         id if id.starts_with("tcp.ports.") => ports(case, name),
@@ -31,21 +32,33 @@ fn syn(case: &Case, name: &str) -> Option<(Value, &'static str)> {
     // Kernels before 6.5 have no such setting.
     let linear = case.setting("net.ipv4.tcp_syn_linear_timeouts").unwrap_or(0);
     let most = retries.saturating_add(linear);
-    Some((ladder(name, most, linear, "ETIMEDOUT")?, SYN))
+    Some((ladder(name, most, linear, longest(retries), "ETIMEDOUT")?, SYN))
+}
+
+/// Seconds after which no SYN is sent again, however few were: what that many doubled waits would
+/// have taken (tcp_model_timeout), whether or not the first waits are linear.
+fn longest(retries: i64) -> f64 {
+    /// Of doubled waits from 1 s, the first that is longer than TCP_RTO_MAX is that of 2^7 s.
+    const DOUBLED: i64 = 6;
+    let doubled = f64::from(1u32 << (retries.clamp(0, DOUBLED) + 1)) - 1.0;
+    doubled + 120.0 * (retries - DOUBLED).max(0) as f64
 }
 
 /// Retries of SYN-ACKs.
 fn synack(case: &Case, name: &str) -> Option<(Value, &'static str)> {
     let retries = case.linux_setting("net.ipv4.tcp_synack_retries")?;
-    Some((ladder(name, retries, 0, "")?, SYNACK))
+    Some((ladder(name, retries, 0, f64::MAX, "")?, SYNACK))
 }
 
-/// `most` retries, of which `linear` waits are no longer than the first.
-fn ladder(name: &str, most: i64, linear: i64, error: &str) -> Option<Value> {
+/// `most` retries, of which `linear` waits are no longer than the first, and none after `longest`
+/// seconds.
+fn ladder(name: &str, most: i64, linear: i64, longest: f64, error: &str) -> Option<Value> {
     let most = usize::try_from(most).ok().filter(|most| *most <= 255)?;
     let linear = u32::try_from(linear).ok()?;
     let instants = syn_retries::instants(linear).map(|at| at as f64 / 1e9);
     let mut seconds: Vec<_> = instants.take(most + 1).collect();
+    let before = seconds.iter().take_while(|at| **at < longest).count();
+    seconds.truncate(before + 1);
     let end = seconds.pop()?;
     match name {
         "gives_up" => Some(Value::Seconds { seconds: end, give: 0.0 }),
@@ -99,6 +112,14 @@ fn reuse(case: &Case, name: &str, loopback: bool) -> Option<(Value, &'static str
     Some((value, "net/ipv4/tcp_ipv4.c, tcp_twsk_unique"))
 }
 
+/// Of a port that a program asks for, nothing but the timestamp matters: it has to be newer, which
+/// a later SYN's is (`tcp_twsk_unique` is called without a place for the port found).
+fn reuse_bound(case: &Case, name: &str) -> Option<(Value, &'static str)> {
+    let stamped = case.linux_setting("net.ipv4.tcp_timestamps")? > 0;
+    let value = Value::word(if stamped { "at_once" } else { "refused" });
+    (name == "reuse").then_some((value, "net/ipv4/inet_hashtables.c, __inet_hash_connect"))
+}
+
 fn ports(case: &Case, name: &str) -> Option<(Value, &'static str)> {
     if !case.is_linux() {
         return None;
@@ -115,6 +136,8 @@ fn ports(case: &Case, name: &str) -> Option<(Value, &'static str)> {
         "range" => Value::count(high - low + 1, "ports"),
         "error" => Value::word("EADDRNOTAVAIL"),
         "bind_error" => Value::word("EADDRINUSE"),
+        // Which kernel began to walk a socket's own range port by port is not certain.
+        "first_half" if own => return None,
         "first_half" => Value::word(parity(low)),
         "bind_first_half" => Value::word(parity(low + 1)),
         _ => return None,
@@ -128,3 +151,7 @@ fn ports(case: &Case, name: &str) -> Option<(Value, &'static str)> {
         },
     ))
 }
+
+#[cfg(test)]
+#[path = "timers_tests.rs"]
+mod tests;
