@@ -150,10 +150,8 @@ pub fn side_by_side<T: Sync, R: Send>(variants: &[T], make: impl Fn(&T) -> R + S
     })
 }
 
-/// Two ways at the same time, each in a place of its own; what they saw goes into `experiment`.
-///
-/// # Errors
-/// Why neither could be gone; where only one could not, that is noted under its name.
+/// Two ways at the same time, each in a place of its own: what they saw goes into `experiment`, and
+/// what one of them could not see is missing under its name.
 pub fn both_ways(
     (ground, variant): (&Ground, &Variant),
     experiment: &mut Experiment,

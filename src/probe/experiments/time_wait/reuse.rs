@@ -1,6 +1,6 @@
 //! When may a port in TIME_WAIT connect to the same place again?
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use socket2::Socket;
 
 use super::super::tried;
 use super::{BACKLOG, CLOSED, STEP, connected, ended};
-use crate::measure::card::{Experiment, Family, Instrument, Method, Missing, Observation};
+use crate::measure::card::{Experiment, Instrument, Method, Missing, Observation};
 use crate::probe::client::{Client, drain};
 use crate::probe::ground::missing;
 use crate::probe::infer::timers;
@@ -57,27 +57,20 @@ pub fn reuse(ground: &Ground, at: At, variant: &Variant) -> Experiment {
         let own = variant.1.is_empty() && at != At::Bound;
         let own = own.then(|| OWN.parse()).transpose();
         let own = own.map_err(|error: UnitError| Missing::all(error.to_string(), "none"))?;
-        let seen = ground.at(variant.0, variant.1, |site| reused(site, at, variant.0, own))?;
-        experiment.observations = seen;
+        let work = |site: &Site| reused(site, at, own);
+        experiment.observations = match at {
+            At::Other => ground.off_loopback(variant.0, variant.1, work),
+            At::Bound | At::Loopback => ground.at(variant.0, variant.1, work),
+        }?;
         timers::reuse(experiment);
         Ok(())
     })
 }
 
-fn reused(
-    site: &Site,
-    at: At,
-    family: Family,
-    own: Option<Ports>,
-) -> Result<Vec<Observation>, Missing> {
-    let address = match (at, family) {
-        (At::Other, _) => site.address,
-        (_, Family::Ipv4) => IpAddr::from(Ipv4Addr::LOCALHOST),
-        (_, Family::Ipv6) => IpAddr::from(Ipv6Addr::LOCALHOST),
-    };
+fn reused(site: &Site, at: At, own: Option<Ports>) -> Result<Vec<Observation>, Missing> {
     // Outside of the short range where there is one; else anywhere.
     let port = if at == At::Bound || own.is_some() { 0 } else { OUTSIDE };
-    let listener = listen(SocketAddr::new(address, port), BACKLOG);
+    let listener = listen(SocketAddr::new(site.address, port), BACKLOG);
     let listener = listener.map_err(|error| missing("listen", &error))?;
     let server = site.permit(&listener)?;
     let dialer = Dialer::new(server, &[], own, false);
@@ -115,6 +108,7 @@ fn all_closed(
     listener: &Socket,
     at: At,
 ) -> Result<Vec<Option<SocketAddr>>, Missing> {
+    dialer.socket(0).map_err(|error| missing("socket or IP_LOCAL_PORT_RANGE", &error))?;
     let most = if at == At::Bound { CLOSED } else { 2 * SHORT };
     let mut clients = Vec::new();
     while clients.len() < most {
