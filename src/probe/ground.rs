@@ -70,12 +70,7 @@ impl Ground {
     ) -> Result<T, Missing> {
         match self {
             Self::Lab(privacy) => {
-                let plan = lab_plan(family, settings);
-                let lab = Lab::create(privacy, &plan)
-                    .map_err(|error| Missing::all(error.to_string(), "see the remedy there"))?;
-                let site = || Site::new(lab.target_address(), Some(&lab));
-                let done = lab.client().run(|| site().and_then(|site| work(&site)));
-                done.map_err(|error| missing("setns", &error))?
+                in_lab(privacy, &lab_plan(plan::Link::Loopback, family, settings), work)
             }
             Self::Host(reason) if !settings.is_empty() => Err(Missing::all(
                 format!("kernel settings are changed in a lab only, and there is none: {reason}"),
@@ -84,6 +79,41 @@ impl Ground {
             Self::Host(_) => work(&Site::new(loopback(family), None)?),
         }
     }
+
+    /// As [`Ground::at`], but at an address that is not of loopback: that of one end of a lab's veth
+    /// pair, to which connections go without leaving that end's namespace.
+    ///
+    /// # Errors
+    /// As there; and on the host, whose other addresses are not ours to use.
+    pub fn off_loopback<T: Send>(
+        &self,
+        family: Family,
+        settings: &[(&str, &str)],
+        work: impl FnOnce(&Site) -> Result<T, Missing> + Send,
+    ) -> Result<T, Missing> {
+        match self {
+            Self::Lab(privacy) => {
+                in_lab(privacy, &lab_plan(plan::Link::Veth, family, settings), work)
+            }
+            Self::Host(reason) => Err(Missing::all(
+                format!("there is no address but loopback to use, since there is no lab: {reason}"),
+                "run where an ordinary user may make namespaces, or as root",
+            )),
+        }
+    }
+}
+
+/// Does `work` on the target's side of a fresh lab.
+fn in_lab<T: Send>(
+    privacy: &Privacy,
+    plan: &plan::Lab,
+    work: impl FnOnce(&Site) -> Result<T, Missing> + Send,
+) -> Result<T, Missing> {
+    let lab = Lab::create(privacy, plan)
+        .map_err(|error| Missing::all(error.to_string(), "see the remedy there"))?;
+    let site = || Site::new(lab.target_address(), Some(&lab));
+    let done = lab.target().run(|| site().and_then(|site| work(&site)));
+    done.map_err(|error| missing("setns", &error))?
 }
 
 impl<'a> Site<'a> {
@@ -159,10 +189,10 @@ fn loopback(family: Family) -> IpAddr {
     }
 }
 
-fn lab_plan(family: Family, settings: &[(&str, &str)]) -> plan::Lab {
+fn lab_plan(link: plan::Link, family: Family, settings: &[(&str, &str)]) -> plan::Lab {
     let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
     plan::Lab {
-        link: plan::Link::Loopback,
+        link,
         family: match family {
             Family::Ipv4 => plan::Family::Ipv4,
             Family::Ipv6 => plan::Family::Ipv6,

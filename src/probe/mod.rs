@@ -8,6 +8,7 @@ mod experiments;
 mod ground;
 mod infer;
 mod known;
+mod waiting;
 
 use std::sync::Arc;
 use std::time::Instant;

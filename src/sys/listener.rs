@@ -154,6 +154,15 @@ pub fn defer_accept(listener: &Socket) -> io::Result<u32> {
     get(listener, libc::IPPROTO_TCP, libc::TCP_DEFER_ACCEPT).map(|[seconds]| seconds)
 }
 
+/// Defers accept no more; requests whose final ACK was put aside stay until their timer, or their
+/// client's next packet.
+///
+/// # Errors
+/// As of `setsockopt`.
+pub fn defer_no_more(listener: &Socket) -> io::Result<()> {
+    set_int(listener, libc::IPPROTO_TCP, libc::TCP_DEFER_ACCEPT, 0)
+}
+
 /// Packets to the socket that it has dropped (`SO_MEMINFO`, `net/core/sock.c`).
 ///
 /// # Errors

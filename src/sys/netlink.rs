@@ -8,7 +8,7 @@ use netlink_packet_core::Parseable;
 use netlink_packet_sock_diag::SockDiagMessage;
 use netlink_packet_sock_diag::constants::{
     AF_INET, AF_INET6, INET_DIAG_SKMEMINFO, INET_DIAG_SKV6ONLY, IPPROTO_TCP, IPPROTO_UDP,
-    TCP_CLOSE, TCP_ESTABLISHED, TCP_LISTEN,
+    TCP_CLOSE, TCP_ESTABLISHED, TCP_LISTEN, TCP_SYN_RECV, TCP_TIME_WAIT,
 };
 use netlink_packet_sock_diag::inet::{
     ExtensionFlags, InetRequest, InetResponseHeader, SocketId, StateFlags,
@@ -16,7 +16,9 @@ use netlink_packet_sock_diag::inet::{
 
 use super::attributes::{find, number};
 use super::questions::{Extent, NETLINK_SOCK_DIAG, Questions, rubbish};
-pub use super::socket_table::{DatagramSocket, End, Families, Listener, STATES, StateCounts};
+pub use super::socket_table::{
+    DatagramSocket, End, Families, Listener, Passing, STATES, Stage, StateCounts,
+};
 
 /// Length of `struct inet_diag_msg`; attributes follow.
 const ENTRY: usize = 72;
@@ -83,11 +85,9 @@ impl SockDiag {
     /// # Errors
     /// As [`SockDiag::listeners`].
     pub fn count(&mut self, end: End, families: Families) -> io::Result<StateCounts> {
-        let listed =
-            StateFlags::all() - StateFlags::LISTEN - StateFlags::ESTABLISHED - StateFlags::CLOSE;
         let mut counts = StateCounts::default();
         for family in asked(families) {
-            self.dump(Asked::tcp(*family, listed.clone(), end), |entry| {
+            self.dump(Asked::tcp(*family, passing_states(), end), |entry| {
                 // The state is the second byte of `struct inet_diag_msg`.
                 let state = entry.get(1).copied().unwrap_or(TCP_CLOSE);
                 counts[usize::from(state) % STATES] += 1;
@@ -97,6 +97,26 @@ impl SockDiag {
         // Of a handshake that ended after the kernel had chosen it.
         counts[usize::from(TCP_ESTABLISHED)] = 0;
         Ok(counts)
+    }
+
+    /// Calls `each` for the TCP sockets at one end of their connection that are being opened or
+    /// closed, with what is left on their timers. Costs as much as [`SockDiag::count`].
+    ///
+    /// # Errors
+    /// As [`SockDiag::listeners`].
+    pub fn passing(
+        &mut self,
+        end: End,
+        families: Families,
+        mut each: impl FnMut(&Passing),
+    ) -> io::Result<()> {
+        for family in asked(families) {
+            self.dump(Asked::tcp(*family, passing_states(), end), |entry| {
+                each(&passing(entry)?);
+                Ok(())
+            })?;
+        }
+        Ok(())
     }
 
     /// Gives each entry of a dump to `each`.
@@ -170,6 +190,29 @@ fn datagram_socket(entry: &[u8]) -> io::Result<(u16, DatagramSocket)> {
     Ok((header.socket_id.source_port, socket))
 }
 
+/// All but listeners and what is `ESTABLISHED` or closed.
+fn passing_states() -> StateFlags {
+    StateFlags::all() - StateFlags::LISTEN - StateFlags::ESTABLISHED - StateFlags::CLOSE
+}
+
+/// Reads a `struct inet_diag_msg` of a connection; the timer of TIME_WAIT as well, which the
+/// crate's own reader leaves out (`include/uapi/linux/inet_diag.h`: state, timer and retransmits
+/// are single bytes from 1, `idiag_expires` stands behind 4 + 48 bytes).
+fn passing(entry: &[u8]) -> io::Result<Passing> {
+    let header = InetResponseHeader::parse(entry).map_err(rubbish)?;
+    Ok(Passing {
+        stage: match header.state {
+            TCP_SYN_RECV => Stage::SynReceived,
+            TCP_TIME_WAIT => Stage::TimeWait,
+            _ => Stage::Other,
+        },
+        local_port: header.socket_id.source_port,
+        remote_port: header.socket_id.destination_port,
+        retransmits: entry.get(3).copied().unwrap_or(0),
+        expires_ms: number(entry, 52 / 4),
+    })
+}
+
 /// The attributes behind a `struct inet_diag_msg`.
 fn rest(entry: &[u8]) -> &[u8] {
     entry.get(ENTRY..).unwrap_or(&[])
@@ -181,12 +224,29 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    #[test]
+    fn a_socket_that_passes_has_its_retransmits_and_its_timer() {
+        let mut entry = [0u8; 72];
+        entry[..4].copy_from_slice(&[AF_INET, TCP_TIME_WAIT, 3, 5]);
+        entry[4..6].copy_from_slice(&40_000u16.to_be_bytes());
+        entry[6..8].copy_from_slice(&80u16.to_be_bytes());
+        entry[52..56].copy_from_slice(&59_996u32.to_ne_bytes());
+        let seen = passing(&entry).unwrap();
+        let (local_port, remote_port) = (40_000, 80);
+        let (stage, expires_ms) = (Stage::TimeWait, 59_996);
+        assert_eq!(seen, Passing { stage, local_port, remote_port, retransmits: 5, expires_ms });
+        entry[1] = TCP_SYN_RECV;
+        assert_eq!(passing(&entry).unwrap().stage, Stage::SynReceived);
+        assert!(passing(&entry[..60]).is_err());
+    }
+
     proptest! {
         #[test]
         fn no_bytes_make_it_panic(kind in 0u16..24, bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             if let Ok(Some(entry)) = entry(kind, &bytes) {
                 let _ = parse(entry);
                 let _ = datagram_socket(entry);
+                let _ = passing(entry);
             }
         }
 

@@ -2,7 +2,9 @@
 
 use std::io;
 
-pub use super::socket_table::{DatagramSocket, End, Families, Listener, STATES, StateCounts};
+pub use super::socket_table::{
+    DatagramSocket, End, Families, Listener, Passing, STATES, Stage, StateCounts,
+};
 
 /// As on Linux; none is ever made.
 #[derive(Debug)]
@@ -42,5 +44,13 @@ impl SockDiag {
     /// Always `Unsupported`.
     pub fn count(&mut self, _: End, _: Families) -> io::Result<StateCounts> {
         Self::open().map(|_| StateCounts::default())
+    }
+
+    /// As on Linux.
+    ///
+    /// # Errors
+    /// Always `Unsupported`.
+    pub fn passing(&mut self, _: End, _: Families, _: impl FnMut(&Passing)) -> io::Result<()> {
+        Self::open().map(|_| ())
     }
 }

@@ -32,6 +32,32 @@ pub struct DatagramSocket {
     pub v6_only: bool,
 }
 
+/// A TCP socket that is being opened or closed, as the kernel lists it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Passing {
+    /// Which of the states it is in.
+    pub stage: Stage,
+    /// Its own port.
+    pub local_port: u16,
+    /// Its peer's.
+    pub remote_port: u16,
+    /// How often its segment, or the SYN-ACK of its request, was sent again.
+    pub retransmits: u8,
+    /// Milliseconds until its timer runs out; 0 where it has none.
+    pub expires_ms: u32,
+}
+
+/// States of RFC 9293 that pass by themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// SYN-RECEIVED: a request in a listener's SYN queue.
+    SynReceived,
+    /// TIME-WAIT.
+    TimeWait,
+    /// Any other.
+    Other,
+}
+
 /// Which end of their connection sockets are, told by the port of the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {

@@ -2,6 +2,7 @@
 
 mod queues;
 mod sockets;
+mod syn_queue;
 mod timers;
 
 use crate::measure::card::{Card, Expected, Experiment, Inferred, Sameness, Value};
@@ -44,6 +45,11 @@ impl Case<'_> {
     fn setting(&self, key: &str) -> Option<i64> {
         let text = self.experiment.settings.get(key).or_else(|| self.host.get(key))?;
         text.trim().parse().ok()
+    }
+
+    /// A kernel setting of Linux; `None` elsewhere.
+    fn linux_setting(&self, key: &str) -> Option<i64> {
+        self.setting(key).filter(|_| self.is_linux())
     }
 
     /// Whether the system is Linux.
