@@ -1,1 +1,0 @@
-//! From observations to values: pure functions, each tested on recorded observations.
