@@ -71,7 +71,7 @@ impl Client {
     pub fn connect(to: PermittedAddr) -> Result<Self, Missing> {
         let dialer = Dialer::new(to, &[], None, false);
         let socket = dialer.socket(0).map_err(|error| missing("socket", &error))?;
-        let client = Self::of(socket);
+        let client = Self::of(socket, Instant::now());
         if let Err(error) = dialer.connect(&client.socket) {
             match errno::outcome(errno::number(&error)) {
                 Outcome::NoPort | Outcome::NoFd | Outcome::NoBuffer => {
@@ -83,9 +83,9 @@ impl Client {
         Ok(client)
     }
 
-    /// One whose socket begins to connect now.
-    pub fn of(socket: Socket) -> Self {
-        Self { socket, begun: Instant::now(), ended: OnceLock::new() }
+    /// One whose socket began to connect at this instant.
+    pub fn of(socket: Socket, begun: Instant) -> Self {
+        Self { socket, begun, ended: OnceLock::new() }
     }
 
     /// Where it stands, by TCP_INFO; where that is not there, or says nothing, by poll(2).

@@ -15,7 +15,7 @@ use crate::sys::permit::PermittedAddr;
 /// How long a client may take to be connected.
 const PATIENCE: Duration = Duration::from_millis(20);
 /// By then what was sent again a second or third time has come in.
-const LATE: Duration = Duration::from_millis(4500);
+const LATE: Duration = Duration::from_millis(3300);
 /// What the kernel counts when a queue is full (`net/ipv4/tcp_ipv4.c`, tcp_v4_syn_recv_sock;
 /// `net/ipv4/tcp_input.c`, tcp_conn_request; `net/ipv4/tcp_minisocks.c`, tcp_check_req).
 const COUNTERS: [&str; 5] =
@@ -107,13 +107,13 @@ pub fn counted(site: &Site) -> Option<Counters> {
 pub fn grew(
     experiment: &mut Experiment,
     phase: &str,
-    packets: usize,
+    clients: usize,
     before: &Option<Counters>,
     after: &Option<Counters>,
 ) {
     if let (Some(before), Some(after)) = (before, after) {
         let growth = Counters::growth(before, after);
-        let given = Observation::new().given("phase", phase).given("packets", packets as i64);
+        let given = Observation::new().given("phase", phase).given("clients", clients as i64);
         let named = COUNTERS.iter().filter_map(|name| Some((name, growth.get(name)?)));
         experiment.saw(named.fold(given, |seen, (name, by)| seen.seen(name, by as i64)));
     }

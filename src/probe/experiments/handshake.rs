@@ -71,7 +71,7 @@ fn measured(site: &Site, count: usize) -> Result<(Vec<f64>, Vec<f64>), Missing> 
             connects.push(took);
             rtts.extend(told.map(|info| f64::from(info.rtt_us()) * 1e-6));
         }
-        // Nothing to accept yet: it is reset below, and the queue has room for it until then.
+        // Where nothing is there yet, the queue keeps it for the next turn, also when it was reset.
         let _accepted = accept(&listener);
         discard([client]);
     }

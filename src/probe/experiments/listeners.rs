@@ -1,7 +1,5 @@
-//! What do a second listen(), closing a listener, and several listeners at one port do to those who wait?
+//! What do a second listen() and closing a listener do to those who wait, and who is accepted first?
 
-use std::collections::HashSet;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use socket2::Socket;
@@ -12,40 +10,25 @@ use crate::probe::client::{Client, Fate, discard, tally, wait};
 use crate::probe::crowd::{arrive, look, standing, told, watcher};
 use crate::probe::ground::missing;
 use crate::probe::infer::{fates, listeners};
-use crate::probe::{Ground, Order, Site};
-use crate::sys::listener::{Listening, listen_so};
+use crate::probe::{Ground, Order};
 use crate::sys::permit::PermittedAddr;
-use crate::sys::ready;
 
 /// Backlogs of the listener that is resized: first, larger, and smaller than what waits in it.
 const SIZES: [i32; 3] = [4, 9, 2];
 /// Clients that are more than any of them holds.
 const MANY: usize = 20;
-/// Of listeners of which one is closed.
+/// Of the listener that accepts in some order.
 const BACKLOG: i32 = 16;
-/// Clients in their queues: few enough for each to have a place, many enough for each listener of a
-/// group to get some (none of them has one group in 30,000).
+/// Clients in its queue.
 const FEW: usize = 16;
-/// How long a reset may take.
-const SOON: Duration = Duration::from_millis(300);
 /// By then a SYN was sent again even where the first retry waits for three seconds.
-const LATE: Duration = Duration::from_millis(4500);
+const LATE: Duration = Duration::from_millis(3300);
 const STEP: Duration = Duration::from_millis(2);
 
-const MIGRATE: &str = "net.ipv4.tcp_migrate_req";
-
-/// Over both families; the closing of a group's member with `tcp_migrate_req` as well, where that
-/// can be set.
+/// Over both families.
 pub fn experiments(ground: &Ground, _: &Order) -> Vec<Experiment> {
     let each = |family| {
-        [
-            listen_again(ground, family),
-            accept_order(ground, family),
-            closed(ground, family),
-            group(ground, family),
-            group_closed(ground, family, &[]),
-            group_closed(ground, family, &[(MIGRATE, "1")]),
-        ]
+        [listen_again(ground, family), accept_order(ground, family), closed(ground, family)]
     };
     FAMILIES.into_iter().flat_map(each).collect()
 }
@@ -177,84 +160,6 @@ fn closed(ground: &Ground, family: Family) -> Experiment {
             Ok(())
         })?;
         fates::conclude_close(experiment);
-        Ok(())
-    })
-}
-
-/// Two listeners at one port.
-fn pair(site: &Site, backlog: i32) -> Result<(Socket, Socket), Missing> {
-    let how = Listening { reuse_port: true, ..Listening::plain(backlog) };
-    let first = site.listen_so(how)?;
-    let port = first.local_addr().ok().and_then(|at| at.as_socket()).map_or(0, |at| at.port());
-    let second = listen_so(SocketAddr::new(site.address, port), how)
-        .map_err(|error| missing("bind of a second listener with SO_REUSEPORT", &error))?;
-    Ok((first, second))
-}
-
-fn group(ground: &Ground, family: Family) -> Experiment {
-    let how = format!(
-        "Two listeners with SO_REUSEPORT and listen({}) at one port; clients connect one after the \
-         other; accept() on each tells who was where.",
-        SIZES[0]
-    );
-    let method = Method { instrument: Instrument::Accept, how };
-    let question = "Do listeners at one port share a queue?";
-    let experiment = Experiment::new("tcp.reuse_port.queues", question, method).over(family);
-    tried(experiment, |experiment| {
-        ground.at(family, &[], |site| {
-            let (first, second) = pair(site, SIZES[0])?;
-            let clients = arrive(site.permit(&first)?, MANY * 2)?;
-            let told = look(&clients)?;
-            let of = |listener| Ok::<HashSet<_>, Missing>(tally(listener)?.into_iter().collect());
-            let (first, second) = (of(&first)?, of(&second)?);
-            for (number, (client, fate)) in clients.iter().zip(told).enumerate() {
-                let by = match client.peer() {
-                    peer if first.contains(&peer) => "first",
-                    peer if second.contains(&peer) => "second",
-                    _ => "none",
-                };
-                let given = Observation::new().given("number", number as i64);
-                experiment.saw(given.seen("stood", fate.word()).seen("accepted_by", by));
-            }
-            discard(clients);
-            Ok(())
-        })?;
-        listeners::conclude_group(experiment);
-        Ok(())
-    })
-}
-
-fn group_closed(ground: &Ground, family: Family, settings: &[(&str, &str)]) -> Experiment {
-    let how = format!(
-        "{FEW} clients wait at two listeners with SO_REUSEPORT at one port; one is closed; which \
-         clients end, and whom the other gives out."
-    );
-    let method = Method { instrument: Instrument::Accept, how };
-    let question = "What does closing one of several listeners do to those who wait at it?";
-    let experiment = Experiment::new("tcp.reuse_port.closed", question, method);
-    tried(experiment.over(family).with(settings), |experiment| {
-        ground.at(family, settings, |site| {
-            let (first, second) = pair(site, BACKLOG)?;
-            let clients = arrive(site.permit(&first)?, FEW)?;
-            let first_had = ready::is_readable(&first).map_err(|error| missing("poll", &error))?;
-            let inside = standing(&clients, Fate::Established);
-            drop(first);
-            std::thread::sleep(SOON);
-            let told = look(&clients)?;
-            let reset = told.iter().filter(|fate| matches!(fate, Fate::Ended(_))).count();
-            let errno = told.iter().map(|fate| fate.errno()).find(|name| !name.is_empty());
-            let by_second = tally(&second)?.len();
-            let seen = Observation::new()
-                .given("clients", inside as i64)
-                .seen("first_had_some", first_had)
-                .seen("ended", reset as i64)
-                .seen("errno", errno.unwrap_or_default())
-                .seen("accepted_by_second", by_second as i64);
-            experiment.saw(seen);
-            discard(clients);
-            Ok(())
-        })?;
-        listeners::conclude_group_closed(experiment);
         Ok(())
     })
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use socket2::Socket;
 
@@ -185,7 +185,7 @@ fn after_ack(
 fn deaf_clients(dialer: &HalfOpen) -> Result<Vec<Client>, Missing> {
     let one = |number| {
         let socket = dialer.socket(number).map_err(|error| missing("SO_ATTACH_FILTER", &error))?;
-        let client = Client::of(socket);
+        let client = Client::of(socket, Instant::now());
         dialer.connect(&client.socket).map_err(|error| missing("connect", &error))?;
         Ok(client)
     };

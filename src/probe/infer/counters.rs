@@ -10,9 +10,9 @@ pub fn conclude(experiment: &mut Experiment) {
         let of = |seen: &Observation| word(seen, "phase") == Some(name);
         let number = experiment.observations.iter().position(of)?;
         let seen = &experiment.observations[number];
-        let packets = count(seen, "packets").filter(|packets| *packets > 0)?;
+        let clients = count(seen, "clients").filter(|clients| *clients > 0)?;
         let grown = (count(seen, "ListenOverflows")?, count(seen, "ListenDrops")?);
-        Some((number, packets, grown))
+        Some((number, clients, grown))
     };
     let (Some(first), Some(again)) = (phase("first"), phase("sent_again")) else {
         let missing = Missing::all(
@@ -40,8 +40,8 @@ mod tests {
     fn counted(growth: &[(&str, i64, i64, i64)]) -> Option<String> {
         let method = Method { instrument: Instrument::Counters, how: String::new() };
         let mut experiment = Experiment::new("x", "", method);
-        for (phase, packets, overflows, drops) in growth {
-            let given = Observation::new().given("phase", *phase).given("packets", *packets);
+        for (phase, clients, overflows, drops) in growth {
+            let given = Observation::new().given("phase", *phase).given("clients", *clients);
             let seen = given.seen("ListenOverflows", *overflows).seen("ListenDrops", *drops);
             experiment.saw(seen);
         }

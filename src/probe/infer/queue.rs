@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::rules::{Fit, Unfit, fit};
 use super::{count, flag};
-use crate::measure::card::{Confidence, Experiment, Missing, Value};
+use crate::measure::card::{Confidence, Experiment, Missing, Observation, Value};
 
 /// One listener that was filled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub fn trials(experiment: &Experiment) -> impl Iterator<Item = Trial> {
     })
 }
 
-/// `capacity`, `rule`, `clamp`, `least`, `zero` and `negative` of clients that come one by one.
+/// `capacity`, `limit`, `rule`, `clamp`, `least`, `zero` and `negative` of clients that come one by one.
 pub fn conclude(experiment: &mut Experiment) {
     let trials: Vec<_> = trials(experiment).collect();
     for (number, seen) in experiment.observations.iter().enumerate() {
@@ -35,9 +35,9 @@ pub fn conclude(experiment: &mut Experiment) {
             let clients = count(seen, "clients").unwrap_or_default();
             let why = format!(
                 "listen({backlog}) still had places after {clients} clients (observation {number}), \
-                 and there are no descriptors for more"
+                 and there are no descriptors or ports for more"
             );
-            let remedy = "raise RLIMIT_NOFILE (ulimit -n)";
+            let remedy = "raise RLIMIT_NOFILE (ulimit -n), or lower the system's own limit";
             experiment.missing.push(Missing::all(why, remedy).of("capacity"));
         }
     }
@@ -47,6 +47,7 @@ pub fn conclude(experiment: &mut Experiment) {
     let points: BTreeMap<i64, i64> = trials.iter().map(|t| (t.backlog, t.accepted)).collect();
     let points: Vec<_> = points.into_iter().collect();
     experiment.infer("capacity", table(points.clone()), &numbers(&trials), agreed(experiment));
+    limits(experiment);
     let positive: Vec<_> = trials.iter().copied().filter(|trial| trial.backlog > 0).collect();
     let found = fit(&points);
     match found {
@@ -61,6 +62,23 @@ pub fn conclude(experiment: &mut Experiment) {
         Err(Unfit::Several) => not_told(experiment, "rule"),
     }
     edges(experiment, &trials, found.ok());
+}
+
+/// `limit` that the listener itself tells, where it does.
+fn limits(experiment: &mut Experiment) {
+    let told = experiment.observations.iter().enumerate().filter_map(|(number, seen)| {
+        Some((number, (count(seen, "backlog")?, count(seen, "limit")?)))
+    });
+    let (from, mut points): (Vec<_>, Vec<_>) = told.unzip();
+    points.sort_unstable();
+    points.dedup();
+    if points.is_empty() {
+        let missing = Missing::all("listeners do not tell it here", "none is known");
+        experiment.missing.push(missing.of("limit"));
+    } else {
+        let sure = (Confidence::High, "TCP_INFO of the listener");
+        experiment.infer("limit", table(points), &from, sure);
+    }
 }
 
 /// Whether all that was asked says the same as accept().
@@ -154,40 +172,47 @@ fn not_told(experiment: &mut Experiment, what: &str) {
     experiment.missing.push(missing.of(what));
 }
 
-/// `capacity`, `beyond_sequential` and `without_place` of clients that come all at once.
+/// `capacity` of clients that come all at once; `beyond_sequential` and `without_place` where some
+/// round showed it. That none did is no proof: chance decides which handshakes meet.
 pub fn conclude_concurrent(experiment: &mut Experiment) {
     let trials: Vec<_> = trials(experiment).collect();
     if trials.is_empty() {
+        not_told(experiment, "capacity");
         return;
     }
-    let mut by_backlog: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
-    for trial in &trials {
-        by_backlog.entry(trial.backlog).or_default().push(trial.accepted);
+    let mut by_backlog: BTreeMap<i64, (i64, i64)> = BTreeMap::new();
+    for Trial { backlog, accepted, .. } in &trials {
+        let (least, most) = by_backlog.entry(*backlog).or_insert((*accepted, *accepted));
+        (*least, *most) = ((*least).min(*accepted), (*most).max(*accepted));
     }
-    let same = by_backlog.values().all(|held| held.iter().all(|one| *one == held[0]));
-    let sure = match same {
+    let sure = match by_backlog.values().all(|(least, most)| least == most) {
         true if trials.len() > by_backlog.len() => (Confidence::High, "each round gave the same"),
         true => (Confidence::Medium, "one round each"),
-        false => (Confidence::Low, "rounds differ; this is what most gave"),
+        false => (Confidence::Medium, "rounds differ; so many had a place in each of them"),
     };
-    let points = by_backlog.iter().map(|(backlog, held)| (*backlog, usual(held))).collect();
+    let points = by_backlog.iter().map(|(backlog, (least, _))| (*backlog, *least)).collect();
     experiment.infer("capacity", table(points), &numbers(&trials), sure);
-    let beyond = |seen| count(seen, "accepted") > count(seen, "sequential");
-    let believing = |seen| count(seen, "without_place").is_some_and(|count| count > 0);
-    let chance = (Confidence::Medium, "chance decides: another round may differ");
-    let seen = &experiment.observations;
-    let (beyond, believing) = (seen.iter().any(beyond), seen.iter().any(believing));
-    for (name, sometimes) in [("beyond_sequential", beyond), ("without_place", believing)] {
-        let word = if sometimes { "sometimes" } else { "never" };
-        experiment.infer(name, Value::word(word), &numbers(&trials), chance);
-    }
+    let beyond = |seen: &Observation| count(seen, "accepted") > count(seen, "sequential");
+    let believing =
+        |seen: &Observation| count(seen, "without_place").is_some_and(|count| count > 0);
+    sometimes(experiment, "beyond_sequential", beyond);
+    sometimes(experiment, "without_place", believing);
 }
 
-/// What was found most often; the smaller of two.
-fn usual(held: &[i64]) -> i64 {
-    let times = |one: &i64| held.iter().filter(|other| *other == one).count();
-    let best = held.iter().max_by_key(|one| (times(one), std::cmp::Reverse(**one)));
-    best.copied().unwrap_or_default()
+/// What chance brings about: `sometimes`, by the rounds that showed it.
+fn sometimes(experiment: &mut Experiment, name: &str, shows: impl Fn(&Observation) -> bool) {
+    let all = experiment.observations.iter().enumerate();
+    let from: Vec<_> = all.filter(|(_, seen)| shows(seen)).map(|(number, _)| number).collect();
+    let sure = match from.len() {
+        0 => {
+            let why = format!("none of {} rounds showed it", experiment.observations.len());
+            let missing = Missing::all(why, "try more rounds (--full), on more processors");
+            return experiment.missing.push(missing.of(name));
+        }
+        1 => (Confidence::Medium, "one round showed it"),
+        _ => (Confidence::High, "several rounds showed it"),
+    };
+    experiment.infer(name, Value::word("sometimes"), &from, sure);
 }
 
 fn table(points: Vec<(i64, i64)>) -> Value {

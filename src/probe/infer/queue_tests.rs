@@ -14,7 +14,7 @@ fn experiment(seen: impl IntoIterator<Item = Observation>) -> Experiment {
 
 fn filled((backlog, held): &(i64, i64)) -> Observation {
     let seen = Observation::new().given("backlog", *backlog).seen("accepted", *held);
-    seen.seen("established_by_poll", *held).seen("filled", true)
+    seen.seen("established_by_poll", *held).seen("limit", *held - 1).seen("filled", true)
 }
 
 fn concluded(points: &[(i64, i64)]) -> Experiment {
@@ -87,6 +87,7 @@ fn a_queue_that_never_became_full_has_no_capacity() {
     let mut experiment = experiment([filled(&(1, 2)), filled(&(5, 6)), short]);
     conclude(&mut experiment);
     assert_eq!(shown(&experiment, "capacity"), "1 -> 2, 5 -> 6");
+    assert_eq!(shown(&experiment, "limit"), "1 -> 1, 5 -> 5");
     let why = &experiment.missing[0].why;
     assert!(why.contains("after 768 clients (observation 2)"), "{why}");
 }
@@ -109,10 +110,15 @@ fn rounds_that_differ_are_told() {
     conclude_concurrent(&mut same);
     let of =
         |e: &Experiment| ["capacity", "beyond_sequential", "without_place"].map(|n| shown(e, n));
-    assert_eq!(of(&same), ["5 -> 6", "never", "never"]);
+    assert_eq!(of(&same), ["5 -> 6", "", ""], "that nobody saw it is no proof");
+    assert_eq!(same.missing.len(), 2);
     assert_eq!(same.inferred[0].confidence, Confidence::High);
     let mut differ = experiment([round(7, 1), round(6, 0), round(6, 0)]);
     conclude_concurrent(&mut differ);
     assert_eq!(of(&differ), ["5 -> 6", "sometimes", "sometimes"]);
-    assert_eq!(differ.inferred[0].confidence, Confidence::Low);
+    assert_eq!(differ.inferred[0].confidence, Confidence::Medium);
+    assert_eq!(
+        (differ.inferred[1].confidence, &differ.inferred[1].from[..]),
+        (Confidence::Medium, &[0][..])
+    );
 }

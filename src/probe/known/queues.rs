@@ -31,13 +31,9 @@ fn linux(case: &Case, asked: (&str, &str)) -> Option<(Value, &'static str)> {
     let word = |word, source| Some((Value::word(word), source));
     match asked {
         ("tcp.accept_queue.sequential" | "tcp.accept_queue.concurrent", "capacity") => {
-            let most = case.setting("net.core.somaxconn")?;
-            // The number is taken as unsigned, so that a negative one is beyond every limit.
-            let held = |n: i64| if n < 0 { most + 1 } else { n.min(most) + 1 };
-            let points = tried(&case.inferred.value)?.iter().map(|(n, _)| (*n, held(*n))).collect();
-            let (of, unit) = ("backlog".to_owned(), "connections".to_owned());
-            Some((Value::Counts { of, unit, points }, LISTEN))
+            Some((limits(case, 1)?, LISTEN))
         }
+        ("tcp.accept_queue.sequential", "limit") => Some((limits(case, 0)?, LISTEN)),
         ("tcp.accept_queue.sequential", "clamp") => {
             let most = case.setting("net.core.somaxconn")?;
             Some((Value::count(most + 1, "connections"), LISTEN))
@@ -67,6 +63,15 @@ fn linux(case: &Case, asked: (&str, &str)) -> Option<(Value, &'static str)> {
         }
         _ => None,
     }
+}
+
+/// The limit for each value of the backlog, and so many more.
+fn limits(case: &Case, more: i64) -> Option<Value> {
+    let most = case.setting("net.core.somaxconn")?;
+    // The number is taken as unsigned, so that a negative one is beyond every limit.
+    let limit = |n: i64| if n < 0 { most } else { n.min(most) };
+    let points = tried(&case.inferred.value)?.iter().map(|(n, _)| (*n, limit(*n) + more)).collect();
+    Some(Value::Counts { of: "backlog".to_owned(), unit: "connections".to_owned(), points })
 }
 
 fn freebsd(asked: (&str, &str)) -> Option<(Value, &'static str)> {
@@ -133,6 +138,7 @@ mod tests {
         let small = [("net.core.somaxconn", "64")];
         assert_eq!(of("capacity", &small), "-1 -> 65, 0 -> 1, 5 -> 6, 128 -> 65");
         assert_eq!(of("clamp", &small), "65 connections");
+        assert_eq!(of("limit", &small), "-1 -> 64, 0 -> 0, 5 -> 5, 128 -> 64");
         assert_eq!(of("nothing", &[]), "-");
     }
 
