@@ -4,6 +4,7 @@
 //! is a lab, and notes what it saw; what follows from that is decided by pure functions (`infer`).
 
 mod client;
+mod crowd;
 mod experiments;
 mod ground;
 mod infer;

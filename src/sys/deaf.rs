@@ -26,3 +26,21 @@ pub fn deafen(socket: &Socket) -> io::Result<()> {
 pub fn deafen(_: &Socket) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
+
+/// Lets a deaf socket hear again (SO_DETACH_FILTER).
+///
+/// # Errors
+/// ENOENT: it was not deaf.
+#[cfg(target_os = "linux")]
+pub fn hear(socket: &Socket) -> io::Result<()> {
+    socket.detach_filter()
+}
+
+/// Only Linux has the filter.
+///
+/// # Errors
+/// `Unsupported`, always.
+#[cfg(not(target_os = "linux"))]
+pub fn hear(_: &Socket) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}

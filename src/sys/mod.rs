@@ -23,6 +23,7 @@ pub mod parent;
 pub mod permit;
 #[cfg(target_os = "linux")]
 mod questions;
+pub mod ready;
 pub mod socket;
 mod socket_table;
 pub mod tcp_info;

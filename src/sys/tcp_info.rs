@@ -61,6 +61,11 @@ impl TcpInfo {
         Self(info)
     }
 
+    /// Whether the system filled in the state: one that leaves it out tells nothing.
+    pub fn is_told(&self) -> bool {
+        self.0.tcpi_state != 0
+    }
+
     /// Where a connection stands.
     pub fn standing(&self) -> Standing {
         match self.0.tcpi_state {

@@ -1,6 +1,7 @@
 //! The experiments: one file a question.
 
 mod accept_queue;
+mod groups;
 mod handshake;
 mod listeners;
 mod overflow;
@@ -32,8 +33,9 @@ struct Task {
 
 const TASKS: &[Task] = &[
     Task { name: "accept queue", waits: false, run: accept_queue::experiments },
-    Task { name: "overflow", waits: false, run: overflow::experiments },
-    Task { name: "listeners", waits: false, run: listeners::experiments },
+    Task { name: "overflow", waits: true, run: overflow::experiments },
+    Task { name: "listeners", waits: true, run: listeners::experiments },
+    Task { name: "listener groups", waits: true, run: groups::experiments },
     Task { name: "handshake", waits: false, run: handshake::experiments },
     Task { name: "SYN retries", waits: true, run: syn_retries::experiments },
     Task { name: "SYN-ACK retries", waits: true, run: synack_retries::experiments },
