@@ -46,7 +46,8 @@ impl UnixPlace {
         let name = name.ok_or_else(|| {
             Missing::all("the folder of temporary files has too long a name", "set TMPDIR=/tmp")
         })?;
-        let socket = open(Endpoint::Unix(kind, name)).map_err(|error| missing("bind", &error))?;
+        let socket = open(Endpoint::Unix(kind, name))
+            .map_err(|error| missing("making a socket with a name", &error))?;
         Ok(Self { socket, _folder: Some(folder) })
     }
 }

@@ -3,8 +3,11 @@
 use super::{number, points, word};
 use crate::measure::card::{Confidence, Datum, Experiment, Missing, Observation, Value};
 
-/// Rules by which systems make a capacity of what is given to listen(2).
-const RULES: [(&str, fn(i64) -> i64); 3] =
+/// A rule's name, and the capacity by what is given to listen(2).
+type Rule = (&'static str, fn(i64) -> i64);
+
+/// Rules of systems.
+const RULES: [Rule; 3] =
     [("n + 1", |n| n + 1), ("n", |n| n), ("floor(3n/2) + 1", |n| 3 * n / 2 + 1)];
 
 /// The word for an errno by name.
