@@ -11,7 +11,10 @@ SKIPPED := $(TARGET)/skipped.txt
 # also its help text, where <scenario> is no HTML.
 DOC_LINTS := -D warnings -A rustdoc::private_intra_doc_links -A rustdoc::invalid_html_tags
 
-.PHONY: help build run check test bench clean
+# Other systems for which everything compiles, where rustup has their standard library.
+SYSTEMS := x86_64-unknown-freebsd aarch64-apple-darwin
+
+.PHONY: help build run check test portable bench clean
 
 help: ## list these targets
 	@grep -E '^[a-z]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -41,6 +44,22 @@ test: ## every test; lists those that could not run here
 	if [ -s "$(SKIPPED)" ]; then echo "skipped tests:"; cat "$(SKIPPED)"; \
 	else echo "no test was skipped"; fi; \
 	exit $$status
+
+portable: ## does it compile for other systems, and do portable methods find the same?
+	@mkdir -p "$(TARGET)"; touch "$(SKIPPED)"
+	@for system in $(SYSTEMS); do \
+	  if timeout 120 rustup target add $$system >/dev/null 2>&1; then \
+	    echo "for $$system:"; \
+	    $(CARGO) clippy --locked --target $$system -- -A clippy::all -D warnings; \
+	  else \
+	    echo "skipped: portable: no standard library of $$system here" | tee -a "$(SKIPPED)"; \
+	  fi; \
+	done
+	$(CARGO) clippy --locked --features portable -- -D warnings
+	$(CARGO) build --locked --features portable
+	cp "$(TARGET)/debug/loadgen" "$(TARGET)/loadgen-portable"
+	LOADGEN_PORTABLE="$(TARGET)/loadgen-portable" \
+	  $(CARGO) test --locked --test blackbox probe::portable -- --ignored
 
 bench: ## what a connection and a datagram cost, as ratios to bare loops
 	$(CARGO) bench --locked --bench connect

@@ -11,6 +11,7 @@ use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use super::Lab;
 use crate::sys::deaf::deafen;
+use crate::sys::endpoint::nonblocking;
 use crate::sys::socket::bind_without_port;
 
 /// An address of a lab: only a lab gives it out.
@@ -54,7 +55,7 @@ impl HalfOpen {
     /// # Errors
     /// EMFILE, ENFILE, ENOBUFS, ENOMEM.
     pub fn socket(&self, number: u64) -> io::Result<Socket> {
-        let socket = Socket::new(self.domain, Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
+        let socket = nonblocking(self.domain, Type::STREAM, Some(Protocol::TCP))?;
         deafen(&socket)?;
         if !self.sources.is_empty() {
             let source = &self.sources[(number % self.sources.len() as u64) as usize];

@@ -11,6 +11,9 @@ mod elsewhere {
     use super::super::{Addresses, LabError, link_error};
     use crate::sys::namespace::Namespace;
 
+    /// As on Linux; there never is such a link.
+    pub const NAME: &str = "veth";
+
     /// No other system has namespaces, so nothing gets here.
     pub fn loopback(_: &Namespace, _: &Addresses) -> Result<(), LabError> {
         Err(link_error("making links", &std::io::ErrorKind::Unsupported.into()))
@@ -21,4 +24,4 @@ mod elsewhere {
     }
 }
 #[cfg(not(target_os = "linux"))]
-pub(super) use elsewhere::{loopback, veth};
+pub(super) use elsewhere::{NAME, loopback, veth};

@@ -59,6 +59,12 @@ pub fn settings_here() -> BTreeMap<String, String> {
     settings(|key| fs::read_to_string(setting_path(key)).ok())
 }
 
+/// One kernel setting in the calling thread's network namespace, whitespace made single.
+pub fn setting_here(key: &str) -> Option<String> {
+    let text = fs::read_to_string(setting_path(key)).ok()?;
+    Some(text.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
 fn text(path: &str) -> String {
     fs::read_to_string(path).unwrap_or_default()
 }

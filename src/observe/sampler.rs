@@ -55,7 +55,7 @@ impl Listeners for Socket {
     }
 
     fn are_unix(&self) -> bool {
-        self.domain().is_ok_and(|domain| domain == socket2::Domain::UNIX)
+        self.local_addr().is_ok_and(|own| own.is_unix())
     }
 }
 

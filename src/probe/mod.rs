@@ -3,12 +3,14 @@
 //! Each experiment opens a listener and a few clients on loopback, in a fresh namespace where there
 //! is a lab, and notes what it saw; what follows from that is decided by pure functions (`infer`).
 
+mod buffer;
 mod client;
 mod crowd;
 mod experiments;
 mod ground;
 mod infer;
 mod known;
+mod unix_place;
 mod waiting;
 
 use std::sync::Arc;

@@ -1,10 +1,6 @@
 //! Clocks and waiting, in nanoseconds.
 
-use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
-
-use nix::sys::time::TimeSpec;
-use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
+pub use super::alarm::Alarm;
 
 /// CLOCK_MONOTONIC, in nanoseconds: one time line for all processes of a host.
 pub fn monotonic() -> u64 {
@@ -24,13 +20,15 @@ fn read(clock: nix::time::ClockId) -> u64 {
 
 /// Lets the calling thread's waits end when they should, and not up to 50 us later.
 pub fn tighten_timer_slack() {
-    // Only accuracy is lost where the kernel refuses, and `lag` shows that.
+    // Only accuracy is lost where the kernel refuses or has no such thing, and `lag` shows that.
+    #[cfg(target_os = "linux")]
     let _ = nix::sys::prctl::set_timerslack(1);
 }
 
 /// Sleeps until the monotonic instant `until`, in nanoseconds.
+#[cfg(any(target_os = "linux", target_os = "freebsd"))]
 pub fn sleep_until(until: u64) {
-    let request = timespec(until);
+    let request = super::alarm::timespec(until);
     while nix::time::clock_nanosleep(
         nix::time::ClockId::CLOCK_MONOTONIC,
         nix::time::ClockNanosleepFlags::TIMER_ABSTIME,
@@ -39,55 +37,12 @@ pub fn sleep_until(until: u64) {
     {}
 }
 
-fn timespec(nanos: u64) -> TimeSpec {
-    TimeSpec::new((nanos / 1_000_000_000) as _, (nanos % 1_000_000_000) as _)
-}
-
-/// A timer that makes a poll return at a monotonic instant, to within microseconds.
-///
-/// Meant for edge-triggered polling: setting it again clears its readiness, so that it is never
-/// read.
-#[derive(Debug)]
-pub struct Alarm {
-    timer: TimerFd,
-    /// What it is set to; `u64::MAX` when it is not.
-    set_to: u64,
-}
-
-impl Alarm {
-    /// A timer that is not set.
-    pub fn new() -> io::Result<Self> {
-        let flags = TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC;
-        let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, flags)?;
-        Ok(Self { timer, set_to: u64::MAX })
-    }
-
-    /// Rings at the monotonic instant `at`, in nanoseconds; at once where that is past.
-    pub fn set(&mut self, at: u64) -> io::Result<()> {
-        if self.set_to != at {
-            // Zero would disarm it.
-            let expiration = Expiration::OneShot(timespec(at.max(1)));
-            self.timer.set(expiration, TimerSetTimeFlags::TFD_TIMER_ABSTIME)?;
-            self.set_to = at;
-        }
-        Ok(())
-    }
-
-    /// Must be called when it rang, so that the same instant can be set again.
-    pub fn rang(&mut self) {
-        self.set_to = u64::MAX;
-    }
-}
-
-impl AsRawFd for Alarm {
-    fn as_raw_fd(&self) -> RawFd {
-        self.timer.as_fd().as_raw_fd()
-    }
-}
-
-impl AsFd for Alarm {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.timer.as_fd()
+/// Sleeps until the monotonic instant `until`, in nanoseconds: for the rest, again and again, where
+/// nobody can sleep until an instant.
+#[cfg(not(any(target_os = "linux", target_os = "freebsd")))]
+pub fn sleep_until(until: u64) {
+    while let Some(rest) = until.checked_sub(monotonic()).filter(|rest| *rest > 0) {
+        std::thread::sleep(std::time::Duration::from_nanos(rest));
     }
 }
 

@@ -91,21 +91,15 @@ impl Endpoint {
         match self {
             Self::Inet(address) => {
                 let domain = Domain::for_address(*address);
-                Socket::new(domain, Type::STREAM.nonblocking(), Some(Protocol::TCP))
+                nonblocking(domain, Type::STREAM, Some(Protocol::TCP))
             }
             Self::Udp(address) => {
                 let domain = Domain::for_address(*address);
-                Socket::new(domain, Type::DGRAM.nonblocking(), Some(Protocol::UDP))
+                nonblocking(domain, Type::DGRAM, Some(Protocol::UDP))
             }
-            Self::Unix(UnixKind::Datagram, _) => {
-                Socket::new(Domain::UNIX, Type::DGRAM.nonblocking(), None)
-            }
-            Self::Unix(UnixKind::Stream, _) => {
-                Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None)
-            }
-            Self::Unix(UnixKind::Seqpacket, _) => {
-                Socket::new(Domain::UNIX, Type::SEQPACKET.nonblocking(), None)
-            }
+            Self::Unix(UnixKind::Datagram, _) => nonblocking(Domain::UNIX, Type::DGRAM, None),
+            Self::Unix(UnixKind::Stream, _) => nonblocking(Domain::UNIX, Type::STREAM, None),
+            Self::Unix(UnixKind::Seqpacket, _) => nonblocking(Domain::UNIX, Type::SEQPACKET, None),
         }
     }
 
@@ -120,6 +114,21 @@ impl Endpoint {
             None => SockAddr::unix(name.as_str()),
         };
         unix.expect("a name is no longer than sun_path")
+    }
+}
+
+/// A non-blocking socket, in one call where the system has one for it.
+///
+/// # Errors
+/// As of `socket(2)`.
+pub fn nonblocking(domain: Domain, kind: Type, protocol: Option<Protocol>) -> io::Result<Socket> {
+    #[cfg(not(target_vendor = "apple"))]
+    return Socket::new(domain, kind.nonblocking(), protocol);
+    #[cfg(target_vendor = "apple")]
+    {
+        let socket = Socket::new(domain, kind, protocol)?;
+        socket.set_nonblocking(true)?;
+        Ok(socket)
     }
 }
 

@@ -13,7 +13,8 @@ use nix::time::{ClockId, clock_gettime};
 /// # Errors
 /// None in practice.
 pub fn descriptors() -> io::Result<(u64, u64)> {
-    Ok(getrlimit(Resource::RLIMIT_NOFILE)?)
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    Ok((unsigned(soft), unsigned(hard)))
 }
 
 /// Raises the soft limit of open descriptors to the hard limit and returns what then holds.
@@ -26,7 +27,15 @@ pub fn raise_descriptors() -> io::Result<u64> {
     if soft < hard {
         setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?;
     }
-    Ok(hard)
+    Ok(unsigned(hard))
+}
+
+/// A limit; FreeBSD counts with a sign.
+fn unsigned(limit: libc::rlim_t) -> u64 {
+    #[cfg(target_os = "freebsd")]
+    return u64::try_from(limit).unwrap_or(0);
+    #[cfg(not(target_os = "freebsd"))]
+    limit
 }
 
 /// Gives the calling thread a table of descriptors of its own, a copy of the process's: with

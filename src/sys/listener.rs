@@ -7,6 +7,8 @@ use std::os::fd::AsRawFd;
 use socket2::Socket;
 
 use super::endpoint::Endpoint;
+use super::options;
+#[cfg(target_os = "linux")]
 use super::socket::set_int;
 use crate::measure::held::Peer;
 
@@ -64,11 +66,11 @@ pub fn listen_so(address: impl Into<Endpoint>, how: Listening) -> io::Result<Soc
     if how.reuse_port {
         socket.set_reuse_port(true)?;
     }
-    let options = [(libc::TCP_DEFER_ACCEPT, how.defer_accept), (libc::TCP_FASTOPEN, how.fast_open)];
+    let options = [(options::DEFER_ACCEPT, how.defer_accept), (options::FASTOPEN, how.fast_open)];
     for (option, value) in options {
         if let Some(value) = value {
             let value = libc::c_int::try_from(value).unwrap_or(libc::c_int::MAX);
-            set_int(&socket, libc::IPPROTO_TCP, option, value)?;
+            options::set(&socket, option, value)?;
         }
     }
     if how.save_syns {
@@ -151,7 +153,7 @@ pub fn has_saved_syn(_: &Socket) -> io::Result<bool> {
 /// # Errors
 /// As of `getsockopt`.
 pub fn defer_accept(listener: &Socket) -> io::Result<u32> {
-    get(listener, libc::IPPROTO_TCP, libc::TCP_DEFER_ACCEPT).map(|[seconds]| seconds)
+    options::read(listener, options::DEFER_ACCEPT).map(|[seconds]| seconds)
 }
 
 /// Defers accept no more; requests whose final ACK was put aside stay until their timer, or their
@@ -170,7 +172,7 @@ pub fn defer_no_more(listener: &Socket) -> io::Result<()> {
 pub fn dropped(socket: &Socket) -> io::Result<u32> {
     /// `SK_MEMINFO_DROPS`, `include/uapi/linux/sock_diag.h`.
     const DROPS: usize = 8;
-    get(socket, libc::SOL_SOCKET, libc::SO_MEMINFO).map(|info: [u32; DROPS + 1]| info[DROPS])
+    options::read(socket, options::MEMINFO).map(|info: [u32; DROPS + 1]| info[DROPS])
 }
 
 /// The value of an option as so many words; zeroes where the kernel has fewer.

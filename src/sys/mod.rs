@@ -2,6 +2,8 @@
 //!
 //! What depends on the operating system is chosen here and in [`crate::lab`], nowhere else.
 
+#[cfg_attr(not(any(target_os = "linux", target_os = "freebsd")), path = "alarm_elsewhere.rs")]
+mod alarm;
 #[cfg(target_os = "linux")]
 mod attributes;
 pub mod clock;
@@ -17,6 +19,7 @@ pub mod namespace;
 pub mod netlink;
 #[cfg(target_os = "linux")]
 pub mod nft;
+mod options;
 #[cfg_attr(not(target_os = "linux"), path = "packet_elsewhere.rs")]
 pub mod packet;
 pub mod parent;
@@ -26,6 +29,7 @@ mod questions;
 pub mod ready;
 pub mod socket;
 mod socket_table;
+#[cfg_attr(not(target_os = "linux"), path = "tcp_info_elsewhere.rs")]
 pub mod tcp_info;
 #[cfg(target_os = "linux")]
 pub mod traffic;

@@ -11,13 +11,11 @@ use socket2::{SockAddr, Socket};
 
 use super::endpoint::Endpoint;
 pub use super::listener::{accept, listen};
+use super::options;
 use super::permit::PermittedAddr;
 use super::tcp_info::TcpInfo;
 use crate::measure::held::Peer;
 use crate::units::{Ports, UnixKind};
-
-/// `include/uapi/linux/in.h`, since Linux 6.3.
-const IP_LOCAL_PORT_RANGE: libc::c_int = 51;
 
 /// Room for what a read of a stream brings.
 const STREAM_READ: usize = 64 * 1024;
@@ -83,6 +81,7 @@ impl Dialer {
     }
 
     /// Where connections go to.
+    #[cfg(target_os = "linux")]
     pub(super) fn address(&self) -> &SockAddr {
         &self.address
     }
@@ -184,22 +183,29 @@ pub fn has_ended(socket: &Socket) -> bool {
 /// # Errors
 /// EADDRNOTAVAIL: the host does not have the address.
 pub fn bind_without_port(socket: &Socket, address: &SockAddr) -> io::Result<()> {
-    set_int(socket, libc::IPPROTO_IP, libc::IP_BIND_ADDRESS_NO_PORT, 1)?;
+    // Elsewhere the port is chosen now, and belongs to this socket alone.
+    if options::BIND_NO_PORT.is_some() {
+        options::set(socket, options::BIND_NO_PORT, 1)?;
+    }
     socket.bind(address)
 }
 
 /// Lets the kernel choose a local port only among these (IP_LOCAL_PORT_RANGE).
 ///
 /// # Errors
-/// ENOPROTOOPT before Linux 6.3.
+/// ENOPROTOOPT before Linux 6.3, and elsewhere.
 pub(super) fn limit_ports(socket: &Socket, ports: Ports) -> io::Result<()> {
     let range = u32::from(ports.last()) << 16 | u32::from(ports.first());
-    set_int(socket, libc::IPPROTO_IP, IP_LOCAL_PORT_RANGE, range as libc::c_int)
+    options::set(socket, options::PORT_RANGE, range as libc::c_int)
 }
 
 /// An address that resets a connection and frees its port (`net/ipv4/tcp.c`, tcp_disconnect).
-pub(super) static UNSPECIFIED: libc::sockaddr =
-    libc::sockaddr { sa_family: libc::AF_UNSPEC as libc::sa_family_t, sa_data: [0; 14] };
+pub(super) static UNSPECIFIED: libc::sockaddr = libc::sockaddr {
+    #[cfg(not(target_os = "linux"))]
+    sa_len: size_of::<libc::sockaddr>() as u8,
+    sa_family: libc::AF_UNSPEC as libc::sa_family_t,
+    sa_data: [0; 14],
+};
 
 /// Resets the connection and frees the port, so that the same socket can connect again
 /// (`net/ipv4/tcp.c`, tcp_disconnect).

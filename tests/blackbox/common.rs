@@ -124,9 +124,14 @@ impl Running {
     }
 
     /// Waits for its end; the watchdog kills it and fails.
-    pub fn finish(mut self) -> Said {
+    pub fn finish(self) -> Said {
+        self.finish_within(WATCHDOG)
+    }
+
+    /// As [`Running::finish`], with another watchdog.
+    pub fn finish_within(mut self, limit: Duration) -> Said {
         use std::os::unix::process::ExitStatusExt;
-        let deadline = self.started + WATCHDOG;
+        let deadline = self.started + limit;
         let (status, in_time) = loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 break (status, true);

@@ -8,6 +8,7 @@ pub mod listeners;
 pub mod queue;
 pub mod rules;
 pub mod seen;
+pub mod sockets;
 pub mod timers;
 
 use crate::measure::card::{Datum, Observation};

@@ -6,8 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use socket2::Socket;
 
 use crate::sys::endpoint::Endpoint;
-use crate::sys::listener::get;
-use crate::sys::socket::set_int;
+use crate::sys::options;
 
 /// What a receiver's socket is to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -26,7 +25,7 @@ pub struct Binding {
 }
 
 /// A non-blocking socket that is bound to `endpoint`; the kernel tells of its drops with each
-/// datagram (SO_RXQ_OVFL).
+/// datagram (SO_RXQ_OVFL), where it can.
 ///
 /// # Errors
 /// As of `socket`, `setsockopt` and `bind`: EADDRINUSE, EADDRNOTAVAIL, EACCES; ENODEV where no
@@ -43,9 +42,11 @@ pub fn bind(endpoint: Endpoint, how: Binding) -> io::Result<Socket> {
         // The kernel takes an int; more than it can hold is capped by the kernel as well.
         socket.set_recv_buffer_size(bytes.min(libc::c_int::MAX as usize))?;
     }
-    set_int(&socket, libc::SOL_SOCKET, libc::SO_RXQ_OVFL, 1)?;
+    if options::RXQ_OVFL.is_some() {
+        options::set(&socket, options::RXQ_OVFL, 1)?;
+    }
     if how.gro {
-        set_int(&socket, libc::SOL_UDP, libc::UDP_GRO, 1)?;
+        options::set(&socket, options::GRO, 1)?;
     }
     socket.bind(&scoped(endpoint, how.group_on)?.sock_addr())?;
     if let (Some(interface), Some(group)) = (how.group_on, endpoint.socket_addr()) {
@@ -108,9 +109,9 @@ impl MemInfo {
     /// Asks the kernel.
     ///
     /// # Errors
-    /// As of `getsockopt`.
+    /// As of `getsockopt`; ENOPROTOOPT where only Linux could tell.
     pub fn of(socket: &Socket) -> io::Result<Self> {
-        let info: [u32; 9] = get(socket, libc::SOL_SOCKET, libc::SO_MEMINFO)?;
+        let info: [u32; 9] = options::read(socket, options::MEMINFO)?;
         Ok(Self { charged: info[0], limit: info[1], sending: info[2], drops: info[8] })
     }
 }

@@ -9,7 +9,9 @@ use socket2::Socket;
 use super::bind::index_of;
 use crate::sys::endpoint::Endpoint;
 use crate::sys::permit::{PermittedAddr, group};
-use crate::sys::socket::{bind_without_port, limit_ports, set_int};
+#[cfg(target_os = "linux")]
+use crate::sys::socket::set_int;
+use crate::sys::socket::{bind_without_port, limit_ports};
 use crate::units::{Ports, Transport};
 
 /// A non-blocking socket that is connected to a permitted address, so that nothing can be sent
@@ -61,6 +63,14 @@ impl Client {
     /// ECONNREFUSED or ENOENT: nobody has the name.
     pub fn reconnect(&self) -> io::Result<()> {
         self.socket.connect(&self.destination.sock_addr())
+    }
+
+    /// Sends one datagram, without waiting.
+    ///
+    /// # Errors
+    /// `WouldBlock` or ENOBUFS where there is no room, and as of `send(2)`.
+    pub fn send(&self, datagram: &[u8]) -> io::Result<usize> {
+        self.socket.send(datagram)
     }
 
     /// Takes the next datagram that came, as far as it fits: the number of bytes.

@@ -1,11 +1,15 @@
 //! What the kernel says of datagrams that were sent before: a socket's queue of errors.
 
 use std::io;
+#[cfg(target_os = "linux")]
 use std::mem::{size_of, zeroed};
+#[cfg(target_os = "linux")]
 use std::os::fd::AsRawFd;
 
 use super::client::Client;
-use crate::measure::datagram::{Content, Header, LENGTH};
+use crate::measure::datagram::Content;
+#[cfg(target_os = "linux")]
+use crate::measure::datagram::{Header, LENGTH};
 
 /// Who says that a datagram did not arrive (`include/uapi/linux/errqueue.h`, SO_EE_ORIGIN_*).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,6 +7,9 @@ use std::os::fd::AsRawFd;
 
 use socket2::Socket;
 
+use super::batch::{self, Message};
+use crate::sys::options;
+
 /// Most datagrams of one call.
 pub const BATCH: usize = 64;
 /// Buffers a power of two apart would all fall into the same few lines of the CPU's caches.
@@ -22,7 +25,7 @@ pub struct Inbox {
     sources: Option<Box<[libc::sockaddr_storage]>>,
     controls: Box<[Control]>,
     parts: Box<[libc::iovec]>,
-    messages: Box<[libc::mmsghdr]>,
+    messages: Box<[Message]>,
     /// Datagrams that the last call brought.
     filled: usize,
 }
@@ -81,12 +84,8 @@ impl Inbox {
     pub fn new(size: usize, sources: bool) -> Self {
         // SAFETY: plain data of C, for which zeroes are valid: null pointers, lengths of zero.
         #[allow(unsafe_code)]
-        let (part, message, source) = unsafe {
-            (
-                std::mem::zeroed::<libc::iovec>(),
-                std::mem::zeroed::<libc::mmsghdr>(),
-                std::mem::zeroed::<libc::sockaddr_storage>(),
-            )
+        let (part, source) = unsafe {
+            (std::mem::zeroed::<libc::iovec>(), std::mem::zeroed::<libc::sockaddr_storage>())
         };
         Self {
             bytes: vec![0; BATCH * (size + STAGGER)].into_boxed_slice(),
@@ -94,7 +93,7 @@ impl Inbox {
             sources: sources.then(|| vec![source; BATCH].into_boxed_slice()),
             controls: vec![Control([0; CONTROL]); BATCH].into_boxed_slice(),
             parts: vec![part; BATCH].into_boxed_slice(),
-            messages: vec![message; BATCH].into_boxed_slice(),
+            messages: vec![batch::empty(); BATCH].into_boxed_slice(),
             filled: 0,
         }
     }
@@ -113,15 +112,10 @@ impl Inbox {
         // refers to during the call, with its length.
         #[allow(unsafe_code)]
         let count = unsafe {
-            libc::recvmmsg(
-                socket.as_raw_fd(),
-                self.messages.as_mut_ptr(),
-                most as libc::c_uint,
-                (libc::MSG_DONTWAIT | libc::MSG_TRUNC) as _,
-                std::ptr::null_mut(),
-            )
+            let flags = libc::MSG_DONTWAIT | libc::MSG_TRUNC;
+            batch::receive(socket.as_raw_fd(), &mut self.messages[..most], flags)
         };
-        self.filled = usize::try_from(count).map_err(|_| io::Error::last_os_error())?;
+        self.filled = count?;
         Ok(self.filled)
     }
 
@@ -150,7 +144,8 @@ impl Inbox {
         let all = rooms.zip(&self.messages).zip(&self.controls).take(self.filled);
         all.map(|((room, message), control)| {
             let length = message.msg_len as usize;
-            let beside = Beside::of(&control.0[..message.msg_hdr.msg_controllen.min(CONTROL)]);
+            let told: usize = message.msg_hdr.msg_controllen as _;
+            let beside = Beside::of(&control.0[..told.min(CONTROL)]);
             Arrived {
                 bytes: &room[..length.min(self.size)],
                 length,
@@ -191,21 +186,17 @@ impl Inbox {
             // SAFETY: the messages up to `chosen` point to memory of this inbox, as the kernel
             // filled it, and the kernel only reads it.
             #[allow(unsafe_code)]
-            let count = unsafe {
-                libc::sendmmsg(
-                    socket.as_raw_fd(),
-                    self.messages[at..].as_mut_ptr(),
-                    (chosen - at) as libc::c_uint,
-                    (libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL) as _,
-                )
+            let sent = unsafe {
+                let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+                batch::send(socket.as_raw_fd(), &mut self.messages[at..chosen], flags)
             };
-            match usize::try_from(count) {
+            match sent {
                 Ok(count) => {
                     taken += count;
                     at += count.max(1);
                 }
-                Err(_) => {
-                    failed(io::Error::last_os_error());
+                Err(error) => {
+                    failed(error);
                     at += 1;
                 }
             }
@@ -229,7 +220,7 @@ impl Beside {
         let mut beside = Self::default();
         while let Some(head) = control.first_chunk::<HEAD>() {
             let (length, kind) = head.split_at(HEAD - 8);
-            // `size_t` on Linux, `socklen_t` elsewhere.
+            // `size_t` on Linux; no other system tells any of these.
             let length = match length.try_into() {
                 Ok(bytes) => usize::from_ne_bytes(bytes),
                 Err(_) => return beside,
@@ -240,9 +231,9 @@ impl Beside {
             let value = control.get(HEAD..HEAD + 4).filter(|_| length >= HEAD + 4);
             if let Some(&[a, b, c, d]) = value {
                 let value = u32::from_ne_bytes([a, b, c, d]);
-                match (half(0), half(4)) {
-                    (libc::SOL_SOCKET, libc::SO_RXQ_OVFL) => beside.dropped = Some(value),
-                    (libc::SOL_UDP, libc::UDP_GRO) => beside.segment = Some(value as usize),
+                match Some((half(0), half(4))) {
+                    kind if kind == options::RXQ_OVFL => beside.dropped = Some(value),
+                    kind if kind == options::GRO => beside.segment = Some(value as usize),
                     _ => {}
                 }
             }

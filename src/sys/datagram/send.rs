@@ -6,7 +6,9 @@ use std::mem::{size_of, zeroed};
 use std::ops::Range;
 use std::os::fd::AsRawFd;
 
+use super::batch::{self, Message};
 use super::client::Client;
+use crate::sys::options;
 
 /// Most datagrams that one bulk is cut into: UDP_MAX_SEGMENTS, `include/linux/udp.h`, before 6.9.
 pub const MOST_SEGMENTS: usize = 64;
@@ -24,7 +26,7 @@ pub struct Outbox {
     /// Each names the used part of a datagram's room.
     parts: Box<[libc::iovec]>,
     /// Each names one of `parts`.
-    messages: Box<[libc::mmsghdr]>,
+    messages: Box<[Message]>,
 }
 
 /// A control message of two bytes, aligned as a `cmsghdr` is.
@@ -36,12 +38,12 @@ impl Outbox {
     pub fn new(capacity: usize, largest: usize) -> Self {
         // SAFETY: plain data of C, for which zeroes are valid: null pointers, lengths of zero.
         #[allow(unsafe_code)]
-        let (part, message) = unsafe { (zeroed::<libc::iovec>(), zeroed::<libc::mmsghdr>()) };
+        let part = unsafe { zeroed::<libc::iovec>() };
         Self {
             largest,
             bytes: vec![0; capacity * (largest + STAGGER)].into_boxed_slice(),
             parts: vec![part; capacity].into_boxed_slice(),
-            messages: vec![message; capacity].into_boxed_slice(),
+            messages: vec![batch::empty(); capacity].into_boxed_slice(),
         }
     }
 
@@ -78,15 +80,9 @@ impl Outbox {
         // SAFETY: the messages name parts, and these name rooms of `self.bytes`; all have just been
         // set, and nobody else refers to them during the call.
         #[allow(unsafe_code)]
-        let sent = unsafe {
-            libc::sendmmsg(
-                client.as_raw_fd(),
-                messages.as_mut_ptr(),
-                messages.len() as libc::c_uint,
-                (libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT) as _,
-            )
-        };
-        if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(sent as usize) }
+        unsafe {
+            batch::send(client.as_raw_fd(), messages, libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT)
+        }
     }
 
     /// Sends datagrams as one that is cut into them as late as possible (UDP_SEGMENT, `udp(7)`): each
@@ -111,7 +107,7 @@ impl Outbox {
         message.msg_iovlen = parts.len() as _;
         if parts.len() > 1 {
             message.msg_control = control.0.as_mut_ptr().cast();
-            write_segment(&mut message, segment);
+            write_segment(&mut message, segment)?;
         }
         let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
         // SAFETY: as in `send`; the control message is whole and outlives the call.
@@ -131,17 +127,20 @@ impl Outbox {
 }
 
 /// Writes the size of the segments to the control buffer that the message names, of 32 bytes.
-fn write_segment(message: &mut libc::msghdr, segment: u16) {
+fn write_segment(message: &mut libc::msghdr, segment: u16) -> io::Result<()> {
+    let (level, name) =
+        options::SEGMENT.ok_or_else(|| io::Error::from_raw_os_error(libc::ENOPROTOOPT))?;
     // SAFETY: CMSG_SPACE(2) is 24 bytes at most, and the buffer is longer and aligned.
     #[allow(unsafe_code)]
     unsafe {
         message.msg_controllen = libc::CMSG_SPACE(size_of::<u16>() as u32) as _;
         let control = libc::CMSG_FIRSTHDR(message);
-        (*control).cmsg_level = libc::SOL_UDP;
-        (*control).cmsg_type = libc::UDP_SEGMENT;
+        (*control).cmsg_level = level;
+        (*control).cmsg_type = name;
         (*control).cmsg_len = libc::CMSG_LEN(size_of::<u16>() as u32) as _;
         libc::CMSG_DATA(control).cast::<u16>().write_unaligned(segment);
     }
+    Ok(())
 }
 
 impl fmt::Debug for Outbox {
