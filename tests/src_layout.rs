@@ -228,3 +228,14 @@ fn no_file_is_too_long() {
         assert!(source.lines <= LONGEST_FILE, "{} has {} lines", source.name, source.lines);
     }
 }
+
+#[test]
+fn the_map_has_the_same_order() {
+    let map = Path::new(env!("CARGO_MANIFEST_DIR")).join("ARCHITECTURE.md");
+    let map = fs::read_to_string(map).unwrap();
+    let rows = map.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    let modules = rows.map(|name| name.trim_end_matches('/').trim_end_matches(".rs"));
+    let mapped: Vec<&str> = modules.filter(|module| layer(module).is_some()).collect();
+    let all: Vec<&str> = LAYERS.iter().skip(1).flat_map(|layer| layer.iter().copied()).collect();
+    assert_eq!(mapped, all);
+}

@@ -1,8 +1,8 @@
 //! `loadgen check`: what a scenario resolves to, and what it will cost.
 
 use super::{Exit, Failure, ScenarioArgs, print_out, read};
-use crate::scenario::plan::Plan;
-use crate::scenario::{self, Means, Shortage};
+use crate::scenario::plan::{Cell, Plan};
+use crate::scenario::{self, Means, Scarce, Shortage};
 use crate::sys::limits;
 
 /// Prints the resolved plan, its cost, and what will fall short on this machine.
@@ -44,19 +44,55 @@ pub fn preflight(plan: &Plan) -> Result<(), Failure> {
     let means = means();
     let mut told: Vec<Shortage> = Vec::new();
     for cell in &plan.cells {
-        for shortage in scenario::preflight(cell, &means) {
-            if shortage.certain {
-                let text = format!("{}: {}\n  help: {}", cell.name, shortage.title, shortage.help);
-                return Err(Failure::Environment(text));
-            }
+        for shortage in shortages(cell, &means)? {
             if !told.contains(&shortage) {
-                anstream::eprintln!("warning: {}: {}", cell.name, shortage.title);
-                anstream::eprintln!("  help: {}", shortage.help);
+                warn(cell, &shortage);
                 told.push(shortage);
             }
         }
     }
     Ok(())
+}
+
+/// The same for the many plans of a search: each kind of shortage is told once.
+#[derive(Debug, Default)]
+pub struct Warned(Vec<Scarce>);
+
+impl Warned {
+    /// Notes what was told of a plan already.
+    pub fn by(plan: &Plan) -> Self {
+        let means = means();
+        let shortages = plan.cells.iter().flat_map(|cell| scenario::preflight(cell, &means));
+        Self(shortages.map(|shortage| shortage.of).collect())
+    }
+
+    /// Warns of what is new.
+    ///
+    /// # Errors
+    /// A certain shortage, with the arithmetic.
+    pub fn preflight(&mut self, cell: &Cell) -> Result<(), Failure> {
+        for shortage in shortages(cell, &means())? {
+            if !self.0.contains(&shortage.of) {
+                warn(cell, &shortage);
+                self.0.push(shortage.of);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a cell may fall short of; an error where it certainly does.
+fn shortages(cell: &Cell, means: &Means) -> Result<Vec<Shortage>, Failure> {
+    let shortages = scenario::preflight(cell, means);
+    if let Some(Shortage { title, help, .. }) = shortages.iter().find(|one| one.certain) {
+        return Err(Failure::Environment(format!("{}: {title}\n  help: {help}", cell.name)));
+    }
+    Ok(shortages)
+}
+
+fn warn(cell: &Cell, shortage: &Shortage) {
+    anstream::eprintln!("warning: {}: {}", cell.name, shortage.title);
+    anstream::eprintln!("  help: {}", shortage.help);
 }
 
 fn means() -> Means {

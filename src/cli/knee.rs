@@ -2,23 +2,25 @@
 
 use std::sync::Arc;
 
+use super::check::Warned;
 use super::interrupts::INTERRUPTED;
 use super::progress::Progress;
 use super::read::Written;
-use super::{Exit, Failure, KneeArgs, check, finish, prepare};
-use crate::measure::result::{Direction, KneeResult, KneeStep};
+use super::{Exit, Failure, KneeArgs, finish, prepare};
+use crate::measure::result::{Direction, KneeResult, KneeStep, Status};
 use crate::observe::environment;
 use crate::runner::{Outcome, Session, Setup};
 use crate::scenario::plan::{Axis, AxisValue, Cell, Limit, Plan};
 use crate::scenario::{self, Change, ChangeKind, Diagnostics, Start, file_safe};
 use crate::units::Quantity;
-use crate::verdict::knee::{self, Ask, Search, Trial};
+use crate::verdict::knee::{self, Absent, Ask, Search, Trial};
 
 /// Searches for a knee.
 pub fn knee(args: &KneeArgs, command_line: Vec<String>) -> Result<Exit, Failure> {
     let mut trials = Trials::read(args)?;
     let first = trials.plan(trials.first, 1, args.place.quiet)?;
     let policy = prepare::permit(&first.whole, &args.place)?;
+    trials.warned = Warned::by(&first.whole);
     let environment = environment::read(command_line);
     let folder = prepare::folder(&first.whole, &environment.started_at, &args.place)?;
     let place = prepare::enter(&first.whole, &folder, &args.place)?;
@@ -47,6 +49,8 @@ struct Trials {
     first: Quantity,
     least: Quantity,
     most: Quantity,
+    /// What the user was warned of, which the other runs need not repeat.
+    warned: Warned,
 }
 
 /// One value's plan.
@@ -72,7 +76,15 @@ impl Trials {
             text: args.until.clone(),
             kind: ChangeKind::OnlyLimit,
         };
-        Ok(Self { scenario, over: args.over.clone(), until, first, least, most })
+        Ok(Self {
+            scenario,
+            over: args.over.clone(),
+            until,
+            first,
+            least,
+            most,
+            warned: Warned::default(),
+        })
     }
 
     fn ask(&self, args: &KneeArgs) -> Ask {
@@ -126,10 +138,11 @@ impl Trials {
     ) -> Result<Outcome, Failure> {
         let mut session = Session::begin(setup, None)?;
         let mut knee = self.nothing_yet(limit);
+        let mut in_vain = None;
         while let Some(value) = search.next().filter(|_| session.can_go_on()) {
             let (value, run) = (self.first.with(value), 1 + runs(search, value));
             let trial = match self.plan(value, run, true).map_err(Failure::from) {
-                Ok(trial) => check::preflight(&trial.whole).map(|()| trial),
+                Ok(trial) => self.warned.preflight(&trial.cell).map(|()| trial),
                 Err(failure) => Err(failure),
             };
             let Trialled { cell, limit, .. } = match trial {
@@ -152,9 +165,15 @@ impl Trials {
             self.conclude(&mut knee, search, &session, &limit);
             progress.know(known(&knee));
             session.note(knee.clone(), value_of);
+            in_vain = lacking(&session, &limit).filter(|_| knee.steps.len() == 1);
+            if let Some(lacking) = &in_vain {
+                knee.notes.push(format!("the search was ended: {}", lacking.title));
+                break;
+            }
         }
         session.note(knee, value_of);
-        Ok(session.finish())
+        let outcome = session.finish();
+        in_vain.map_or(Ok(outcome), |lacking| Err(no_such(&lacking)))
     }
 
     fn nothing_yet(&self, limit: Limit) -> KneeResult {
@@ -187,6 +206,24 @@ impl Trials {
             knee.notes.extend(knee::hidden_surplus(limit, plan, cell, rate, within));
         }
     }
+}
+
+/// What a run that came to its end lacks of that which the limit judges.
+fn lacking(session: &Session, limit: &Limit) -> Option<Absent> {
+    let cell = session.result().cells.first().filter(|_| session.can_go_on())?;
+    (cell.status == Status::Complete).then(|| knee::absent(limit, cell)).flatten()
+}
+
+/// What cannot be judged at any value is the user's to change, or, where nothing of the kind can
+/// be read, the environment's.
+fn no_such(Absent { name, title, there }: &Absent) -> Failure {
+    let title = format!("--until: {title}, and a search needs it in every run");
+    if there.is_empty() {
+        return Failure::Environment(format!("{title}\n  help: choose another limit"));
+    }
+    let known: Vec<_> = there.iter().map(String::as_str).collect();
+    let (help, _) = scenario::suggest(name, &known);
+    Failure::Input(format!("{title}\n  help: {help}"))
 }
 
 /// How often a value was tried.

@@ -148,13 +148,13 @@ struct KneeArgs {
     #[arg(long, value_name = "LIMIT")]
     until: String,
     /// The first value [default: the scenario's own]
-    #[arg(long, value_name = "VALUE")]
+    #[arg(long, value_name = "VALUE", allow_hyphen_values = true)]
     from: Option<String>,
     /// The lowest value
-    #[arg(long, value_name = "VALUE")]
+    #[arg(long, value_name = "VALUE", allow_hyphen_values = true)]
     min: Option<String>,
     /// The highest value
-    #[arg(long, value_name = "VALUE")]
+    #[arg(long, value_name = "VALUE", allow_hyphen_values = true)]
     max: Option<String>,
     /// How close the edges must be
     #[arg(long, value_name = "SHARE", default_value = "2%")]

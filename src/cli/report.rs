@@ -17,8 +17,16 @@ pub fn report(args: &ReportArgs) -> Result<Exit, Failure> {
         return Err(Failure::Input(text.to_owned()));
     }
     spare_others(args, &files)?;
-    let runs = files.iter().map(|file| result::read(file)).collect::<Result<Vec<_>, _>>()?;
+    if args.out.is_none() && !files[0].is_file() {
+        result::read(&files[0])?;
+    }
     let (folder, name) = place(args.out.as_ref().unwrap_or(&files[0]))?;
+    // A run that writes its own pictures at the same time would leave some of either.
+    let folder = match &args.out {
+        Some(_) => folder,
+        None => Folder::ended(folder.path()).map_err(RunError::from)?,
+    };
+    let runs = files.iter().map(|file| result::read(file)).collect::<Result<Vec<_>, _>>()?;
     let page = match &args.out {
         Some(out) => {
             folder.write(&name, &html::page(&runs)).map_err(RunError::from)?;

@@ -3,6 +3,7 @@
 use super::case::Case;
 use crate::measure::Outcome;
 use crate::measure::result::{Class, Finding, RestartResult};
+use crate::scenario::plan::Succession;
 use crate::units::thousands;
 
 /// All that can be said of it.
@@ -29,9 +30,13 @@ fn refused(case: &Case) -> Option<Finding> {
         case.outcomes(&[Outcome::Refused]),
         if errors > 0 { format!("ECONNREFUSED {}", thousands(errors)) } else { String::new() },
     ];
-    let remedy = match gaps.is_empty() {
-        true => "See whether the server runs, and listens at this address and port.",
-        false => HAND_OVER,
+    let remedy = match (gaps.is_empty(), hands_over(case)) {
+        (true, _) => "See whether the server runs, and listens at this address and port.",
+        (false, true) => {
+            "The new listener was to join the old one before that is closed, and was not there in \
+             time: see what kept it from listening."
+        }
+        (false, false) => HAND_OVER,
     };
     Some(case.finding(count, text, evidence, remedy.to_owned()))
 }
@@ -39,6 +44,16 @@ fn refused(case: &Case) -> Option<Finding> {
 /// What leaves no gap.
 const HAND_OVER: &str = "Let the new listener join the old one (SO_REUSEPORT) before that is closed, \
      with net.ipv4.tcp_migrate_req = 1, so that what waits in the old queue moves to the new one.";
+
+/// What is left to do where the new listener has joined the old one.
+const MIGRATE: &str = "The new listener joined the old one in time: with net.ipv4.tcp_migrate_req = 1, what \
+     waits in the old queue moves to the new one.";
+
+/// Whether the scenario lets the new listener join the old one before that is closed.
+fn hands_over(case: &Case) -> bool {
+    let restart = case.serve().and_then(|serve| serve.restart);
+    restart.is_some_and(|restart| restart.succession == Succession::HandOver)
+}
 
 fn gap(restart: &RestartResult) -> Option<String> {
     let closed = restart.closed_at_s?;
@@ -73,9 +88,10 @@ fn closed(case: &Case) -> Option<Finding> {
         case.outcomes(&[Outcome::Reset]),
     ];
     let migrate = case.setting("net.ipv4.tcp_migrate_req");
-    let remedy = match migrate {
-        Some(0) | None => HAND_OVER,
-        Some(_) => "Empty the queue before the listener is closed.",
+    let remedy = match (hands_over(case), migrate) {
+        (false, _) => HAND_OVER,
+        (true, Some(0) | None) => MIGRATE,
+        (true, Some(_)) => "Empty the queue before the listener is closed.",
     };
     Some(case.finding(count, text, evidence, remedy.to_owned()))
 }
@@ -106,6 +122,28 @@ mod tests {
         );
         assert_eq!(found.evidence, "refused 40; ECONNREFUSED 40");
         assert!(found.remedy.contains("SO_REUSEPORT"), "{}", found.remedy);
+    }
+
+    #[test]
+    fn what_is_done_already_is_not_advised() {
+        use crate::scenario::plan::{Restart, Target};
+        let (mut plan, mut cell) = cell_with(&[(Class::ListenerClosed, 6, 0.01)]);
+        cell.target.restarts =
+            vec![RestartResult { closed_at_s: Some(3.0), queue_reset: 6, ..Default::default() }];
+        let Target::Own { serve, .. } = &mut plan.target else { panic!("own") };
+        let at = crate::units::Span::from_millis(3000);
+        serve.restart = Some(Restart { at, succession: Succession::HandOver });
+        let found = only(&plan, &cell);
+        assert!(found.remedy.contains("tcp_migrate_req = 1"), "{}", found.remedy);
+        assert!(!found.remedy.contains("SO_REUSEPORT"), "{}", found.remedy);
+        cell.settings.insert("net.ipv4.tcp_migrate_req".to_owned(), "1".to_owned());
+        let found = only(&plan, &cell);
+        assert!(found.remedy.starts_with("Empty the queue"), "{}", found.remedy);
+        let (_, mut cell) = cell_with(&[(Class::Refused, 6, 0.01)]);
+        cell.loads[0].outcomes.insert(Outcome::Refused, 6);
+        cell.target.restarts = vec![RestartResult { closed_at_s: Some(3.0), ..Default::default() }];
+        let found = only(&plan, &cell);
+        assert!(found.remedy.contains("was not there in time"), "{}", found.remedy);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::advice::advice;
 use super::case::{Case, between, percent, rate, seconds};
+use crate::load::{Schedule, Shape};
 use crate::measure::result::{Class, Finding};
 use crate::measure::{Metric, Outcome};
 use crate::scenario::plan::{AcceptPace, WhenFull};
@@ -159,6 +160,15 @@ fn faster(case: &Case) -> String {
     let paced = case.serve().is_some_and(|serve| matches!(serve.accept, AcceptPace::Rate(_)));
     if !open || offered <= 0.0 || !paced {
         return "Accept faster: a thread of its own for accept(), or more of them.".to_owned();
+    }
+    let comes = |schedule: &Schedule| {
+        matches!(schedule, Schedule::Open { shape: Shape::Constant { .. }, .. })
+    };
+    if case.cell.target.listeners <= 1 && case.plan.loads.iter().all(|load| comes(&load.schedule)) {
+        return format!(
+            "Accept faster: those who come evenly, {}, hardly wait at any rate above theirs.",
+            rate(offered)
+        );
     }
     format!(
         "Accept faster: at {} those who come at random, {}, wait for less than one accept on average \

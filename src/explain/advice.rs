@@ -1,6 +1,9 @@
 //! What an accept queue would have needed: the accept rate, or the backlog, that suffices.
 
-use super::case::{Case, rate, seconds};
+mod even;
+
+use self::even::Even;
+use super::case::{Case, percent, rate, seconds};
 use crate::load::{Schedule, Shape};
 use crate::measure::Metric;
 use crate::scenario::plan::{AcceptPace, Client, Load};
@@ -20,6 +23,9 @@ pub struct Advice {
     pub rate: Option<f64>,
     /// Backlog of each listener; `None` where none longer than the present one is needed.
     pub backlog: Option<u64>,
+    /// Where no rate would do for certain: one, and in which share of runs the queue may overflow
+    /// with it all the same.
+    pub risky: Option<(f64, f64)>,
     assumed: String,
 }
 
@@ -45,26 +51,44 @@ pub fn advice(case: &Case) -> Option<Advice> {
     // What the generator was late, an acceptor of the same machine may be late, too.
     let late = demand.peak * demand.late_s * 2.0;
     let bunch = demand.burst + late.min(places * listeners / 2.0);
-    let free = places - bunch / listeners - stalled(case, demand.peak / listeners);
-    let rate = sufficient_rate(&demand, free);
+    let even = Even::of(case, &demand);
+    let open = places - bunch / listeners;
+    let free = open - stalled(case, demand.peak / listeners);
+    let rate = match &even {
+        Some(even) => even.sufficient_rate(open),
+        None => sufficient_rate(&demand, free),
+    };
     if rate.is_some_and(|rate| rate <= capacity) {
         // It has what it needs: something else filled the queue.
         return None;
     }
-    let needed = needed_places(case, &demand, capacity, listeners) + bunch / listeners;
+    let needed = match &even {
+        Some(even) => even.longest(capacity),
+        None => needed_places(case, &demand, capacity, listeners),
+    };
+    let needed = needed + bunch / listeners;
     // A queue for all of them always suffices.
     let needed = needed.min(demand.attempts);
     let backlog = Some(needed.ceil() as u64).filter(|needed| *needed as f64 > places);
     if rate.is_none() && backlog.is_none() {
         return None;
     }
-    Some(Advice { rate, backlog, assumed: demand.assumed() })
+    let risky = (rate.is_none() && even.is_none()).then(|| risky(&demand, free)).flatten();
+    Some(Advice { rate, backlog, risky, assumed: demand.assumed(even.is_some()) })
+}
+
+/// The highest rate that is still advice, and in which share of runs the queue may overflow with it;
+/// `None` where that cannot be told to be less than all of them.
+fn risky(demand: &Demand, places: f64) -> Option<(f64, f64)> {
+    let risk = demand.attempts * (-lundberg(1.0 / MOST) * places).exp();
+    (places >= 1.0 && risk < 1.0).then_some((demand.peak * MOST, risk))
 }
 
 impl Advice {
     /// As sentences, with what is assumed.
     pub fn told(&self, case: &Case) -> String {
-        let rate = self.rate.map(|needed| format!("an accept rate of at least {}", rate(needed)));
+        let accepts =
+            self.rate.map(|needed| format!("an accept rate of at least {}", rate(needed)));
         let most = case.setting("net.core.somaxconn").and_then(|most| u64::try_from(most).ok());
         let backlog = self.backlog.map(|needed| {
             let raise = match most.filter(|most| *most < needed) {
@@ -73,9 +97,22 @@ impl Advice {
             };
             format!("a backlog of at least {}{raise}", thousands(needed))
         });
-        let both: Vec<_> = rate.into_iter().chain(backlog).collect();
+        let both: Vec<_> = accepts.into_iter().chain(backlog).collect();
         let what = both.join(", or ");
-        let none = if self.rate.is_none() { " No accept rate would do for certain." } else { "" };
+        let none = match (self.rate, self.risky) {
+            (Some(_), _) => String::new(),
+            (None, Some((highest, risk))) => format!(
+                " No accept rate would do for certain: at {}, {MOST:.0} times that of the arrivals, \
+                 the queue may overflow in {} of such runs.",
+                rate(highest),
+                percent(risk)
+            ),
+            (None, None) => {
+                " No accept rate would do: what comes at once, or while nothing is accepted, can \
+                 fill the queue by itself."
+                    .to_owned()
+            }
+        };
         format!("What would have sufficed: {what}.{none} {}", self.assumed)
     }
 }
@@ -98,18 +135,24 @@ impl Demand {
         (demand.attempts >= 1.0).then_some(demand)
     }
 
-    fn assumed(&self) -> String {
+    fn assumed(&self, even: bool) -> String {
+        let clients = format!("{} clients come", thousands(self.attempts as u64));
+        let (peak, late) = (rate(self.peak), seconds(self.late_s));
+        if even {
+            return format!(
+                "Assumed: {clients} evenly, at most {peak}, and accepts are evenly spaced, as the \
+                 scenario wants both; the generator and the acceptor are at most {late} late. Then \
+                 the queue does not overflow."
+            );
+        }
         let bursts = match self.burst {
             0.0 => String::new(),
             burst => format!(", {burst:.0} at once"),
         };
         format!(
-            "Assumed: {} clients come as if independently of each other (Poisson), at most {}{bursts}, \
-             which is on the safe side where they come evenly; accepts are evenly spaced; the generator and the acceptor are at most {} late. Then the \
-             queue overflows in less than one of {:.0} runs like this one.",
-            thousands(self.attempts as u64),
-            rate(self.peak),
-            seconds(self.late_s),
+            "Assumed: {clients} as if independently of each other (Poisson), at most {peak}{bursts}; \
+             accepts are evenly spaced; the generator and the acceptor are at most {late} late. Then \
+             the queue overflows in less than one of {:.0} runs like this one.",
             1.0 / RISK
         )
     }

@@ -93,7 +93,17 @@ impl<'a> Case<'a> {
     /// SYNs that were lost for a reason, in words: how many, and between when.
     pub fn lost(&self, class: Class) -> Option<(&'a LostSyns, String)> {
         let lost = self.classes.lost(class).filter(|lost| lost.count > 0)?;
-        Some((lost, format!("{} SYNs lost so, {}", thousands(lost.count), between(lost.span_s))))
+        let most = if lost.doubtful > 0 { "at most " } else { "" };
+        let doubt = match lost.doubtful {
+            0 => String::new(),
+            some => format!(
+                " ({} of them at a time when queue and path both dropped packets, and nobody counted \
+                 SYNs alone)",
+                thousands(some)
+            ),
+        };
+        let (count, when) = (thousands(lost.count), between(lost.span_s));
+        Some((lost, format!("{most}{count} SYNs lost so, {when}{doubt}")))
     }
 
     /// A finding that concerns so many attempts.

@@ -35,6 +35,14 @@ mod elsewhere {
         ///
         /// # Errors
         /// Never.
+        pub fn lost_syns(&self) -> io::Result<Option<u64>> {
+            Ok(None)
+        }
+
+        /// As on Linux.
+        ///
+        /// # Errors
+        /// Never.
         pub fn queued(&self) -> io::Result<u64> {
             Ok(0)
         }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 
 pub use evidence::{Close, Evidence, Growth, syn_schedule};
 
-use super::classes::{Class, ClassResult, ClassesResult};
+use super::classes::{Class, ClassResult, ClassesResult, NetworkLosses};
 use super::held::{Fate, Held, Peer};
 use super::record::{Event, Record};
 use facts::Facts;
@@ -42,6 +42,7 @@ pub struct Attempts {
     found: bool,
     joined: u64,
     by_cookie: u64,
+    network: NetworkLosses,
 }
 
 impl Attempts {
@@ -57,6 +58,7 @@ impl Attempts {
             found: false,
             joined: 0,
             by_cookie: 0,
+            network: NetworkLosses::default(),
         }
     }
 
@@ -128,7 +130,11 @@ impl Attempts {
         let doubtful = std::mem::take(&mut self.doubtful);
         let losses = Losses::new(&doubtful, self.named, evidence);
         for (facts, fate) in doubtful.iter().zip(losses.fates()) {
-            self.book(facts, facts.judged(self.named, *fate, evidence));
+            let class = facts.judged(self.named, *fate, evidence);
+            if class == Class::NetworkLoss {
+                *facts.lost_packet(*fate, &mut self.network) += 1;
+            }
+            self.book(facts, class);
         }
         let of_load = |(name, tally): (&&str, &BTreeMap<Class, (u64, f64)>)| {
             let one = |(class, (count, latency_s)): (&Class, &(u64, f64))| ClassResult {
@@ -142,6 +148,7 @@ impl Attempts {
         ClassesResult {
             classes: names.iter().zip(&self.tallies).flat_map(of_load).collect(),
             lost_syns: losses.found(),
+            network: self.network,
             joined: self.joined,
             by_cookie: self.by_cookie,
             named: self.named,

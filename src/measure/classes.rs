@@ -124,12 +124,27 @@ pub struct ClassesResult {
     /// SYNs that brought nothing, by why, over all loads; causes without one are missing. An
     /// attempt may have lost several.
     pub lost_syns: Vec<LostSyns>,
+    /// Which packet the attempts of class `network_loss` lost, over all loads; missing in older
+    /// results.
+    #[serde(default)]
+    pub network: NetworkLosses,
     /// Established attempts that were found again among the connections that the target held.
     pub joined: u64,
     /// Of these, those whose handshake was made by SYN cookie, whatever their class.
     pub by_cookie: u64,
     /// Whether the target named the connections that it held, so that each could be found.
     pub named: bool,
+}
+
+/// Attempts that lost a packet in the network, by what was lost first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct NetworkLosses {
+    /// Their SYN, or the answer to it.
+    pub syn: u64,
+    /// The final ACK, so that only the client believed in the connection.
+    pub ack: u64,
+    /// What was sent over the established connection.
+    pub data: u64,
 }
 
 /// Attempts of one load and class.
@@ -153,6 +168,10 @@ pub struct LostSyns {
     pub class: Class,
     /// How many.
     pub count: u64,
+    /// How many of these something else may have dropped: the kernel counts final ACKs together with
+    /// SYNs, and the path all packets.
+    #[serde(default)]
+    pub doubtful: u64,
     /// Seconds from the schedule's start to the first and to the last.
     pub span_s: (f64, f64),
 }

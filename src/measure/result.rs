@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-pub use super::classes::{Class, ClassResult, ClassesResult, LostSyns};
+pub use super::classes::{Class, ClassResult, ClassesResult, LostSyns, NetworkLosses};
 pub use super::datagrams::*;
 pub use super::knee::{Direction, KneeResult, KneeStep};
 pub use super::prediction::{FlowResult, PredictionResult};
@@ -455,6 +455,18 @@ impl CellResult {
             None => Metric::Connect,
             Some(datagrams) if datagrams.counted => Metric::Owd,
             Some(_) => Metric::Rtt,
+        }
+    }
+
+    /// Its name for people: what was set, as `load.rate = 150/s`, and the run of a search. `name` is
+    /// made for files.
+    pub fn title(&self) -> String {
+        let axes = self.axes.iter().map(|axis| format!("{} = {}", axis.path, axis.value));
+        let axes = axes.collect::<Vec<_>>().join(", ");
+        match self.name.rsplit_once(",run=") {
+            _ if axes.is_empty() => self.name.clone(),
+            Some((_, run)) => format!("{axes}, run {run}"),
+            None => axes,
         }
     }
 

@@ -110,18 +110,24 @@ pub fn run(
     queue: Queue,
     when: Sampling,
     stop: &AtomicBool,
-    mut each: impl FnMut(usize, TargetInterval, Vec<QueueInterval>),
+    each: impl FnMut(usize, TargetInterval, Vec<QueueInterval>),
 ) -> SamplerResult {
     clock::tighten_timer_slack();
-    let mut sampler = Sampler::new(queue, when);
-    while let Some(now) = sampler.ticker.sleep(stop) {
-        sampler.finish_intervals(now, &mut each);
-        sampler.sample();
-    }
-    sampler.finish_intervals(sampler.ticker.now(), &mut each);
-    let (last, queues) = sampler.interval_seen();
-    each(sampler.index, last, queues);
-    sampler.ticker.result(sampler.queue.method(), sampler.failed)
+    Sampler::new(queue, Ticker::new(when), 0).run(stop, each)
+}
+
+/// The same for a listener that was not there when the schedule began: the first interval is the
+/// present one.
+pub fn run_from_now(
+    queue: Queue,
+    when: Sampling,
+    stop: &AtomicBool,
+    each: impl FnMut(usize, TargetInterval, Vec<QueueInterval>),
+) -> SamplerResult {
+    clock::tighten_timer_slack();
+    let ticker = Ticker::from_now(when);
+    let index = usize::try_from(ticker.now() / when.interval.max(1)).unwrap_or(usize::MAX);
+    Sampler::new(queue, ticker, index).run(stop, each)
 }
 
 struct Sampler {
@@ -143,13 +149,30 @@ struct Sampler {
 }
 
 impl Sampler {
-    fn new(queue: Queue, when: Sampling) -> Self {
+    /// Samples until `stop`.
+    fn run(
+        mut self,
+        stop: &AtomicBool,
+        mut each: impl FnMut(usize, TargetInterval, Vec<QueueInterval>),
+    ) -> SamplerResult {
+        while let Some(now) = self.ticker.sleep(stop) {
+            self.finish_intervals(now, &mut each);
+            self.sample();
+        }
+        self.finish_intervals(self.ticker.now(), &mut each);
+        let (last, queues) = self.interval_seen();
+        each(self.index, last, queues);
+        self.ticker.result(self.queue.method(), self.failed)
+    }
+
+    /// `index` is the number of the first interval.
+    fn new(queue: Queue, ticker: Ticker, index: usize) -> Self {
         let mut sampler = Self {
             queue,
-            ticker: Ticker::new(when),
+            ticker,
             watch: Watch::open(&COUNTERS).ok(),
             failed: 0,
-            index: 0,
+            index,
             whole: Depths::default(),
             full: 0,
             each: Vec::new(),
@@ -284,9 +307,24 @@ mod tests {
         let address = SocketAddr::from(([127, 0, 0, 1], 1));
         let queue = Queue::Anybodys(Diag::open().expect("sock_diag"), address);
         let when = Sampling { epoch: 0, period: 1_000_000, interval: 20_000_000 };
-        let mut sampler = Sampler::new(queue, when);
+        let mut sampler = Sampler::new(queue, Ticker::new(when), 0);
         (0..5).for_each(|_| sampler.sample());
         assert_eq!(sampler.failed, 0);
+    }
+
+    #[test]
+    fn what_begins_late_has_lost_nothing_before() {
+        let listener = Arc::new(listen(SocketAddr::from(([127, 0, 0, 1], 0)), 7).expect("one"));
+        let epoch = clock::monotonic().saturating_sub(1_000_000_000);
+        let when = Sampling { epoch, period: 1_000_000, interval: 20_000_000 };
+        let stop = AtomicBool::new(false);
+        let mut indices = Vec::new();
+        let result = run_from_now(Queue::Own(listener), when, &stop, |index, _, _| {
+            indices.push(index);
+            stop.store(indices.len() > 1, Ordering::Relaxed);
+        });
+        assert!(indices[0] >= 50, "{indices:?}");
+        assert!((1..500).contains(&result.ticks) && result.lost < result.ticks, "{result:?}");
     }
 
     #[test]

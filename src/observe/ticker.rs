@@ -25,6 +25,8 @@ pub struct Sampling {
 #[derive(Debug)]
 pub struct Ticker {
     when: Sampling,
+    /// The first one.
+    first: u64,
     /// The next one.
     tick: u64,
     lost: u64,
@@ -37,11 +39,21 @@ impl Ticker {
     pub fn new(when: Sampling) -> Self {
         Self {
             when: Sampling { period: when.period.max(1), ..when },
+            first: 0,
             tick: 0,
             lost: 0,
             cpu_before: thread_cpu().unwrap_or_default(),
             began: clock::monotonic(),
         }
+    }
+
+    /// From now on, when what is looked at came into being only after the epoch: no tick before that
+    /// is lost.
+    pub fn from_now(when: Sampling) -> Self {
+        let mut ticker = Self::new(when);
+        ticker.first = ticker.now() / ticker.when.period;
+        ticker.tick = ticker.first;
+        ticker
     }
 
     /// Sleeps until the next tick; its instant since the epoch, or `None` to stop.
@@ -78,11 +90,12 @@ impl Ticker {
     pub fn result(&self, method: &str, failed: u64) -> SamplerResult {
         let cpu = thread_cpu().unwrap_or_default().saturating_sub(self.cpu_before);
         let wall = clock::monotonic().saturating_sub(self.began).max(1);
-        let taken = (self.tick - self.lost).max(1);
+        let ticks = self.tick - self.first;
+        let taken = ticks.saturating_sub(self.lost).max(1);
         SamplerResult {
             method: method.to_owned(),
             period_us: self.when.period as f64 / 1e3,
-            ticks: self.tick,
+            ticks,
             lost: self.lost + failed,
             cost_us: cpu.as_secs_f64() * 1e6 / taken as f64,
             cpu_share: cpu.as_secs_f64() / (wall as f64 / 1e9),

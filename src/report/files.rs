@@ -176,6 +176,15 @@ impl Folder {
         Self { path, kind, _lock }.ready(&[])
     }
 
+    /// The folder of a run that has ended, to draw its pictures again.
+    ///
+    /// # Errors
+    /// Where a run is writing there.
+    pub fn ended(path: &Path) -> Result<Self, FolderError> {
+        let _lock = lock(path)?;
+        Ok(Self { path: path.to_owned(), kind: Kind::Exact { made: false }, _lock })
+    }
+
     /// A folder that is there already, to replace single files in it.
     pub fn existing(path: &Path) -> Self {
         Self { path: path.to_owned(), kind: Kind::Exact { made: false }, _lock: None }

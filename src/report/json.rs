@@ -1,12 +1,17 @@
 //! `run.json`: everything, for programs.
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use crate::measure::result::{RunResult, SCHEMA_VERSION};
 
 /// A larger `run.json` is not read, in bytes: a cell of ten seconds takes half a MiB, and there are
 /// at most 1,000.
 pub const LONGEST: u64 = 512 << 20;
+
+/// More cells than these are not read: no plan has as many, and no
+/// search makes as many runs.
+pub const MOST_CELLS: usize = 1000;
 
 /// The result as pretty-printed JSON with a final newline; keys are in the order of the fields of
 /// [`RunResult`], maps in the order of their keys, so that two runs can be compared line by line.
@@ -23,6 +28,9 @@ pub enum ReadError {
     /// More than [`LONGEST`].
     #[error("this is larger than {} MiB: no run.json is", LONGEST >> 20)]
     TooLarge,
+    /// More than [`MOST_CELLS`].
+    #[error("this has {0} cells, and no run has more than {MOST_CELLS}")]
+    TooManyCells(usize),
     /// No JSON, or not that of a result; the text has line and column.
     #[error("this is not the run.json of a loadgen run: {0}")]
     Malformed(#[from] serde_json::Error),
@@ -47,11 +55,17 @@ struct Head {
     loadgen_version: String,
 }
 
+/// What is counted before it takes memory: an ignored value takes none.
+#[derive(Deserialize)]
+struct Size {
+    cells: Vec<IgnoredAny>,
+}
+
 /// The result in the bytes of a `run.json`, whoever wrote them. JSON nested deeper than 128 levels
 /// is refused (serde_json's limit), and no text in it has been judged: names may hold anything.
 ///
 /// # Errors
-/// Where the bytes are too many, no result, or one of another layout.
+/// Where the bytes or the cells are too many, no result, or one of another layout.
 pub fn read(bytes: &[u8]) -> Result<RunResult, ReadError> {
     if bytes.len() as u64 > LONGEST {
         return Err(ReadError::TooLarge);
@@ -61,6 +75,12 @@ pub fn read(bytes: &[u8]) -> Result<RunResult, ReadError> {
         // It is printed, and may be anything.
         let program = head.loadgen_version.chars().filter(|c| !c.is_control()).take(40).collect();
         return Err(ReadError::Version { found: head.schema_version, program });
+    }
+    // What has no cells is no result, which the whole of it says better.
+    if let Ok(Size { cells }) = serde_json::from_slice(bytes)
+        && cells.len() > MOST_CELLS
+    {
+        return Err(ReadError::TooManyCells(cells.len()));
     }
     Ok(serde_json::from_slice(bytes)?)
 }
@@ -108,6 +128,21 @@ mod tests {
         for cut in [1, whole.len() / 3, whole.len() - 3] {
             assert!(read(&whole[..cut]).is_err(), "{cut}");
         }
+    }
+
+    #[test]
+    fn more_cells_than_any_run_has_are_not_read() {
+        let mut large = serde_json::to_value(sample::sweep(&[5])).expect("JSON");
+        let cells = large["cells"].as_array_mut().expect("cells");
+        *cells = vec![cells[0].clone()];
+        cells[0]["timeline"]["heat"]["places"] = serde_json::json!([]);
+        let one = cells[0].clone();
+        cells.resize(MOST_CELLS, serde_json::json!({}));
+        let told = |value: &serde_json::Value| read(value.to_string().as_bytes());
+        assert!(matches!(told(&large), Err(ReadError::Malformed(_))), "so many are looked at");
+        large["cells"].as_array_mut().expect("cells").push(one);
+        let error = told(&large).expect_err("too many");
+        assert!(matches!(error, ReadError::TooManyCells(1001)), "{error}");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 
@@ -15,18 +16,24 @@ use crate::observe::counters::{self, Counters};
 use crate::observe::listen::{Diag, ListenQueue};
 use crate::observe::sampler::{self, Queue, Sampling};
 use crate::observe::states::StateWatch;
+use crate::sys::clock;
 use crate::sys::endpoint::Endpoint;
 use crate::sys::errno;
 use crate::sys::netlink::{End, Families};
 use crate::sys::unix_diag::{UnixDiag, UnixQueue};
 use crate::units::{UnixKind, UnixName};
 
+/// From one look for a listener that is not there to the next.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+
 /// What can be seen of an external target.
 pub struct External {
     /// Where it listens.
     pub address: Endpoint,
-    /// Its queue before the first attempt; `None` where its listener cannot be seen.
+    /// Its queue when it was first seen; `None` where no listener was.
     pub queue: Option<ListenQueue>,
+    /// Whether a listener can be seen from here, if there is one.
+    visible: bool,
     /// What cannot be observed, and why.
     pub notices: Vec<String>,
     before: Option<Counters>,
@@ -40,8 +47,17 @@ pub type Look = (usize, TargetInterval, Vec<QueueInterval>);
 struct Sampled {
     states: Option<StateWatch>,
     stop: Arc<AtomicBool>,
-    thread: JoinHandle<SamplerResult>,
+    thread: JoinHandle<Sight>,
     intervals: mpsc::UnboundedReceiver<Look>,
+}
+
+/// What a sampler has found.
+#[derive(Default)]
+struct Sight {
+    /// A queue that was not there at first, and after how many nanoseconds of the schedule it was.
+    late: Option<(ListenQueue, u64)>,
+    /// The sampler's account; `None` where there never was anything to sample.
+    sampler: Option<SamplerResult>,
 }
 
 /// The last look at an external target.
@@ -63,16 +79,13 @@ impl External {
     /// A first look at the server behind `address`.
     pub fn look(address: Endpoint) -> Self {
         let mut notices = Vec::new();
-        let seen = match address {
-            Endpoint::Inet(address) => visible(address),
-            Endpoint::Udp(_) => Err("datagrams do not wait for accept()".to_owned()),
-            Endpoint::Unix(kind, name) => visible_unix(kind, &name, &mut notices),
-        };
+        let seen = queue_at(address, &mut notices);
+        let visible = seen.is_ok();
         let queue = match seen {
             Ok(queue) if queue.listeners > 0 => Some(queue),
             Ok(_) if !notices.is_empty() => None,
             Ok(_) => {
-                notices.push(format!("nobody listens on {address} in this network namespace"));
+                notices.push(nobody(address));
                 None
             }
             Err(why) => {
@@ -80,16 +93,18 @@ impl External {
                 None
             }
         };
-        let before = queue.and_then(|_| Counters::read().ok());
-        Self { address, queue, notices, before, sampling: None }
+        // It may begin to listen later, and what its kernel drops from then on counts.
+        let before = visible.then(Counters::read).and_then(Result::ok);
+        Self { address, queue, visible, notices, before, sampling: None }
     }
 
-    /// Starts to sample, if there is something to see.
+    /// Starts to sample as soon as there is something to see.
     pub fn sample(&mut self, when: Sampling) {
-        if self.queue.is_none() {
+        if !self.visible {
             return;
         }
         let Ok(queue) = queue_of(self.address) else { return };
+        let (address, there) = (self.address, self.queue.is_some());
         let stop = Arc::new(AtomicBool::new(false));
         let (sender, intervals) = mpsc::unbounded_channel();
         let stopping = Arc::clone(&stop);
@@ -98,13 +113,21 @@ impl External {
         let states = port.and_then(|port| StateWatch::start(End::Local(port), Families::Both).ok());
         let looked = states.as_ref().map(StateWatch::seen);
         let spawned = std::thread::Builder::new().name("sampler".to_owned()).spawn(move || {
-            sampler::run(queue, when, &stopping, |index, mut seen, queues| {
+            let each = |index, mut seen: TargetInterval, queues| {
                 if let Some(looked) = &looked {
                     looked.complete(&mut seen);
                 }
                 // Nobody listens only when the cell is about to end.
                 let _ = sender.send((index, seen, queues));
-            })
+            };
+            if there {
+                let sampler = Some(sampler::run(queue, when, &stopping, each));
+                return Sight { late: None, sampler };
+            }
+            let Some(found) = await_listener(address, &stopping) else { return Sight::default() };
+            let late = Some((found, clock::monotonic().saturating_sub(when.epoch)));
+            let sampler = Some(sampler::run_from_now(queue, when, &stopping, each));
+            Sight { late, sampler }
         });
         match spawned {
             Ok(thread) => self.sampling = Some(Sampled { states, stop, thread, intervals }),
@@ -125,25 +148,65 @@ impl External {
     /// Ends the sampling; the intervals that are left go to `each`.
     pub fn finish(&mut self, mut each: impl FnMut(Look)) -> LastLook {
         let mut look = LastLook::default();
-        if self.queue.is_some()
-            && let Endpoint::Inet(address) = self.address
+        if let (Endpoint::Inet(address), true) = (self.address, self.visible)
             && let Ok(mut diag) = Diag::open()
         {
             look.queued = diag.listeners(address).map_or(0, |queue| u64::from(queue.depth));
             look.syn_recv = diag.syn_recv(address.port()).unwrap_or(0);
         }
-        if let (Some(before), Ok(after)) = (&self.before, Counters::read()) {
-            look.counters = counters::results("target", before, &after);
-        }
+        let after = Counters::read();
         if let Some(mut sampled) = self.sampling.take() {
             look.sockets = sampled.states.take().map(StateWatch::finish);
             sampled.stop.store(true, Ordering::Relaxed);
-            look.sampler = sampled.thread.join().ok();
+            let sight = sampled.thread.join().unwrap_or_default();
             while let Ok(interval) = sampled.intervals.try_recv() {
                 each(interval);
             }
+            look.sampler = sight.sampler;
+            self.found(sight.late);
+        }
+        // Where nobody ever listened, none of the namespace's counters is of this target.
+        if let (Some(before), Ok(after), Some(_)) = (&self.before, after, self.queue) {
+            look.counters = counters::results("target", before, &after);
         }
         look
+    }
+
+    /// Enters what came into being only after the first look.
+    fn found(&mut self, late: Option<(ListenQueue, u64)>) {
+        let Some((queue, after)) = late else { return };
+        self.queue = Some(queue);
+        let (nobody, address) = (nobody(self.address), self.address);
+        self.notices.retain(|notice| *notice != nobody);
+        self.notices.push(format!(
+            "nobody listened on {address} before t={:.1} s: its queue is sampled from then on",
+            after as f64 / 1e9
+        ));
+    }
+}
+
+fn nobody(address: Endpoint) -> String {
+    format!("nobody listens on {address} in this network namespace")
+}
+
+/// Looks for a listener until there is one; `None` where there was none until the end.
+fn await_listener(address: Endpoint, stop: &AtomicBool) -> Option<ListenQueue> {
+    while !stop.load(Ordering::Relaxed) {
+        std::thread::sleep(LOOK_AGAIN);
+        let found = queue_at(address, &mut Vec::new()).ok();
+        if let Some(queue) = found.filter(|queue| queue.listeners > 0) {
+            return Some(queue);
+        }
+    }
+    None
+}
+
+/// The listen queue at an address of stream sockets, if it can be seen from here.
+fn queue_at(address: Endpoint, notices: &mut Vec<String>) -> Result<ListenQueue, String> {
+    match address {
+        Endpoint::Inet(address) => visible(address),
+        Endpoint::Udp(_) => Err("datagrams do not wait for accept()".to_owned()),
+        Endpoint::Unix(kind, name) => visible_unix(kind, &name, notices),
     }
 }
 

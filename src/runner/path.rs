@@ -20,6 +20,8 @@ pub struct PathTold {
     pub impairments: Vec<ImpairmentResult>,
     /// What was lost in each interval.
     pub lost: Vec<BTreeMap<Cause, u64>>,
+    /// SYNs among what the lab's loss took in each interval, where these are counted.
+    pub syns: Option<Vec<u64>>,
 }
 
 impl PathWatch {
@@ -32,7 +34,8 @@ impl PathWatch {
     /// entered into the interval of this one.
     pub fn look(&mut self, now: u64) {
         let Some(Ok(seen)) = self.impairments.as_ref().map(Impairments::read) else { return };
-        self.told.enter((now / self.interval) as usize, seen);
+        let syns = self.impairments.as_ref().and_then(|one| one.lost_syns().ok().flatten());
+        self.told.enter((now / self.interval) as usize, seen, syns);
     }
 
     /// Packets that still wait on the way; 0 where that cannot be known.
@@ -47,7 +50,13 @@ impl PathWatch {
 }
 
 impl PathTold {
-    fn enter(&mut self, index: usize, seen: Vec<ImpairmentResult>) {
+    fn enter(&mut self, index: usize, seen: Vec<ImpairmentResult>, syns: Option<u64>) {
+        if let Some(all) = syns {
+            let known = self.syns.get_or_insert_default();
+            known.resize(known.len().max(index + 1), 0);
+            let before: u64 = known.iter().sum();
+            known[index] += all.saturating_sub(before);
+        }
         if self.lost.len() <= index {
             self.lost.resize(index + 1, BTreeMap::new());
         }
@@ -74,10 +83,11 @@ mod tests {
         };
         let mut told = PathTold::default();
         for (index, dropped) in [(0, 0), (0, 4), (2, 9), (3, 9)] {
-            told.enter(index, seen(dropped));
+            told.enter(index, seen(dropped), Some(dropped / 2));
         }
         let lost: Vec<_> = told.lost.iter().map(|one| one.get(&Cause::LabLoss).copied()).collect();
         assert_eq!(lost, [Some(4), None, Some(5), None]);
         assert_eq!(told.impairments[0].dropped, 9);
+        assert_eq!(told.syns, Some(vec![2, 0, 2, 0]));
     }
 }

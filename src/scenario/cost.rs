@@ -52,9 +52,22 @@ pub struct Means {
     pub tw_reuse_loopback: bool,
 }
 
+/// What a machine may have too little of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scarce {
+    /// File descriptors of a process.
+    Descriptors,
+    /// Local ports of the clients' addresses.
+    Ports,
+    /// Memory of the kernel.
+    Memory,
+}
+
 /// Something that there is not enough of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shortage {
+    /// Of what.
+    pub of: Scarce,
     /// Whether it falls short even if the target answers at once; otherwise only in the worst
     /// case.
     pub certain: bool,
@@ -229,6 +242,7 @@ fn descriptors(cell: &Cell, means: &Means) -> Option<Shortage> {
     let (least, most) = descriptors_needed(cell, usable);
     let certain = least > usable;
     (most > usable).then(|| Shortage {
+        of: Scarce::Descriptors,
         certain,
         title: match certain {
             true => format!(
@@ -268,6 +282,7 @@ fn ports(cell: &Cell, means: &Means) -> Option<Shortage> {
     }
     let have = format!("{} source address(es) x {each} ports are {usable}", cell.lab.sources);
     Some(Shortage {
+        of: Scarce::Ports,
         certain,
         title: match (needed > usable, certain) {
             (true, _) => format!(
@@ -307,6 +322,7 @@ fn memory(cell: &Cell, means: &Means) -> Option<Shortage> {
         false => (cost.peak_sockets, cost.memory_bytes),
     };
     (bytes > means.memory_bytes).then(|| Shortage {
+        of: Scarce::Memory,
         certain,
         title: format!(
             "{sockets} connections {} at once, x {} sockets on this host x 4 KiB are {} MiB of \

@@ -275,7 +275,7 @@ pub(super) fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) 
 }
 
 /// The remedy for an unknown word: what was probably meant, or what there is.
-pub(super) fn suggest<'k>(word: &str, known: &[&'k str]) -> (String, Option<&'k str>) {
+pub fn suggest<'k>(word: &str, known: &[&'k str]) -> (String, Option<&'k str>) {
     let listed = || {
         let quoted: Vec<_> = known.iter().map(|name| format!("`{name}`")).collect();
         format!("known here: {}", quoted.join(", "))

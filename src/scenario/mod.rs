@@ -25,9 +25,11 @@ mod table;
 mod validate;
 mod vary;
 
-pub use cost::{Cost, Means, Shortage, certain_sockets, cost_of_cell, cost_of_plan, preflight};
+pub use cost::{
+    Cost, Means, Scarce, Shortage, certain_sockets, cost_of_cell, cost_of_plan, preflight,
+};
 pub use describe::describe;
-pub use diagnostic::{Diagnostic, Diagnostics, Severity};
+pub use diagnostic::{Diagnostic, Diagnostics, Severity, suggest};
 pub use engines::{RESERVED, engines, is_movable};
 pub use overrides::{Change, ChangeKind};
 pub use resolve::{LONGEST_TEXT, Resolved, resolve, resolve_changed};

@@ -73,6 +73,11 @@ impl<'a> Find<'a> {
         let (least, most) = first.range();
         let least = self.bound("--min", wanted.least, first, first.with(least))?;
         let most = self.bound("--max", wanted.most, first, first.with(most))?;
+        if least.value() > most.value() {
+            let title = format!("no value lies between --min {least} and --max {most}");
+            self.problems.error(begin..begin, title, "write a --min below --max");
+            return None;
+        }
         if !(least.value()..=most.value()).contains(&first.value()) {
             let title = format!("the search begins with {first}, outside of {least} to {most}");
             self.problems.error(begin..begin, title, "write another --from, --min or --max");
@@ -219,6 +224,11 @@ mod tests {
         let outside =
             told(TEXT, &Start { from: Some("50"), most: Some("9"), ..of("load.attempts") });
         assert!(outside.contains("outside of 1 to 9"), "{outside}");
+        let crossed = Start { least: Some("60"), most: Some("9"), ..of("load.attempts") };
+        let crossed = told(TEXT, &crossed);
+        assert!(crossed.contains("between --min 60 and --max 9"), "{crossed}");
+        let below = told(TEXT, &Start { from: Some("-5/s"), ..of("load.rate") });
+        assert!(below.contains("a value above 0"), "{below}");
         let swept = format!("{TEXT}[sweep]\ntarget.backlog = [5, 128]\n");
         let two = told(&swept, &of("load.attempts"));
         assert!(two.contains("s.toml:11") && two.contains("--set target.backlog"), "{two}");

@@ -1,4 +1,4 @@
-//! One rule of nf_tables over netlink (`include/uapi/linux/netfilter/nf_tables.h`): it drops chosen
+//! A rule of nf_tables over netlink (`include/uapi/linux/netfilter/nf_tables.h`): it drops chosen
 //! packets where they arrive, and counts them.
 //!
 //! Dropping at the hook `prerouting` tells the sender nothing; at `output` it would be EPERM.
@@ -8,8 +8,10 @@ use std::io;
 use super::attributes::{Message, each, find};
 use super::questions::{Extent, NETLINK_NETFILTER, Questions};
 
-/// Name of our table and of the sets and chains in it.
+/// Name of our table, and of the set and the chain of the rule in it.
 const NAME: &str = "loadgen";
+/// Name of the chain to which chosen packets of TCP go: it counts the SYNs among them, and drops all.
+const SYNS: &str = "syns";
 /// Family that sees IPv4 and IPv6 (`NFPROTO_INET`).
 const INET: u8 = 1;
 /// `NFNL_SUBSYS_NFTABLES`: the upper byte of a message's type.
@@ -65,11 +67,17 @@ pub struct Counts {
     pub seen: u64,
     /// Of these, those that it dropped.
     pub dropped: u64,
+    /// Of these again, SYNs, which begin a connection; `None` where the kind is not TCP.
+    pub syns: Option<u64>,
 }
 
 /// A way to nf_tables of one network namespace. Needs CAP_NET_ADMIN there.
 #[derive(Debug)]
-pub struct Nft(Questions);
+pub struct Nft {
+    questions: Questions,
+    /// What the rule drops; `None` before there is one.
+    kind: Option<Packets>,
+}
 
 impl Nft {
     /// Opens one for the calling thread's network namespace.
@@ -77,7 +85,7 @@ impl Nft {
     /// # Errors
     /// As [`Questions::open`].
     pub fn open() -> io::Result<Self> {
-        Questions::open(NETLINK_NETFILTER).map(Self)
+        Ok(Self { questions: Questions::open(NETLINK_NETFILTER)?, kind: None })
     }
 
     /// Adds the table and its one rule.
@@ -85,7 +93,9 @@ impl Nft {
     /// # Errors
     /// The kernel's own, by errno: `ENOENT` or `EOPNOTSUPP` without nf_tables or `numgen`, `EPERM`.
     pub fn add(&mut self, drops: &Drops) -> io::Result<()> {
-        self.0.make(messages(drops), Some([batch(0x10), batch(0x11)]))
+        self.questions.make(messages(drops), Some([batch(0x10), batch(0x11)]))?;
+        self.kind = Some(drops.kind);
+        Ok(())
     }
 
     /// Reads the counters.
@@ -93,13 +103,28 @@ impl Nft {
     /// # Errors
     /// The kernel's own, by errno.
     pub fn counts(&mut self) -> io::Result<Counts> {
-        let mut counts = [0; 2];
-        let question = message(Kind::GetRule).with_text(1, NAME).with_text(2, NAME);
-        self.0.ask(question, Extent::All, |entry| {
-            counts = counters(entry)?;
+        let [seen, dropped] = self.read(NAME)?;
+        let syns = match self.kind {
+            Some(Packets::Tcp) => Some(self.read(SYNS)?[0]),
+            _ => None,
+        };
+        Ok(Counts { seen, dropped, syns })
+    }
+
+    /// The first two counters of the rules in a chain.
+    fn read(&mut self, chain: &str) -> io::Result<[u64; 2]> {
+        let mut sums = [0u64; 2];
+        let question = message(Kind::GetRule).with_text(1, NAME).with_text(2, chain);
+        self.questions.ask(question, Extent::All, |entry| {
+            // A kernel that knows no such filter shows the rules of all chains.
+            if find(entry.get(4..).unwrap_or(&[]), 2).strip_suffix(b"\0") == Some(chain.as_bytes())
+            {
+                let counts = counters(entry)?;
+                sums.iter_mut().zip(counts).for_each(|(sum, n)| *sum = sum.saturating_add(n));
+            }
             Ok(())
         })?;
-        Ok(Counts { seen: counts[0], dropped: counts[1] })
+        Ok(sums)
     }
 }
 
@@ -112,7 +137,7 @@ fn message(kind: Kind) -> Message {
     Message::new(u16::from(SUBSYSTEM) << 8 | kind as u16, &[INET, 0, 0, 0])
 }
 
-fn messages(drops: &Drops) -> [Message; 5] {
+fn messages(drops: &Drops) -> Vec<Message> {
     let table = message(Kind::NewTable).with_text(1, NAME);
     let chain =
         message(Kind::NewChain).with_text(1, NAME).with_text(3, NAME).with_text(7, "filter");
@@ -131,7 +156,39 @@ fn messages(drops: &Drops) -> [Message; 5] {
     });
     let rule = message(Kind::NewRule).with_text(1, NAME).with_text(2, NAME);
     let rule = rule.with_nest(4, &[], |list| expressions(list, drops));
-    [table, chain, set, elements, rule]
+    let before = match drops.kind {
+        Packets::Udp(_) => Vec::new(),
+        Packets::Tcp => counted_syns(),
+    };
+    std::iter::once(table).chain(before).chain([chain, set, elements, rule]).collect()
+}
+
+/// The chain [`SYNS`]: a rule that counts, and one that drops.
+fn counted_syns() -> Vec<Message> {
+    let chain = message(Kind::NewChain).with_text(1, NAME).with_text(3, SYNS);
+    let rule = |expressions: fn(Message) -> Message| {
+        let rule = message(Kind::NewRule).with_text(1, NAME).with_text(2, SYNS);
+        rule.with_nest(4, &[], expressions)
+    };
+    let count = rule(|list| {
+        let list = expression(transport(list, TCP_FLAGS, 1), "bitwise", |m| {
+            m.with_number(1, REGISTER)
+                .with_number(2, REGISTER)
+                .with_number(3, 1)
+                .with_nest(4, &[], |mask| mask.with(1, &[SYN | ACK]))
+                .with_nest(5, &[], |xor| xor.with(1, &[0]))
+        });
+        expression(compare(list, EQUAL, &[SYN]), "counter", |m| m)
+    });
+    // A new rule comes before those that are there.
+    vec![chain, rule(|list| decide(list, |verdict| verdict.with_number(1, DROP))), count]
+}
+
+/// A verdict on the packet.
+fn decide(list: Message, verdict: impl FnOnce(Message) -> Message) -> Message {
+    expression(list, "immediate", |m| {
+        m.with_number(1, VERDICT).with_nest(2, &[], |data| data.with_nest(2, &[], verdict))
+    })
 }
 
 /// What the rule does, step by step; a comparison that fails ends it.
@@ -152,10 +209,9 @@ fn expressions(list: Message, drops: &Drops) -> Message {
     };
     let list = chosen(expression(list, "counter", |m| m), drops.choice);
     let list = expression(list, "counter", |m| m);
-    expression(list, "immediate", |m| {
-        m.with_number(1, VERDICT).with_nest(2, &[], |data| {
-            data.with_nest(2, &[], |verdict| verdict.with_number(1, DROP))
-        })
+    decide(list, |verdict| match drops.kind {
+        Packets::Udp(_) => verdict.with_number(1, DROP),
+        Packets::Tcp => verdict.with_number(1, JUMP).with_text(2, SYNS),
     })
 }
 
@@ -171,9 +227,14 @@ const INCREMENTAL: u32 = 0;
 const RANDOM: u32 = 1;
 /// `NFT_BYTEORDER_HTON`.
 const TO_NETWORK: u32 = 1;
-/// `NFT_REG_VERDICT`, `NF_DROP`.
+/// `NFT_REG_VERDICT`, `NF_DROP`, `NFT_JUMP`.
 const VERDICT: u32 = 0;
 const DROP: u32 = 0;
+const JUMP: u32 = -3i32 as u32;
+/// Where TCP's flags are, and two of them (RFC 9293, 3.1).
+const TCP_FLAGS: u32 = 13;
+const SYN: u8 = 0x02;
+const ACK: u8 = 0x10;
 
 fn expression(list: Message, name: &str, data: impl FnOnce(Message) -> Message) -> Message {
     list.with_nest(1, &[], |one| one.with_text(1, name).with_nest(2, &[], data))

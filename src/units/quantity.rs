@@ -91,7 +91,13 @@ impl FromStr for Quantity {
         let span = || Some((Kind::Span, text.parse::<Span>().ok()?.nanos() as f64));
         let size = || Some((Kind::Size, text.parse::<Bytes>().ok()?.0 as f64));
         let found = plain().or_else(share).or_else(rate).or_else(bits).or_else(span).or_else(size);
+        // Units refuse what is below 0 by themselves, and then it seems to have none.
+        let rest = text.strip_prefix('-').filter(|rest| !rest.starts_with('-'));
+        let below = rest.is_some_and(|rest| rest.parse::<Self>().is_ok());
         match found {
+            None if below => {
+                Err(UnitError(format!("\"{text}\" is below 0: write a value above 0")))
+            }
             Some((kind, value)) if value.is_finite() && value > 0.0 => Ok(Self { kind, value }),
             Some(_) => Err(UnitError(format!(
                 "\"{text}\" cannot be doubled and halved: write a value above 0"

@@ -5,12 +5,14 @@
 //! each was tried often enough. A value that once held and once broke counts as broken, so that the
 //! lower edge is one that held each time.
 
+mod absent;
 mod surplus;
 mod trial;
 mod words;
 
 use crate::measure::result::Direction;
 
+pub use absent::{Absent, absent};
 pub use surplus::{SURPLUS, hidden_surplus};
 pub use trial::Trial;
 pub use words::{conclude, verdict};

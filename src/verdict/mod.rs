@@ -20,7 +20,7 @@ pub fn verdict(run: &RunResult) -> Verdict {
     let invalid: Vec<String> = run
         .cells
         .iter()
-        .flat_map(|cell| cell.validity.reasons.iter().map(|reason| (&cell.name, reason)))
+        .flat_map(|cell| cell.validity.reasons.iter().map(|reason| (cell.title(), reason)))
         .map(|(cell, reason)| if several { format!("{cell}: {reason}") } else { reason.clone() })
         .collect();
     if !invalid.is_empty() {
@@ -43,8 +43,8 @@ fn unreached(run: &RunResult) -> impl Iterator<Item = String> {
     let none_expected = run.limits.is_empty();
     let cells = run.cells.iter().filter(move |cell| none_expected && !reached(cell));
     cells.map(|cell| match cell.datagrams {
-        Some(_) => format!("cell {}: no datagram is known to have arrived", cell.name),
-        None => format!("no attempt of {} was established", cell.name),
+        Some(_) => format!("cell {}: no datagram is known to have arrived", cell.title()),
+        None => format!("no attempt of {} was established", cell.title()),
     })
 }
 

@@ -218,3 +218,26 @@ fn waiting_for_the_reply_and_for_a_place_of_af_unix_are_named() {
     let seen = Seen::of(full, &[]);
     seen.names(&["no_place"], seen.outcome("again"));
 }
+
+#[test]
+fn a_queue_that_overflows_takes_no_losses_from_the_path() {
+    if !lab_or_skip("classes::queue_and_path") {
+        return;
+    }
+    // The queue is full most of the time, and ignores final ACKs, which its counter counts as well.
+    let scenario = "[lab]\nlink = \"veth\"\n[lab.impair]\nloss = \"10%\"\n\
+                    [target]\naccept = \"150/s\"\nbacklog = 20\n\
+                    [[load]]\nclient = \"request\"\nrate = \"220/s\"\nduration = \"4s\"\ntimeout = \"5s\"";
+    let seen = Seen::of(scenario, &[]);
+    let lost = |class: &str| {
+        let all = seen.cell["classes"]["lost_syns"].as_array().unwrap();
+        all.iter().find(|one| one["class"] == class).map_or(0, |one| number(one, "count"))
+    };
+    let sent = seen.attempts() + number(&seen.cell, "loads.0.syn_retransmits");
+    let (path, queue) = (lost("network_loss"), lost("accept_queue_full"));
+    assert!(queue > 100, "the queue was full: {:?}", seen.classes);
+    assert!(queue < grown(&seen.cell, "ListenOverflows"), "and ignored ACKs: {:?}", seen.classes);
+    // One of ten, and six standard deviations to either side.
+    let share = path as f64 / sent as f64;
+    assert!((0.05..0.15).contains(&share), "{path} of {sent} SYNs: {}", seen.cell["classes"]);
+}

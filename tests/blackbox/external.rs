@@ -242,3 +242,44 @@ fn nobody_listening_is_refused_and_told() {
     assert_eq!(number(&cell, "loads.0.errors.ECONNREFUSED"), 5);
     assert!(cell["target"]["notices"][0].as_str().unwrap().contains("nobody listens"), "{cell}");
 }
+
+#[test]
+fn a_server_that_listens_later_is_sampled_from_then_on() {
+    const NAME: &str = "external::a_server_that_listens_later";
+    if !programs_or_skip(NAME, &["python3"]) {
+        return;
+    }
+    let (network, port) = (Network::new(NAME), free_port());
+    let bench = Bench::new(&format!(
+        "name = \"late\"\n[target]\naddress = \"127.0.0.1:{port}\"\n\
+         [[load]]\nrate = \"20/s\"\nduration = \"5s\"\ntimeout = \"1500ms\"\n"
+    ));
+    let (out, scenario) = (bench.out(), bench.scenario());
+    let words = [super::common::PROGRAM, "run", &scenario, "--out", &out];
+    let run = Running::start(network.command(&words).env("NO_COLOR", "1"));
+    std::thread::sleep(Duration::from_millis(2000));
+    // It never accepts: three find a place.
+    let server = format!(
+        "import socket, time; s = socket.socket(); s.bind(('127.0.0.1', {port})); s.listen(2); \
+         time.sleep(60)"
+    );
+    let _server = network.server(&["python3", "-c", &server], port);
+    run.finish().exits(&[0, 4]);
+    let cell = bench.result().cell();
+    let target = &cell["target"];
+    assert_eq!(number(target, "backlog_effective"), 2, "{target}");
+    let notice = target["notices"][0].as_str().unwrap();
+    assert!(notice.contains("sampled from then on"), "{notice}");
+    assert!(number(&cell, "loads.0.outcomes.refused") > 5, "{cell}");
+    assert!(number(&cell, "loads.0.outcomes.timeout") > 5, "{cell}");
+    let rows = bench.result().table("timeline.csv");
+    let first = rows.iter().find(|row| !row["accept_queue"].is_empty());
+    let first = first.expect("the queue was sampled");
+    assert!(first["t_s"].parse::<f64>().unwrap() >= 1.0, "not before it was there: {first:?}");
+    if network.is_private() {
+        nothing_unexplained(&cell);
+        let full = cell["classes"]["classes"].as_array().unwrap();
+        let full = full.iter().find(|one| one["class"] == "accept_queue_full");
+        assert!(full.is_some_and(|one| number(one, "count") > 5), "{}", cell["classes"]);
+    }
+}

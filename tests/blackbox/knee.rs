@@ -149,6 +149,14 @@ fn a_bad_question_is_told_where_and_what_would_be_right() {
         ),
         (&["--over", "load.rate", "--until", "connect.p99 <= 5"], &["--until", "with its unit"]),
         (&["--over", "load.rate", "--until", limit, "--max", "5ms"], &["--max", "another unit"]),
+        (
+            &["--over", "load.rate", "--until", limit, "--min", "90/s", "--max", "9/s"],
+            &["no value lies between --min 90/s and --max 9/s"],
+        ),
+        (
+            &["--over", "load.rate", "--until", limit, "--from", "-5/s"],
+            &["--from", "write a value above 0"],
+        ),
         (&["--over", "load.rate", "--until", limit, "--within", "0%"], &["is not a share"]),
         (
             &["--over", "load.rate", "--until", limit, "--set", "sweep.target.backlog=[5, 6]"],
@@ -159,4 +167,32 @@ fn a_bad_question_is_told_where_and_what_would_be_right() {
         knee(&bench, arguments).exits(&[2]).tells(told);
         assert!(bench.wrote_nothing(), "{arguments:?}");
     }
+}
+
+#[test]
+fn a_search_for_what_no_run_has_ends_with_the_first_one() {
+    let bench = Bench::new("name = \"q\"\n[[load]]\nrate = \"20/s\"\nduration = \"200ms\"\n");
+    let limit = "counters.ListenOverflow == 0";
+    let told = ["no counter `ListenOverflow`", "did you mean `ListenOverflows`?", "`ListenDrops`"];
+    knee(&bench, &["--over", "load.rate", "--until", limit]).exits(&[2]).tells(&told);
+    let run = bench.result().json();
+    assert_eq!(run["cells"].as_array().unwrap().len(), 1, "one run was made");
+    assert_eq!(run["status"]["status"], "complete", "{}", run["status"]);
+    assert!(run["knee"]["notes"][0].as_str().unwrap().contains("was ended"), "{}", run["knee"]);
+}
+
+#[test]
+fn a_warning_is_given_once_for_all_runs_of_a_search() {
+    // Each of so many attempts could be under way for a minute, and needs a port then.
+    let bench = Bench::new(
+        "name = \"w\"\n[[load]]\nrate = \"1000/s\"\nduration = \"50ms\"\ntimeout = \"60s\"\n\
+         ports = \"40000-40010\"\n",
+    );
+    let limit = "outcomes.timeout == 0";
+    let arguments =
+        ["--over", "load.rate", "--until", limit, "--max", "4000/s", "--repeats", "1", "--rising"];
+    let said = knee(&bench, &arguments);
+    let warnings = said.stderr.lines().filter(|line| line.starts_with("warning:")).count();
+    assert!(bench.result().json()["knee"]["steps"].as_array().unwrap().len() > 1, "{said}");
+    assert_eq!(warnings, 1, "{said}");
 }

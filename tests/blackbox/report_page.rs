@@ -150,7 +150,7 @@ fn a_page_is_made_again_from_run_json_alone() {
     let file = bench.path("both.html");
     call(&["report", &out, &format!("{copy}/run.json"), "--out", &file]).exits(&[0]);
     let both = fs::read_to_string(&file).unwrap();
-    assert!(both.contains("A backlog=5") && both.contains("B backlog=512"));
+    assert!(both.contains("A target.backlog = 5") && both.contains("B target.backlog = 512"));
 }
 
 #[test]
@@ -181,4 +181,21 @@ fn what_is_no_result_is_refused_with_its_place() {
     call(&["report", &path]).exits(&[2]).tells(&["ENOENT", "name the folder of a run"]);
     call(&["report", &path, &path]).exits(&[2]).tells(&["--out"]);
     call(&["report"]).exits(&[2]);
+}
+
+#[test]
+fn a_folder_in_which_a_run_writes_is_left_alone() {
+    let (bench, page) = ran();
+    let out = bench.out();
+    let run = fs::File::open(&out).unwrap();
+    // As a run does for as long as it lives.
+    run.lock().unwrap();
+    fs::remove_file(Path::new(&out).join("report.html")).unwrap();
+    call(&["report", &out]).exits(&[2]).tells(&["a run is still writing there"]);
+    assert!(!Path::new(&out).join("report.html").exists());
+    // Elsewhere nobody is in the way.
+    call(&["report", &out, "--out", &bench.path("else.html")]).exits(&[0]);
+    drop(run);
+    call(&["report", &out]).exits(&[0]);
+    assert_eq!(fs::read_to_string(Path::new(&out).join("report.html")).unwrap(), page);
 }

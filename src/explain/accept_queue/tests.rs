@@ -15,7 +15,7 @@ fn grow(cell: &mut CellResult, counter: &str, after: u64) {
 
 fn lose(cell: &mut CellResult, class: Class, count: u64, span_s: (f64, f64)) {
     let classes = cell.classes.as_mut().expect("classes");
-    classes.lost_syns.push(LostSyns { class, count, span_s });
+    classes.lost_syns.push(LostSyns { class, count, doubtful: 0, span_s });
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn a_dropped_ack_and_a_refused_place_have_their_words() {
 
 #[test]
 fn a_felt_wait_is_told_by_littles_law() {
-    let (plan, mut cell) = cell_with(&[(Class::Queued, 3000, 0.25)]);
+    let (mut plan, mut cell) = cell_with(&[(Class::Queued, 3000, 0.25)]);
     let mut waits = empty();
     (0..3000).for_each(|_| record(&mut waits, 250_000_000));
     cell.metrics.push(MetricResult {
@@ -97,6 +97,12 @@ fn a_felt_wait_is_told_by_littles_law() {
     let found = only(&plan, &cell);
     assert!(found.text.contains("75.0 connections waiting at a time"), "{}", found.text);
     assert!(found.text.contains("300/s accepted x 250ms"), "{}", found.text);
-    assert!(found.remedy.contains("at 600/s those who come at random, 400/s"), "{}", found.remedy);
     assert!(found.evidence.starts_with("queue_wait of the target; longest queue"));
+    assert!(found.remedy.contains("come evenly, 400/s"), "{}", found.remedy);
+    let rate = crate::units::Rate::new(400.0).expect("a rate");
+    let window = plan.loads[0].schedule.window();
+    let shape = crate::load::Shape::Poisson { rate };
+    plan.loads[0].schedule = crate::load::Schedule::Open { shape, window, attempts: None };
+    let found = only(&plan, &cell);
+    assert!(found.remedy.contains("at 600/s those who come at random, 400/s"), "{}", found.remedy);
 }

@@ -96,3 +96,73 @@ fn a_closed_loop_gets_no_advice_and_a_setting_in_the_way_is_named() {
     };
     assert_eq!(told(&plan, &cell), None);
 }
+
+/// The same run with clients that come evenly.
+fn evenly(run: &mut RunResult, arrivals: f64) {
+    let Schedule::Open { shape, .. } = &mut run.scenario.cells[0].loads[0].schedule else {
+        panic!("open")
+    };
+    *shape = Shape::Constant { rate: Rate::new(arrivals).expect("a rate") };
+}
+
+#[test]
+fn clients_that_come_evenly_need_little_more_than_their_own_rate() {
+    for (arrivals, accepts, backlog, acceptors) in
+        [(300.0, 200.0, 50, 1), (500.0, 450.0, 5, 1), (997.0, 700.0, 20, 3), (40.0, 12.0, 10, 2)]
+    {
+        let mut run = run(arrivals, 30, |serve| {
+            (serve.backlog, serve.acceptors) = (Backlog(backlog), acceptors);
+            serve.accept = AcceptPace::Rate(Rate::new(accepts).expect("a rate"));
+        });
+        evenly(&mut run, arrivals);
+        assert!(overflows(&run, 1) > 0, "it overflowed");
+        let Advice { rate, backlog, assumed, .. } = advised(&mut run);
+        assert!(assumed.contains("come evenly"), "{assumed}");
+        let (rate, backlog) = (rate.expect("a rate"), backlog.expect("a backlog"));
+        assert!((accepts..=arrivals).contains(&rate), "{rate} for {arrivals}");
+        let surplus = (arrivals - accepts) * 30.0;
+        assert!((backlog as f64) < surplus + 10.0, "{backlog} for {surplus}");
+        for (accepts, backlog) in [(rate.ceil(), None), (accepts, Some(backlog))] {
+            let mut with = run.clone();
+            accept(&mut with, |serve| {
+                serve.accept = AcceptPace::Rate(Rate::new(accepts).expect("a rate"));
+                serve.backlog = backlog.map_or(serve.backlog, |backlog| Backlog(backlog as i32));
+            });
+            let over: u64 = (1..=10).map(|seed| overflows(&with, seed)).sum();
+            assert_eq!(over, 0, "at {accepts}, backlog {backlog:?}, {acceptors} acceptors");
+        }
+    }
+}
+
+#[test]
+fn a_stall_of_even_clients_wants_what_comes_in_it() {
+    let mut run = run(300.0, 10, |serve| {
+        serve.accept = AcceptPace::Rate(Rate::new(2000.0).expect("a rate"));
+        let (from, to) = (Span::from_millis(2000), Span::from_millis(3000));
+        serve.stalls = vec![Window { from, to }];
+    });
+    evenly(&mut run, 300.0);
+    let advice = advised(&mut run);
+    assert_eq!((advice.rate, advice.risky), (None, None));
+    let backlog = advice.backlog.expect("a backlog");
+    assert!((299..310).contains(&backlog), "{backlog}");
+    accept(&mut run, |serve| serve.backlog = Backlog(backlog as i32));
+    assert_eq!((1..=20).map(|seed| overflows(&run, seed)).sum::<u64>(), 0);
+}
+
+#[test]
+fn where_no_rate_is_certain_one_is_told_with_its_risk() {
+    let mut run = run(100.0, 20, |serve| {
+        serve.backlog = Backlog(2);
+        serve.accept = AcceptPace::Rate(Rate::new(90.0).expect("a rate"));
+    });
+    let advice = advised(&mut run);
+    let (rate, risk) = advice.risky.expect("a rate with its risk");
+    assert_eq!((advice.rate, rate), (None, 1000.0));
+    assert!(risk > RISK && risk < 0.5, "{risk}");
+    accept(&mut run, |serve| {
+        serve.accept = AcceptPace::Rate(Rate::new(rate).expect("a rate"));
+    });
+    let runs = (1..=200).filter(|seed| overflows(&run, *seed) > 0).count();
+    assert!(runs as f64 <= 200.0 * risk + 3.0 * (200.0 * risk).sqrt(), "{runs}, {risk}");
+}

@@ -108,6 +108,15 @@ impl Impairments {
         Ok(results)
     }
 
+    /// SYNs among what the loss has dropped; `None` where it drops something else, or nothing.
+    ///
+    /// # Errors
+    /// The kernel's own, by errno.
+    pub fn lost_syns(&self) -> io::Result<Option<u64>> {
+        let mut kernel = self.kernel.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(kernel.loss.as_mut().map(Nft::counts).transpose()?.and_then(|counts| counts.syns))
+    }
+
     /// Packets that still wait in the lab's queues, whatever they carry.
     ///
     /// # Errors

@@ -13,6 +13,8 @@ pub struct Evidence {
     pub growth: Vec<Growth>,
     /// What it dropped that is in no interval.
     pub rest: Growth,
+    /// Whether it is known which of the packets lost on the way were SYNs.
+    pub path_syns: bool,
     /// Whether the target's counters were seen: what they do not tell did not happen there.
     pub counted: bool,
     /// Whether there is a network between clients and target in which packets can be lost without
@@ -41,6 +43,8 @@ pub struct Growth {
     pub syn_queue: u64,
     /// On the way, on purpose or by a link.
     pub path: u64,
+    /// SYNs among these, where that is known ([`Evidence::path_syns`]).
+    pub path_syns: u64,
 }
 
 /// A listener's close.

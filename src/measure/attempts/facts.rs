@@ -2,7 +2,7 @@
 
 use super::evidence::Evidence;
 use super::losses::PacketFate;
-use crate::measure::classes::Class;
+use crate::measure::classes::{Class, NetworkLosses};
 use crate::measure::held::Held;
 use crate::measure::outcome::{Ending, Outcome};
 use crate::measure::record::{Event, Record};
@@ -156,6 +156,18 @@ impl Facts {
         let unheard = self.unheard(evidence);
         let worst = retried.into_iter().chain(unheard).max_by_key(|(time, _)| *time);
         worst.map_or_else(|| self.by_time(evidence.queue_at(self.at)), |(_, class)| class)
+    }
+
+    /// The kind of packet of which the network took one first, where it took any.
+    pub fn lost_packet<'n>(&self, fate: PacketFate, of: &'n mut NetworkLosses) -> &'n mut u64 {
+        let answered_again = self.held.is_some_and(|held| held.retransmits > 0);
+        match fate.lost_by {
+            Some(Class::NetworkLoss) => &mut of.syn,
+            _ if !self.outcome.established() => &mut of.syn,
+            // The target sends its SYN+ACK again until the ACK of it, or data, comes through.
+            _ if answered_again || self.held.is_none() && self.resent == 0 => &mut of.ack,
+            _ => &mut of.data,
+        }
     }
 
     /// By what took longest, where every packet arrived. `queue` is the length of the accept queue

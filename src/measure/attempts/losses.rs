@@ -71,8 +71,8 @@ impl<'e> Losses<'e> {
             losses.close_upon(attempts);
         }
         for lost in syns {
-            let cause = losses.cause(lost.sent);
-            losses.note(cause, lost.sent.0);
+            let (cause, doubtful) = losses.cause(lost.sent);
+            losses.note(cause, lost.sent.0, doubtful);
             // The first one is what made the client wait at all.
             losses.fates[lost.attempt].lost_by.get_or_insert(cause);
         }
@@ -111,25 +111,34 @@ impl<'e> Losses<'e> {
         }
     }
 
-    fn note(&mut self, class: Class, at: u64) {
-        let at = at as f64 / 1e9;
+    fn note(&mut self, class: Class, at: u64, doubtful: bool) {
+        let (at, doubtful) = (at as f64 / 1e9, u64::from(doubtful));
         match self.found.iter_mut().find(|one| one.class == class) {
             Some(one) => {
                 one.count += 1;
+                one.doubtful += doubtful;
                 one.span_s = (one.span_s.0.min(at), one.span_s.1.max(at));
             }
-            None => self.found.push(LostSyns { class, count: 1, span_s: (at, at) }),
+            None => self.found.push(LostSyns { class, count: 1, doubtful, span_s: (at, at) }),
         }
     }
 
-    /// Takes one from the largest count of what was dropped at its time.
-    fn cause(&mut self, (from, to): (u64, u64)) -> Class {
+    /// Takes one from what was dropped at its time; whether another count might have been it as well.
+    ///
+    /// Where the path's count is of SYNs alone, each of these is one of ours, and comes first: the
+    /// queue's count has final ACKs in it. Otherwise the largest count is the likeliest.
+    fn cause(&mut self, (from, to): (u64, u64)) -> (Class, bool) {
         type Part = (Class, fn(&mut Growth) -> &mut u64);
-        const PARTS: [Part; 3] = [
+        const QUEUES: [Part; 2] = [
             (Class::AcceptQueueFull, |growth| &mut growth.accept_queue),
             (Class::SynQueueFull, |growth| &mut growth.syn_queue),
-            (Class::NetworkLoss, |growth| &mut growth.path),
         ];
+        let exact = self.evidence.path_syns;
+        let path: Part = match exact {
+            true => (Class::NetworkLoss, |growth| &mut growth.path_syns),
+            false => (Class::NetworkLoss, |growth| &mut growth.path),
+        };
+        let parts = [QUEUES[0], QUEUES[1], path];
         let near = self.evidence.intervals(from, to);
         // A sampler that gets no CPU reads very late.
         let wide =
@@ -142,14 +151,17 @@ impl<'e> Losses<'e> {
             let left = |part: &Part, growths: &mut [Growth]| -> u64 {
                 growths.iter_mut().fold(0, |sum, growth| sum.saturating_add(*part.1(growth)))
             };
-            let most = PARTS.iter().rev().max_by_key(|part| left(part, growths));
-            let Some((class, part)) = most else { continue };
+            let certain = (exact && left(&path, growths) > 0).then_some(&path);
+            let most = parts.iter().rev().max_by_key(|part| left(part, growths));
+            let Some((class, part)) = certain.or(most) else { continue };
+            let on_the_way = left(&path, growths) > 0;
+            let in_a_queue = QUEUES.iter().any(|queue| left(queue, growths) > 0);
             if let Some(count) = growths.iter_mut().map(part).find(|count| **count > 0) {
                 *count -= 1;
-                return *class;
+                return (*class, !exact && on_the_way && in_a_queue);
             }
         }
-        self.uncounted(from, to)
+        (self.uncounted(from, to), false)
     }
 
     /// Why nobody counted it.

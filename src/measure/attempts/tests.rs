@@ -188,3 +188,39 @@ fn syns_are_sent_when_linux_sends_them() {
     assert_eq!(seconds("4"), [0, 1, 2, 3, 4, 5, 7, 11, 19]);
     assert_eq!(seconds("0"), [0, 1, 3, 7, 15, 31, 63, 127, 247]);
 }
+
+#[test]
+fn what_the_network_took_is_told_by_the_packet() {
+    let growth = vec![Growth { path: 3, ..Growth::default() }];
+    let evidence = evidence(growth);
+    let mut attempts = Attempts::new(1, true);
+    // The first lost its SYN, the second its final ACK, the third its request.
+    attempts.enter(&connect(0, 0, S, Outcome::OkRetried, 1));
+    attempts.enter(&connect(1, 0, MS / 10, Outcome::Ok, 0));
+    attempts.enter(&connect(2, 0, MS / 10, Outcome::Ok, 0));
+    let reply = Event::Reply { intended: 0, issued: 0, resent: 1 };
+    attempts.enter(&Record { load: 0, attempt: 2, at: 201 * MS, event: reply });
+    (0..3).for_each(|attempt| attempts.enter(&end(attempt, S, Ending::Done)));
+    attempts.held(&[held(0, S), Held { retransmits: 1, ..held(1, S) }, held(2, MS / 5)]);
+    let result = attempts.finish(&["clients"], &evidence);
+    assert_eq!(result.count(Class::NetworkLoss), 3, "{:?}", result.classes);
+    let network = crate::measure::classes::NetworkLosses { syn: 1, ack: 1, data: 1 };
+    assert_eq!(result.network, network);
+}
+
+#[test]
+fn acks_that_a_queue_dropped_take_no_syns_from_the_path() {
+    // 4 SYNs were lost: 3 by the path, 1 by the queue, which ignored 9 final ACKs as well.
+    let records: Vec<_> = (0..4).map(|n| connect(n, n * MS, S / 2, Outcome::Timeout, 0)).collect();
+    let growth = vec![Growth { accept_queue: 10, path: 5, path_syns: 3, ..Growth::default() }];
+    let vague = evidence(growth);
+    let told = |evidence: &Evidence| {
+        let mut attempts = Attempts::new(1, true);
+        records.iter().for_each(|record| attempts.enter(record));
+        let lost = attempts.finish(&["clients"], evidence).lost_syns;
+        lost.iter().map(|one| (one.class, one.count, one.doubtful)).collect::<Vec<_>>()
+    };
+    let exact = Evidence { path_syns: true, ..vague.clone() };
+    assert_eq!(told(&exact), [(Class::AcceptQueueFull, 1, 0), (Class::NetworkLoss, 3, 0)]);
+    assert_eq!(told(&vague), [(Class::AcceptQueueFull, 4, 4)], "and it is said to be doubtful");
+}

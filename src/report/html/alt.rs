@@ -35,10 +35,10 @@ pub fn latency<'a>(cells: impl Iterator<Item = (&'a str, &'a CellResult)>) -> St
 /// What changes over the swept values.
 pub fn sweep(result: &RunResult) -> String {
     let lines = result.cells.iter().take(TOLD).map(|cell| match &cell.datagrams {
-        Some(ledger) => format!("{}: {} lost", cell.name, lost(ledger)),
+        Some(ledger) => format!("{}: {} lost", cell.title(), lost(ledger)),
         None => format!(
             "{}: ListenOverflows {}",
-            latency_of(&cell.name, cell).unwrap_or_else(|| cell.name.clone()),
+            latency_of(&cell.title(), cell).unwrap_or_else(|| cell.title()),
             cell.counter("ListenOverflows").map_or("not observed".to_owned(), thousands)
         ),
     });

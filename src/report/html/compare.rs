@@ -16,7 +16,7 @@ pub fn section(result: &RunResult) -> Markup {
             section id="compared" {
                 h2 { "Cells compared" }
                 @let named: Vec<_> = result.cells.iter().enumerate()
-                    .map(|(index, cell)| (html! { a href={ "#cell" (index) } { (cell.name) } }, cell))
+                    .map(|(index, cell)| (html! { a href={ "#cell" (index) } { (cell.title()) } }, cell))
                     .collect();
                 (tables(&named))
                 (figures::comparing(result))

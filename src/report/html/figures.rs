@@ -47,7 +47,10 @@ pub fn comparing(result: &RunResult) -> Markup {
     let all = pictures.filter(|(name, _)| matches!(*name, "latency.png" | "sweep.png"));
     html! { @for (name, sketch) in all {
         @let alt = match name {
-            "latency.png" => alt::latency(result.cells.iter().map(|c| (c.name.as_str(), c))),
+            "latency.png" => {
+                let named: Vec<_> = result.cells.iter().map(|c| (c.title(), c)).collect();
+                alt::latency(named.iter().map(|(name, cell)| (name.as_str(), *cell)))
+            }
             _ => alt::sweep(result),
         };
         (figure(&sketch, HEIGHT, stem(name), &alt))

@@ -4,6 +4,7 @@ use maud::{Markup, html};
 
 use super::figures::figure;
 use super::parts::{Column, Row, table, text};
+use super::verdict::title_of;
 use crate::measure::result::{Direction, KneeResult, RunResult};
 use crate::report::picture::{self, HEIGHT};
 
@@ -15,17 +16,27 @@ pub fn section(result: &RunResult) -> Markup {
         section id="knee" {
             h2 { "Knee of " (knee.over) }
             p.say { (found(knee)) }
-            p { (knee.confidence) }
+            p { (sentence(&knee.confidence)) }
             @for note in &knee.notes { p { (note) } }
             @if let Some((_, sketch)) = drawn { (figure(&sketch, HEIGHT, "knee", &found(knee))) }
-            (tried(knee))
+            (tried(result, knee))
         }
     }
 }
 
 /// What the search of a run found, in a sentence; nothing where it was none.
 pub fn told(result: &RunResult) -> Markup {
-    html! { @if let Some(knee) = &result.knee { p { (found(knee)) " " (knee.confidence) } } }
+    html! { @if let Some(knee) = &result.knee {
+        p { strong { (found(knee)) } " " (sentence(&knee.confidence)) }
+    } }
+}
+
+/// The words as a sentence.
+fn sentence(words: &str) -> String {
+    let mut letters = words.chars();
+    let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    let end = if words.ends_with('.') { "" } else { "." };
+    format!("{first}{}{end}", letters.as_str())
 }
 
 fn found(knee: &KneeResult) -> String {
@@ -45,7 +56,7 @@ fn found(knee: &KneeResult) -> String {
     }
 }
 
-fn tried(knee: &KneeResult) -> Markup {
+fn tried(result: &RunResult, knee: &KneeResult) -> Markup {
     let rows = knee.steps.iter().map(|step| {
         let (word, tone) = match step.holds {
             Some(true) => ("holds", "good"),
@@ -56,7 +67,7 @@ fn tried(knee: &KneeResult) -> Markup {
             text(&step.text),
             html! { strong class=(tone) { (word) } },
             text(step.measured.as_deref().unwrap_or("nothing")),
-            text(&step.cell),
+            text(title_of(result, &step.cell)),
             text(step.doubt.as_deref().unwrap_or_default()),
         ])
     });

@@ -3,6 +3,7 @@
 //! It asks the network for nothing and runs no script; everything that comes from a result is text
 //! from outside, and escaped.
 
+mod alike;
 mod alt;
 mod card;
 mod cards;
@@ -123,7 +124,7 @@ fn cells(result: &RunResult) -> Markup {
                     @for (index, cell) in several.iter().enumerate() {
                         details.cell id={ "cell" (index) } open[several.len() <= UNFOLDED] {
                             summary {
-                                h3 { (cell.name) }
+                                h3 { (cell.title()) }
                                 span.faint { (compare::line(cell)) }
                             }
                             (cell::whole(name, cell, place(index, 4)))

@@ -11,6 +11,8 @@ use crate::report::text::{letter, thousands};
 
 /// Keys of the environment that differ between any two runs and mean nothing.
 const ALWAYS: [&str; 3] = ["started_at", "load_average", "command_line"];
+/// Up to so many differing keys are unfolded.
+const UNFOLDED: usize = 8;
 /// So many differing keys are listed.
 const LISTED: usize = 60;
 
@@ -27,9 +29,9 @@ pub fn page(results: &[RunResult]) -> Markup {
     };
     let main = html! {
         (verdicts(results, &names))
-        (unlike(results, &names))
         (cells(results, &names))
         (findings(results, &names))
+        (unlike(results, &names))
     };
     document(&format!("{title} · loadgen"), header, main)
 }
@@ -64,11 +66,15 @@ fn verdicts(results: &[RunResult], names: &[String]) -> Markup {
             h2 { "Verdicts" }
             @if results.is_empty() { p { "There is no run to compare." } }
             (table("The runs", &columns, rows.collect()))
+            @if results.len() > 1 {
+                p { a href="#differences" { "In what the runs differ" } " stands at the end." }
+            }
             @for (result, name) in results.iter().zip(names) {
                 @let (_, tone) = verdict::word(result);
                 div class={ "verdict " (tone) } {
                     h3 { "Run " (name) }
                     (verdict::reasons(result))
+                    (knee::told(result))
                     (partial(&result.status))
                 }
             }
@@ -91,8 +97,14 @@ fn unlike(results: &[RunResult], names: &[String]) -> Markup {
     }
 }
 
+/// The keys that differ, folded where they are many: unlike scenarios differ in most.
 fn listed(what: &str, found: Vec<(String, Vec<Option<String>>)>, names: &[String]) -> Markup {
     let count = found.len();
+    let told = match count {
+        0 => "alike".to_owned(),
+        1 => "1 key differs".to_owned(),
+        several => format!("{several} keys differ"),
+    };
     let rows = found.into_iter().take(LISTED).map(|(key, values)| {
         let told = values.into_iter().zip(names).map(|(value, name)| {
             format!("{name}: {}", value.unwrap_or_else(|| "not there".to_owned()))
@@ -100,11 +112,19 @@ fn listed(what: &str, found: Vec<(String, Vec<Option<String>>)>, names: &[String
         Row::new([text(key), html! { ul { @for one in told { li { (one) } } } }])
     });
     let columns = [Column::Text("key"), Column::Long("in each run")];
+    let title = format!("{what}: {told}");
     html! {
-        h3 { (what) }
-        @if count == 0 { p { "They are alike." } }
-        (table(&format!("{what}: {count} keys differ"), &columns, rows.collect()))
-        @if count > LISTED { p.faint { "And " (count - LISTED) " more: compare the run.json files." } }
+        @if count == 0 {
+            h3 { (title) }
+        } @else {
+            details open[count <= UNFOLDED] {
+                summary { h3 { (title) } }
+                (table(&format!("What differs: {what}"), &columns, rows.collect()))
+                @if count > LISTED {
+                    p.faint { "And " (count - LISTED) " more: compare the run.json files." }
+                }
+            }
+        }
     }
 }
 
@@ -114,7 +134,7 @@ fn cells(results: &[RunResult], names: &[String]) -> Markup {
     let all: Vec<(String, &CellResult)> = (0..most)
         .flat_map(|index| results.iter().zip(names).map(move |(run, name)| (index, run, name)))
         .filter_map(|(index, run, name)| Some((name, run.cells.get(index)?)))
-        .map(|(name, cell)| (format!("{name} {}", cell.name), cell))
+        .map(|(name, cell)| (format!("{name} {}", cell.title()), cell))
         .collect();
     let rows: Vec<_> = all.iter().map(|(name, cell)| (text(name), *cell)).collect();
     let sketch = picture::overlaid("Runs", &all);
@@ -135,7 +155,6 @@ fn findings(results: &[RunResult], names: &[String]) -> Markup {
             @for (result, name) in results.iter().zip(names) {
                 h3 { "Run " (name) }
                 (verdict::found(result))
-                (knee::told(result))
             }
         }
     }

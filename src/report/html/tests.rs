@@ -158,7 +158,8 @@ fn runs_are_compared_by_letter() {
     two.scenario.seed = 7;
     two.verdict = Verdict::Pass;
     let page = text(&[one, two]);
-    for part in ["A backlog=5", "B backlog=1024", "B: Linux 6.1", "seed", "Run B"] {
+    for part in ["A target.backlog = 5", "B target.backlog = 1024", "B: Linux 6.1", "seed", "Run B"]
+    {
         assert!(page.contains(part), "{part}");
     }
     assert!(!text(&[]).is_empty());

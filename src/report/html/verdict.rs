@@ -2,12 +2,15 @@
 
 use maud::{Markup, html};
 
+use super::alike::{Alike, alike};
 use super::parts::{Column, Row, folded, percent, table, text};
-use super::{compare, partial};
-use crate::measure::result::{Finding, RunResult, Verdict};
+use super::{compare, knee, partial};
+use crate::measure::result::{CellResult, Finding, RunResult, Verdict};
 
 /// So many findings are seen at once.
 const SEEN: usize = 12;
+/// So many cells of findings that are alike are named beside the first one.
+const NAMED: usize = 12;
 
 /// The verdict as a word, and the class of its colour.
 pub fn word(result: &RunResult) -> (&'static str, &'static str) {
@@ -26,6 +29,7 @@ pub fn section(result: &RunResult) -> Markup {
         section id="verdict" class={ "verdict " (tone) } {
             h2 { "Verdict: " (word) }
             (reasons(result))
+            (knee::told(result))
             (partial(&result.status))
             (compare::figures(result))
         }
@@ -55,6 +59,9 @@ pub fn reasons(result: &RunResult) -> Markup {
     let all = result.limits.len();
     html! {
         @match &result.verdict {
+            Verdict::Pass if result.knee.is_some() => {
+                p { "The search came to its end, and the knee was found." }
+            }
             Verdict::Pass if all == 0 => p { "The run is valid; the scenario sets no limits." },
             Verdict::Pass => p { "The run is valid, and " (all) " of " (all) " limits held." },
             Verdict::Fail => p { (broken) " of " (all) " limits broken." },
@@ -74,17 +81,9 @@ pub fn findings(result: &RunResult) -> Markup {
 /// The findings of a run, without a heading.
 pub fn found(result: &RunResult) -> Markup {
     let several = result.cells.len() > 1;
-    let mut all: Vec<_> = result
-        .cells
-        .iter()
-        .flat_map(|cell| cell.findings.iter().map(|finding| (cell.name.as_str(), finding)))
-        .collect();
-    // Findings of one cell are in order already, and stay so.
-    all.sort_by(|a, b| b.1.impact.total_cmp(&a.1.impact));
-    let list = |some: &[(&str, &Finding)]| {
-        html! {
-            ol.findings { @for (cell, found) in some { (finding(several.then_some(*cell), found)) } }
-        }
+    let all = alike(&result.cells);
+    let list = |some: &[Alike]| {
+        html! { ol.findings { @for found in some { (finding(several, found)) } } }
     };
     html! {
         @if all.is_empty() { p { "There are none." } }
@@ -95,21 +94,52 @@ pub fn found(result: &RunResult) -> Markup {
     }
 }
 
-fn finding(cell: Option<&str>, found: &Finding) -> Markup {
-    let impact = found.impact.is_finite() && found.impact > 0.0;
+/// A finding; `several` where the run has cells to be told apart.
+fn finding(several: bool, Alike { first: (cell, found), others }: &Alike) -> Markup {
     html! {
         li {
-            p.say { (found.text) }
-            @if !found.remedy.is_empty() { p { span.label { "What would help" } (found.remedy) } }
-            @if !found.evidence.is_empty() { p { span.label { "Evidence" } (found.evidence) } }
-            @if cell.is_some() || impact {
-                p {
-                    @if let Some(cell) = cell { span.tag { (cell) } " " }
-                    @if impact { span.tag { (percent(found.impact.min(1.0))) " of attempts" } }
+            (said(found))
+            @if several || impact(found).is_some() { p { (whose(several, cell, found)) } }
+            @if !others.is_empty() {
+                details {
+                    summary {
+                        "Likewise in " (others.len()) " more cell(s): "
+                        @for (cell, _) in others.iter().take(NAMED) { span.tag { (cell.title()) } " " }
+                        @if others.len() > NAMED { "…" }
+                    }
+                    ol.findings { @for (cell, found) in others {
+                        li { (said(found)) p { (whose(true, cell, found)) } }
+                    } }
                 }
             }
         }
     }
+}
+
+fn said(found: &Finding) -> Markup {
+    html! {
+        p.say { (found.text) }
+        @if !found.remedy.is_empty() { p { span.label { "What would help" } (found.remedy) } }
+        @if !found.evidence.is_empty() { p { span.label { "Evidence" } (found.evidence) } }
+    }
+}
+
+/// The cell of a finding, if that is to be told, and how much of it is concerned.
+fn whose(several: bool, cell: &CellResult, found: &Finding) -> Markup {
+    html! {
+        @if several { span.tag { (cell.title()) } " " }
+        @if let Some(share) = impact(found) { span.tag { (percent(share)) " of attempts" } }
+    }
+}
+
+fn impact(found: &Finding) -> Option<f64> {
+    Some(found.impact).filter(|impact| impact.is_finite() && *impact > 0.0).map(|i| i.min(1.0))
+}
+
+/// The title of the cell of this name.
+pub fn title_of(result: &RunResult, name: &str) -> String {
+    let cell = result.cells.iter().find(|cell| cell.name == name);
+    cell.map_or_else(|| name.to_owned(), CellResult::title)
 }
 
 /// Every limit, broken ones first.
@@ -137,7 +167,7 @@ pub fn limits(result: &RunResult) -> Markup {
             text(format!("{} {}", limit.subject, limit.condition)),
             html! { strong class=(tone) { (word) } },
             text(limit.measured.as_deref().unwrap_or("nothing")),
-            text(&limit.cell),
+            text(title_of(result, &limit.cell)),
             text(limit.load.as_deref().unwrap_or("all")),
         ])
     });

@@ -172,6 +172,10 @@ pub(crate) fn label(cell: &CellResult) -> String {
     match (values.as_slice(), cell.name.rsplit_once(",run=")) {
         ([value], Some((_, run))) => format!("{value} #{run}"),
         ([_, _, ..], _) => values.join(" · "),
+        ([value], None) => {
+            let key = cell.axes[0].path.rsplit('.').next().unwrap_or_default();
+            format!("{key} = {value}")
+        }
         _ => cell.name.clone(),
     }
 }

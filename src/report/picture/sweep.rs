@@ -8,7 +8,7 @@ mod datagrams;
 mod grid;
 mod measures;
 
-use plotters::style::RGBColor;
+use plotters::style::{RGBColor, WHITE};
 
 use super::page::{Align, Drawn, INK, LABEL, Page, fitted, text_width};
 use super::panel::{Frame, Panel};
@@ -40,7 +40,7 @@ pub fn sketch(result: &RunResult) -> Sketch<'_> {
     let title = format!("{}: what {} changes", result.scenario.name, paths.join(" and "));
     let grid = Grid::of(&result.cells);
     let note = format!(
-        "one point a cell, over all of its loads; < marks what the run did not resolve{}",
+        "one point a cell, over all of its loads; hollow, and < at its value: the run did not resolve it{}",
         grid.left_out()
     );
     let axis = paths.first().copied().unwrap_or_default();
@@ -142,11 +142,19 @@ impl<'s, 'p> Sheet<'s, 'p> {
             return panel.words(words);
         }
         for series in &row.series {
-            let known = points.iter().filter_map(|(cell, x)| Some((*x, value(series, *cell)?)));
+            let known =
+                points.iter().filter_map(|(cell, x)| Some((*cell, *x, value(series, *cell)?)));
             let known: Vec<_> = known.collect();
-            panel.curve(&known, series.stroke)?;
-            for (x, value) in &known {
-                self.page.disc((panel.x(*x), panel.y(*value)), 12, series.stroke.colour)?;
+            let line: Vec<_> = known.iter().map(|(_, x, value)| (*x, *value)).collect();
+            panel.curve(&line, series.stroke)?;
+            for (cell, x, value) in &known {
+                // Not resolved: the value is no more than the bound of what is.
+                let hollow = (row.unresolved)(*cell, *value);
+                let at = (panel.x(*x), panel.y(*value));
+                self.page.disc(at, 12, series.stroke.colour)?;
+                if hollow {
+                    self.page.disc(at, 7, WHITE)?;
+                }
             }
         }
         if self.width / self.grid.places.len().max(1) as i32 >= NAMED {

@@ -34,10 +34,12 @@ fn classes(cell: &CellResult) -> ClassesResult {
             one(Class::Unexplained, odd, 0.02),
         ],
         lost_syns: vec![LostSyns {
+            doubtful: 0,
             class: Class::AcceptQueueFull,
             count: late,
             span_s: (0.4, 9.8),
         }],
+        network: Default::default(),
         joined: attempts - late,
         named: true,
         by_cookie: 3,

@@ -3,6 +3,7 @@
 use super::{Parts, restarts};
 use crate::measure::attempts::{Attempts, Close, Evidence, Growth, syn_schedule};
 use crate::measure::result::{Cause, ClassesResult, CounterResult, Place, TargetInterval};
+use crate::runner::path::PathTold;
 use crate::runner::side::Side;
 
 /// Classifies every attempt.
@@ -34,12 +35,13 @@ fn evidence(parts: &Parts, counters: &[CounterResult]) -> Evidence {
             .filter(|(cause, _)| on_the_way(cause))
             .fold(0, |sum, (_, n)| sum.saturating_add(*n));
     }
+    let path_syns = lost_syns(&parts.path, &mut growth);
     let seen = |of: fn(&Growth) -> u64| growth.iter().map(of).fold(0u64, u64::saturating_add);
     let (overflows, drops) = (grown("ListenOverflows"), grown("ListenDrops"));
     let rest = Growth {
         accept_queue: overflows.saturating_sub(seen(|growth| growth.accept_queue)),
         syn_queue: drops.saturating_sub(overflows).saturating_sub(seen(|growth| growth.syn_queue)),
-        path: 0,
+        ..Growth::default()
     };
     let deferring =
         |side: &Side| matches!(side, Side::Own(own) if own.listening.defer_accept_s.is_some());
@@ -47,6 +49,7 @@ fn evidence(parts: &Parts, counters: &[CounterResult]) -> Evidence {
         interval: parts.plan.interval.nanos(),
         growth,
         rest,
+        path_syns,
         counted: of_tcp && counters.iter().any(|counter| counter.counter == "ListenOverflows"),
         network: of_tcp && crosses_a_network(parts),
         syns: syn_schedule(&parts.settings),
@@ -67,7 +70,17 @@ fn evidence(parts: &Parts, counters: &[CounterResult]) -> Evidence {
 fn dropped(seen: &TargetInterval) -> Growth {
     let accept_queue = seen.listen_overflows.unwrap_or(0);
     let syn_queue = seen.listen_drops.unwrap_or(0).saturating_sub(accept_queue);
-    Growth { accept_queue, syn_queue, path: 0 }
+    Growth { accept_queue, syn_queue, ..Growth::default() }
+}
+
+/// Enters the SYNs that the path lost; whether these are known, as they are where the lab's loss alone
+/// took packets.
+fn lost_syns(path: &PathTold, growth: &mut [Growth]) -> bool {
+    let others = path.lost.iter().flat_map(|lost| lost.iter());
+    let others = others.filter(|(cause, n)| **cause != Cause::LabLoss && **n > 0).count();
+    let Some(syns) = path.syns.as_ref().filter(|_| others == 0) else { return false };
+    growth.iter_mut().zip(syns).for_each(|(growth, syns)| growth.path_syns = *syns);
+    true
 }
 
 /// Whether packets pass through a network that is not ours: one between two hosts.

@@ -23,6 +23,8 @@ pub struct Row {
     pub latency: bool,
     /// How a value of a cell is written.
     pub text: Text,
+    /// Whether a value of a cell is below what its run resolves.
+    pub unresolved: Judged,
 }
 
 /// The rows of all cells; of datagrams, where they have them.
@@ -52,7 +54,7 @@ pub fn row(
     let known = || series.iter().flat_map(|s| s.values.iter().flatten().copied());
     let low = known().filter(|v| *v > 0.0).fold(f64::MAX, f64::min);
     let scale = scale(known().fold(0.0, f64::max), low);
-    Row { heading, series, scale, latency: false, text }
+    Row { heading, series, scale, latency: false, text, unresolved: Box::new(|_, _| false) }
 }
 
 fn latency(cells: &[CellResult], heading: &'static str) -> Row {
@@ -63,8 +65,11 @@ fn latency(cells: &[CellResult], heading: &'static str) -> Row {
         line("p99", Stroke::solid(VERMILLION, 6), p99),
     ];
     let scale = |high: f64, low: f64| Scale::decades(low.min(high.max(1.0)), high);
-    let text = move |cell: usize, v| resolved(v, resolutions[cell]);
-    Row { latency: true, ..row(heading, lines, scale, Box::new(text)) }
+    let of_text = resolutions.clone();
+    let text = move |cell: usize, v| resolved(v, of_text[cell]);
+    let unresolved = move |cell: usize, v| is_below(v, resolutions[cell]);
+    let unresolved = Box::new(unresolved);
+    Row { latency: true, unresolved, ..row(heading, lines, scale, Box::new(text)) }
 }
 
 fn connections(cells: &[CellResult]) -> Vec<Row> {
@@ -92,9 +97,17 @@ fn connections(cells: &[CellResult]) -> Vec<Row> {
 /// How a value of a cell is written.
 pub type Text = Box<dyn Fn(usize, f64) -> String>;
 
+/// Whether a value of a cell is one of some kind.
+pub type Judged = Box<dyn Fn(usize, f64) -> bool>;
+
+/// Whether a latency is not resolved; see [`quantiles`].
+fn is_below(value: f64, resolution: u64) -> bool {
+    value <= resolution as f64
+}
+
 /// A latency, or that it is not resolved; see [`quantiles`].
 fn resolved(value: f64, resolution: u64) -> String {
-    let below = if value > resolution as f64 { "" } else { "<" };
+    let below = if is_below(value, resolution) { "<" } else { "" };
     format!("{below}{}", human_nanos(value as u64))
 }
 
