@@ -149,5 +149,5 @@ fn again(dialer: &Dialer, from: Option<SocketAddr>) -> std::io::Result<Client> {
     }
     let begun = Instant::now();
     dialer.connect(&socket)?;
-    Ok(Client { socket, begun })
+    Ok(Client::of(socket, begun))
 }
