@@ -27,7 +27,7 @@ pub struct Running {
 
 impl Running {
     /// Starts all of them.
-    pub fn begin(tasks: &'static [Task], ground: &Arc<Ground>, order: &Arc<Order>) -> Self {
+    pub(super) fn begin(tasks: &'static [Task], ground: &Arc<Ground>, order: &Arc<Order>) -> Self {
         let (tell, ended) = mpsc::channel();
         let every = || tasks.iter().enumerate();
         let beside = every().filter(|(_, task)| task.waits).map(|one| vec![one]);
