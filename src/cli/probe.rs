@@ -1,15 +1,16 @@
 //! `loadgen probe`: the backlog card of this system.
 
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use std::io::IsTerminal;
 
 use super::interrupts::{self, INTERRUPTED};
 use super::prepare::{self, RESULTS};
 use super::{Exit, Failure, LabChoice, place, print_out};
 use crate::measure::card::{Card, Depth, Place};
+use crate::measure::result::Status;
 use crate::observe::environment;
 use crate::probe::{self, Ground, Moment, Order};
 use crate::report::card;
@@ -107,7 +108,8 @@ fn show(made: &Card, folder: &Folder) -> Result<Exit, Failure> {
     print_out(&terminal::card(made, COLUMNS, true))?;
     print_out(&format!("results: {}\n", folder.path().display()))?;
     let failed = written.err().map(Failure::Environment);
-    if INTERRUPTED.requested() {
+    // Whoever interrupts what has just ended has a whole card.
+    if INTERRUPTED.requested() && made.status != Status::Complete {
         // What could not be written is told all the same.
         if let Some(failure) = &failed {
             super::complain(failure);

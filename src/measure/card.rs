@@ -3,8 +3,12 @@
 //! Every inferred value names the observations that it rests on, and every experiment that could
 //! not be made says why. What is known of a system from its source stands beside, as expected.
 
+mod value;
+
 use std::collections::BTreeMap;
 use std::fmt;
+
+pub use value::Sameness;
 
 use serde::{Deserialize, Serialize};
 
@@ -363,102 +367,6 @@ impl Value {
     }
 }
 
-/// How two values of the same name compare.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Sameness {
-    /// They are the same.
-    Same,
-    /// They differ, by no more than their uncertainty.
-    Within,
-    /// They differ.
-    Different,
-}
-
-impl Value {
-    /// How it compares with another one. Of schedules that nobody followed to their ends the part is
-    /// compared that both have.
-    pub fn compared(&self, other: &Self) -> Sameness {
-        if self == other {
-            return Sameness::Same;
-        }
-        let within = match (self, other) {
-            (Self::Seconds { seconds: a, give: x }, Self::Seconds { seconds: b, give: y }) => {
-                (a - b).abs() <= x + y
-            }
-            (
-                Self::Schedule { seconds: a, give: x, complete: own },
-                Self::Schedule { seconds: b, give: y, complete: its },
-            ) => {
-                let close = |(a, b): (&f64, &f64)| (a - b).abs() <= (x + y) * a.max(*b);
-                let whole = |one: &[f64], complete: bool, other: &[f64]| {
-                    !complete || one.len() >= other.len()
-                };
-                // Nothing beside something shares no part.
-                let shared = a.is_empty() == b.is_empty();
-                shared && a.iter().zip(b).all(close) && whole(a, *own, b) && whole(b, *its, a)
-            }
-            (Self::Counts { points: a, unit: x, .. }, Self::Counts { points: b, unit: y, .. }) => {
-                // Of two tables that of the shared inputs.
-                let shared = |(of, count): &(i64, i64)| {
-                    b.iter().find(|(its, _)| its == of).is_none_or(|(_, its)| its == count)
-                };
-                let any = a.iter().any(|(of, _)| b.iter().any(|(its, _)| its == of));
-                return match (x == y && a.iter().all(shared), any) {
-                    (false, _) => Sameness::Different,
-                    (true, true) => Sameness::Same,
-                    // Without an input in common, nothing tells them apart.
-                    (true, false) => Sameness::Within,
-                };
-            }
-            _ => false,
-        };
-        if within { Sameness::Within } else { Sameness::Different }
-    }
-}
-
-impl fmt::Display for Value {
-    /// On one line.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Count { count, unit } => write!(f, "{count} {unit}"),
-            Self::Counts { points, .. } => {
-                let shown = points.iter().map(|(of, count)| format!("{of} -> {count}"));
-                f.write_str(&shown.collect::<Vec<_>>().join(", "))
-            }
-            Self::Seconds { seconds, .. } => f.write_str(&duration(*seconds)),
-            Self::Schedule { seconds, complete, .. } if seconds.is_empty() => {
-                f.write_str(if *complete { "none" } else { "none seen" })
-            }
-            Self::Schedule { seconds, complete, .. } => {
-                let shown = seconds.iter().map(|at| instant(*at)).collect::<Vec<_>>();
-                let end = if *complete { "" } else { " ..." };
-                write!(f, "{} s{end}", shown.join(", "))
-            }
-            Self::Word { word } => f.write_str(word),
-        }
-    }
-}
-
-/// A length of time with its unit; whoever wrote the card.
-fn duration(seconds: f64) -> String {
-    match seconds.abs() {
-        ..1e-3 => format!("{:.1} us", seconds * 1e6),
-        ..1.0 => format!("{:.1} ms", seconds * 1e3),
-        ..1e6 => format!("{seconds:.2} s"),
-        _ => format!("{seconds:.2e} s"),
-    }
-}
-
-/// Seconds with one decimal where it says anything: a timer's slack and tick are smaller.
-fn instant(seconds: f64) -> String {
-    if seconds.abs() >= 1e6 {
-        return format!("{seconds:.1e}");
-    }
-    let text = format!("{seconds:.1}");
-    text.trim_end_matches(".0").to_owned()
-}
-
 impl Experiment {
     /// One that was not made yet.
     pub fn new(id: &str, question: &str, method: Method) -> Self {
@@ -517,73 +425,4 @@ impl Experiment {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn schedule(seconds: &[f64], complete: bool) -> Value {
-        Value::Schedule { seconds: seconds.to_vec(), give: 0.02, complete }
-    }
-
-    #[test]
-    fn schedules_are_compared_as_far_as_both_were_followed() {
-        let whole = schedule(&[1.0, 3.0, 7.0], true);
-        for (other, expected) in [
-            (whole.clone(), Sameness::Same),
-            (schedule(&[1.01, 3.02, 7.1], true), Sameness::Within),
-            (schedule(&[1.01, 3.02], false), Sameness::Within),
-            (schedule(&[1.01, 3.02], true), Sameness::Different),
-            (schedule(&[1.0, 2.0, 3.0], false), Sameness::Different),
-            (schedule(&[], false), Sameness::Different),
-        ] {
-            assert_eq!(whole.compared(&other), expected, "{other}");
-            assert_eq!(other.compared(&whole), expected, "{other}");
-        }
-    }
-
-    #[test]
-    fn tables_are_compared_where_they_share_inputs() {
-        let table = |unit: &str, points: &[(i64, i64)]| Value::Counts {
-            of: "backlog".to_owned(),
-            unit: unit.to_owned(),
-            points: points.to_vec(),
-        };
-        let one = table("connections", &[(0, 1), (5, 6)]);
-        for (unit, points, expected) in [
-            ("connections", vec![(5, 6), (16, 17)], Sameness::Same),
-            ("connections", vec![(5, 7)], Sameness::Different),
-            ("connections", vec![(16, 17)], Sameness::Within),
-            ("datagrams", vec![(0, 1), (5, 6)], Sameness::Different),
-        ] {
-            assert_eq!(one.compared(&table(unit, &points)), expected, "{points:?}");
-        }
-        assert_eq!(one.compared(&Value::word("n + 1")), Sameness::Different);
-    }
-
-    #[test]
-    fn values_are_short_whatever_they_are() {
-        for (value, text) in [
-            (Value::Seconds { seconds: 5e-6, give: 0.0 }, "5.0 us"),
-            (Value::Seconds { seconds: 60.02, give: 0.0 }, "60.02 s"),
-            (Value::Seconds { seconds: 1e300, give: 0.0 }, "1.00e300 s"),
-            (schedule(&[1.02, 3.06, 7.1], false), "1, 3.1, 7.1 s ..."),
-            (schedule(&[-1e300], true), "-1.0e300 s"),
-            (schedule(&[], false), "none seen"),
-            (Value::count(-3, "connections"), "-3 connections"),
-        ] {
-            assert_eq!(value.to_string(), text);
-        }
-    }
-
-    #[test]
-    fn what_is_no_number_is_told_and_not_written() {
-        let method = Method { instrument: Instrument::Errors, how: String::new() };
-        let mut experiment = Experiment::new("x", "?", method);
-        let seconds = Value::Seconds { seconds: f64::NAN, give: 0.0 };
-        experiment.infer("time", seconds, &[], (Confidence::High, "seen"));
-        assert!(experiment.inferred.is_empty());
-        assert_eq!(experiment.missing[0].what, "time");
-        let seen = Observation::new().seen("a", f64::INFINITY).seen("b", vec![1.0, f64::NAN]);
-        assert_eq!(seen.seen["a"], Datum::Word("inf".to_owned()));
-        assert_eq!(seen.seen["b"], Datum::Word("[1.0, NaN]".to_owned()));
-    }
-}
+mod tests;

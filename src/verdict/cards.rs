@@ -230,12 +230,13 @@ fn kind(told: &[Told]) -> Kind {
 
 /// In what the cards were not made alike.
 fn unlike(cards: &[&Card]) -> Vec<(&'static str, Vec<String>)> {
-    let of = |name: &'static str, word: fn(&Card) -> String| {
+    type Word = fn(&Card) -> String;
+    let of = |name: &'static str, word: Word| {
         let words: Vec<_> = cards.iter().map(|card| word(card)).collect();
         let differ = words.windows(2).any(|pair| pair[0] != pair[1]);
         differ.then_some((name, words))
     };
-    let all: [(&'static str, fn(&Card) -> String); 5] = [
+    let all: [(&'static str, Word); 5] = [
         ("depth", |card| depth(card.depth).to_owned()),
         ("methods", |card| methods(card.methods).to_owned()),
         ("place", |card| place(&card.place)),

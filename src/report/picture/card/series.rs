@@ -26,7 +26,7 @@ pub fn every<'c>(
 ) -> Vec<Series<'c>> {
     let mut found: Vec<Series> = Vec::new();
     for (index, (letter, card)) in cards.iter().enumerate() {
-        let card: &'c Card = *card;
+        let card: &'c Card = card;
         for experiment in &card.experiments {
             for inferred in experiment.inferred.iter().filter(|one| wanted(experiment, one)) {
                 let mut words = clean(&name(experiment, inferred));
