@@ -150,13 +150,16 @@ pub fn side_by_side<T: Sync, R: Send>(variants: &[T], make: impl Fn(&T) -> R + S
     })
 }
 
+/// One way to see something.
+pub type Way<'a> = dyn Fn(&Site) -> Result<Vec<Observation>, Missing> + Sync + 'a;
+
 /// Two ways at the same time, each in a place of its own: what they saw goes into `experiment`, and
 /// what one of them could not see is missing under its name.
 pub fn both_ways(
     (ground, variant): (&Ground, &Variant),
     experiment: &mut Experiment,
     names: [&str; 2],
-    ways: [&(dyn Fn(&Site) -> Result<Vec<Observation>, Missing> + Sync); 2],
+    ways: [&Way; 2],
 ) {
     let seen = side_by_side(&ways, |way| ground.at(variant.0, variant.1, |site| way(site)));
     for (seen, name) in seen.into_iter().zip(names) {

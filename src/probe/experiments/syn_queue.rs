@@ -1,5 +1,6 @@
 //! How many half-open connections does a listener keep, and when does it begin to answer by cookie?
 
+use std::thread;
 use std::time::Duration;
 
 use super::{FAMILIES, tried};
@@ -23,6 +24,8 @@ const MORE: usize = 4;
 const DEFER: u32 = 30;
 /// A SYN that is not answered after this was dropped; below the first retry of every system.
 const UNANSWERED: Duration = Duration::from_millis(100);
+/// Within that every system has done with a handshake over loopback.
+const SETTLING: Duration = Duration::from_millis(3);
 const SYNCOOKIES: &str = "net.ipv4.tcp_syncookies";
 const MAX_SYN_BACKLOG: &str = "net.ipv4.tcp_max_syn_backlog";
 /// Peers of which the kernel remembers something are let in beyond `tcp_max_syn_backlog`.
@@ -134,6 +137,10 @@ fn silent(site: &Site, backlog: i32, most: usize) -> Result<Observation, Missing
     while kept.len() < most && beyond == "not_met" {
         let client = Client::connect(address)?;
         wait(UNANSWERED, Duration::from_micros(100), || fate(&client) != Fate::Waiting);
+        if !site.instruments.sock_diag {
+            // A stack of its own threads may take a while from the client's end to the queue.
+            thread::sleep(SETTLING);
+        }
         beyond = match fate(&client) {
             Fate::Waiting => "dropped".to_owned(),
             Fate::Ended(errno) => errno::name(errno),
