@@ -1,7 +1,10 @@
 //! Which rule turns the number given to `listen(2)` into a capacity.
 
-/// Rules that systems are known to follow, by the words of the card.
-const RULES: [(&str, fn(i64) -> i64); 5] = [
+/// A rule in the words of the card, and the capacity that it gives.
+type Rule = (&'static str, fn(i64) -> i64);
+
+/// Rules that systems are known to follow.
+const RULES: [Rule; 5] = [
     ("n", |n| n),
     ("n + 1", |n| n + 1),
     ("n + 2", |n| n + 2),
@@ -49,7 +52,7 @@ pub fn fit(points: &[(i64, i64)]) -> Result<Fit, Unfit> {
     }
 }
 
-fn fits((rule, of): (&'static str, fn(i64) -> i64), points: &[(i64, i64)]) -> Option<Fit> {
+fn fits((rule, of): Rule, points: &[(i64, i64)]) -> Option<Fit> {
     let top = points.iter().map(|(_, held)| *held).max()?;
     let bottom = points.iter().map(|(_, held)| *held).min()?;
     let mut fit = Fit { rule, of, exact: 0, most: None, least: None };
