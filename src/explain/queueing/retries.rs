@@ -30,7 +30,7 @@ impl Retries {
             false => syn_retries::linear(settings).unwrap_or(0),
         };
         let most = read("net.ipv4.tcp_syn_retries").unwrap_or(MOST);
-        Self { linear, most: most.saturating_add(linear).min(255) }
+        Self { linear, most: syn_retries::all(most, linear).0.len() as u32 }
     }
 
     /// Never again.

@@ -76,7 +76,9 @@ fn more(bound: &mut Option<(i64, usize)>, at: i64) {
 mod tests {
     use super::*;
 
-    fn found(points: &[(i64, i64)]) -> (&'static str, Option<(i64, usize)>, Option<(i64, usize)>) {
+    type Found = (&'static str, Option<(i64, usize)>, Option<(i64, usize)>);
+
+    fn found(points: &[(i64, i64)]) -> Found {
         let fit = fit(points).expect("a rule");
         (fit.rule, fit.most, fit.least)
     }

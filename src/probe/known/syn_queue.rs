@@ -34,17 +34,13 @@ pub fn expected(case: &Case) -> Option<(Value, &'static str)> {
     Some((Value::Counts { of: of.clone(), unit: unit.clone(), points }, SOURCE))
 }
 
-/// How many requests a listener with this limit keeps. Whether the queue is full has been asked by
-/// `>=` and by `>`; `None` for kernels of which it is not certain.
+/// How many requests a listener with this limit keeps. Older kernels have asked by `>=` whether the queue
+/// is full; 6.1 and 6.18 were seen to ask by `>`.
 fn kept_by_listener(system: &str, limit: i64) -> Option<i64> {
     let release = system.strip_prefix("Linux ")?;
     let mut numbers = release.split(['.', '-', '+']).map(|n| n.parse::<u32>().unwrap_or(0));
     let version = (numbers.next()?, numbers.next()?);
-    match version {
-        version if version >= (6, 18) => Some(limit + 1),
-        version if version <= (6, 1) => Some(limit),
-        _ => None,
-    }
+    (version >= (6, 1)).then_some(limit + 1)
 }
 
 /// SYNs are dropped when less than a quarter of `tcp_max_syn_backlog` is left.

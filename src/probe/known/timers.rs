@@ -31,35 +31,20 @@ fn syn(case: &Case, name: &str) -> Option<(Value, &'static str)> {
     let retries = case.linux_setting("net.ipv4.tcp_syn_retries")?;
     // Kernels before 6.5 have no such setting.
     let linear = case.setting("net.ipv4.tcp_syn_linear_timeouts").unwrap_or(0);
-    let most = retries.saturating_add(linear);
-    Some((ladder(name, most, linear, longest(retries), "ETIMEDOUT")?, SYN))
-}
-
-/// Seconds after which no SYN is sent again, however few were: what that many doubled waits would
-/// have taken (tcp_model_timeout), whether or not the first waits are linear.
-fn longest(retries: i64) -> f64 {
-    /// Of doubled waits from 1 s, the first that is longer than TCP_RTO_MAX is that of 2^7 s.
-    const DOUBLED: i64 = 6;
-    let doubled = f64::from(1u32 << (retries.clamp(0, DOUBLED) + 1)) - 1.0;
-    doubled + 120.0 * (retries - DOUBLED).max(0) as f64
+    Some((ladder(name, retries, linear, "ETIMEDOUT")?, SYN))
 }
 
 /// Retries of SYN-ACKs.
 fn synack(case: &Case, name: &str) -> Option<(Value, &'static str)> {
     let retries = case.linux_setting("net.ipv4.tcp_synack_retries")?;
-    Some((ladder(name, retries, 0, f64::MAX, "")?, SYNACK))
+    Some((ladder(name, retries, 0, "")?, SYNACK))
 }
 
-/// `most` retries, of which `linear` waits are no longer than the first, and none after `longest`
-/// seconds.
-fn ladder(name: &str, most: i64, linear: i64, longest: f64, error: &str) -> Option<Value> {
-    let most = usize::try_from(most).ok().filter(|most| *most <= 255)?;
-    let linear = u32::try_from(linear).ok()?;
-    let instants = syn_retries::instants(linear).map(|at| at as f64 / 1e9);
-    let mut seconds: Vec<_> = instants.take(most + 1).collect();
-    let before = seconds.iter().take_while(|at| **at < longest).count();
-    seconds.truncate(before + 1);
-    let end = seconds.pop()?;
+/// `retries`, of which `linear` waits are no longer than the first.
+fn ladder(name: &str, retries: i64, linear: i64, error: &str) -> Option<Value> {
+    let (instants, end) = syn_retries::all(retries.try_into().ok()?, linear.try_into().ok()?);
+    let seconds: Vec<_> = instants.into_iter().map(|at| at as f64 / 1e9).collect();
+    let end = end as f64 / 1e9;
     match name {
         "gives_up" => Some(Value::Seconds { seconds: end, give: 0.0 }),
         "gives_up_with" => Some(Value::word(error)),
