@@ -14,7 +14,7 @@ DOC_LINTS := -D warnings -A rustdoc::private_intra_doc_links -A rustdoc::invalid
 # Other systems for which everything compiles, where rustup has their standard library.
 SYSTEMS := x86_64-unknown-freebsd aarch64-apple-darwin
 
-.PHONY: help build run check test portable bench clean
+.PHONY: help build run check test portable cards bench clean
 
 help: ## list these targets
 	@grep -E '^[a-z]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -55,11 +55,15 @@ portable: ## does it compile for other systems, and do portable methods find the
 	    echo "skipped: portable: no standard library of $$system here" | tee -a "$(SKIPPED)"; \
 	  fi; \
 	done
-	$(CARGO) clippy --locked --features portable -- -D warnings
 	$(CARGO) build --locked --features portable
 	cp "$(TARGET)/debug/loadgen" "$(TARGET)/loadgen-portable"
 	LOADGEN_PORTABLE="$(TARGET)/loadgen-portable" \
 	  $(CARGO) test --locked --test blackbox probe::portable -- --ignored
+
+cards: ## the backlog cards of this host, Linux 6.1 and gVisor, compared and confirmed
+	@tests/needs.sh "$(TARGET)"
+	$(CARGO) build --locked
+	LOADGEN_SKIPPED="$(SKIPPED)" tests/systems/cards "$(TARGET)/debug/loadgen" "$(TARGET)/cards"
 
 bench: ## what a connection and a datagram cost, as ratios to bare loops
 	$(CARGO) bench --locked --bench connect

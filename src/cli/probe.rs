@@ -70,8 +70,8 @@ pub fn probe(args: &ProbeArgs, command_line: Vec<String>) -> Result<Exit, Failur
     // Before the lab, in which an ordinary user has an administrator's rights on their own files.
     let folder = folder(args, &environment.kernel, &environment.started_at)?;
     let ground = ground(args).inspect_err(|_| folder.discard())?;
-    folder.begin().map_err(RunError::from)?;
     interrupts::listen()?;
+    folder.begin().map_err(RunError::from)?;
     if let Place::Host { reason } = ground.place() {
         anstream::eprintln!("notice: probing on the host's loopback: {reason}");
     }

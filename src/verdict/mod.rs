@@ -115,7 +115,7 @@ mod tests {
         let datagrams = run.cells[1].datagrams.as_mut().expect("datagrams");
         (datagrams.lost, datagrams.received) = (datagrams.expected, 0);
         let Verdict::Inconclusive { reasons } = verdict(&run) else { panic!("inconclusive") };
-        assert_eq!(reasons, ["cell rcvbuf=256KiB: no datagram is known to have arrived"]);
+        assert_eq!(reasons, ["cell target.rcvbuf = 256KiB: no datagram is known to have arrived"]);
         let datagrams = run.cells[1].datagrams.as_mut().expect("datagrams");
         (datagrams.lost, datagrams.counted) = (0, false);
         assert_eq!(verdict(&run), Verdict::Pass, "nobody knows, and nobody was to know");

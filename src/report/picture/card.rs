@@ -2,7 +2,6 @@
 
 mod capacity;
 mod charge;
-mod cookies;
 mod ladders;
 mod series;
 
@@ -49,9 +48,9 @@ type Part = fn(&Page, Frame, &[Named]) -> Drawn;
 
 fn body(page: &Page, cards: &[Named]) -> Drawn {
     let parts: [(&str, Part); 4] = [
-        ("Connections held without accept(), by listen(n)", capacity::draw),
+        ("Connections held without accept(), by listen(n)", capacity::accept),
         ("When packets are sent again (s after the first)", ladders::draw),
-        ("Half-open handshakes held", cookies::draw),
+        ("Half-open handshakes held, by n", capacity::half_open),
         ("Receive buffer a datagram takes (bytes), by payload", charge::draw),
     ];
     let top = BODY + 20;

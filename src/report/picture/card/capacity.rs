@@ -1,28 +1,46 @@
-//! What the accept queue holds for `listen(n)`, with the rule that fits.
+//! What a listener's two queues hold for each n, with the rule that fits.
 
-use super::series::{Series, every, points};
+use super::series::{Series, every, points, settings};
 use super::{Named, absent, nothing, small};
-use crate::measure::card::Value;
+use crate::measure::card::{Experiment, Inferred, Value};
 use crate::report::picture::page::{Align, Drawn, FAINT, LABEL, Page, Stroke, fitted};
 use crate::report::picture::palette;
 use crate::report::picture::panel::{Frame, Panel};
 use crate::report::picture::scale::{Scale, Tick, number};
 
-/// The kinds of experiment whose capacity this is.
-const QUEUE: &str = "tcp.accept_queue.";
+/// Beginning of the names of the experiments whose capacity this is.
+const ACCEPT: &str = "tcp.accept_queue";
+const HALF_OPEN: &str = "tcp.syn_queue";
 /// Most inputs that have a place of their own, and most lines.
 const COLUMNS: usize = 14;
 const LINES: usize = 8;
 /// Height of a line of the legend, and columns that a legend takes at the right.
 const LINE: i32 = 44;
 
-/// Draws it.
-pub fn draw(page: &Page, frame: Frame, cards: &[Named]) -> Drawn {
-    let is_capacity = |id: &str, name: &str| id.starts_with(QUEUE) && name == "capacity";
-    let name = |experiment: &crate::measure::card::Experiment, _: &_| {
-        experiment.id.trim_start_matches(QUEUE).to_owned()
+/// Draws what accept queues hold.
+pub fn accept(page: &Page, frame: Frame, cards: &[Named]) -> Drawn {
+    draw(page, frame, cards, ACCEPT)
+}
+
+/// Draws what SYN queues hold, and what becomes of the next SYN.
+pub fn half_open(page: &Page, frame: Frame, cards: &[Named]) -> Drawn {
+    draw(page, frame, cards, HALF_OPEN)
+}
+
+fn draw(page: &Page, frame: Frame, cards: &[Named], queue: &str) -> Drawn {
+    let wanted = |experiment: &Experiment, one: &Inferred| {
+        experiment.id.starts_with(queue) && matches!(one.name.as_str(), "capacity" | "onset")
     };
-    let mut lines = every(cards, |experiment, one| is_capacity(&experiment.id, &one.name), name);
+    let name = |experiment: &Experiment, _: &Inferred| {
+        let kind = experiment.id.trim_start_matches(queue).trim_start_matches('.');
+        let kind = if kind.is_empty() { "as it is" } else { kind };
+        match (queue, settings(experiment)) {
+            // There the name says it.
+            (ACCEPT, settings) if !settings.is_empty() => format!("{kind}, {settings}"),
+            _ => kind.replace('_', " "),
+        }
+    };
+    let mut lines = every(cards, wanted, name);
     fold(&mut lines);
     lines.retain(|line| !points(line.value).is_empty());
     lines.truncate(LINES);
@@ -100,7 +118,7 @@ fn curve(page: &Page, panel: &Panel, line: &Series, inputs: &[i64], index: usize
     for (x, count) in places {
         let at = (panel.x(x), panel.y(count));
         page.disc(at, 11, stroke.colour)?;
-        let words = format!("{}: listen({}) holds {count}", line.name, inputs[x as usize]);
+        let words = format!("{}: {count} for {}", line.name, inputs[x as usize]);
         page.note((at.0 - 24, at.1 - 24), (at.0 + 24, at.1 + 24), &words)?;
     }
     Ok(())
@@ -116,12 +134,14 @@ fn figures(page: &Page, panel: &Panel, line: &Series, inputs: &[i64]) -> Drawn {
     Ok(())
 }
 
-/// The rule and the clamp that the same experiment found.
+/// The rule, the clamp and what is beyond it, as the same experiment found them.
 fn rule(cards: &[Named], line: &Series) -> String {
     let of = |name: &str| {
         // By name alone: the other family, which says the same, may have it as well.
         let card = cards.get(line.card).map(|(_, card)| card)?;
-        let same = card.experiments.iter().filter(|one| one.id == line.experiment.id);
+        let same = card.experiments.iter().filter(|one| {
+            (&one.id, &one.settings) == (&line.experiment.id, &line.experiment.settings)
+        });
         same.filter_map(|one| one.value(name)).next()
     };
     let rule = match of("rule") {
@@ -129,8 +149,13 @@ fn rule(cards: &[Named], line: &Series) -> String {
         _ => String::new(),
     };
     match of("clamp") {
-        Some(Value::Count { count, .. }) => format!("{rule}, n at most {}", number(*count as f64)),
+        Some(Value::Count { count, .. }) => format!("{rule}, at most {}", number(*count as f64)),
         Some(Value::Word { word }) => format!("{rule}, {}", crate::report::card::clean(word)),
-        _ => rule,
+        _ => match of("beyond") {
+            Some(Value::Word { word }) => {
+                format!("{rule}, then {}", crate::report::card::clean(word))
+            }
+            _ => rule,
+        },
     }
 }

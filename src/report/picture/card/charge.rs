@@ -16,7 +16,7 @@ const APART: i32 = 110;
 pub fn draw(page: &Page, frame: Frame, cards: &[Named]) -> Drawn {
     let mut lines = every(
         cards,
-        |experiment, one| experiment.id == "udp.receive_buffer" && one.name == "charge",
+        |experiment, one| experiment.id.starts_with("udp.receive_buffer") && one.name == "charge",
         |_, _| "charge".to_owned(),
     );
     lines.retain(|line| !points(line.value).is_empty());

@@ -94,7 +94,7 @@ fn gives_up(page: &Page, panel: &Panel, ladder: &Series, y: i32) -> Drawn {
     let x = panel.x(*seconds);
     page.line((x, y - 22), (x, y + 22), Stroke::solid(INK, 5))?;
     let words = format!("gives up at {} s", number(seconds.round()));
-    page.label((x - 10, y - 40), Align::Right, &words, false, INK)
+    page.label((x + 14, y), Align::Left, &words, false, INK)
 }
 
 /// Instants that have a place on the axis.

@@ -28,13 +28,8 @@ fn a_card_fills_all_four_plots() {
     let image = drawn(&named);
     assert_eq!(image.dimensions(), (WIDTH, HEIGHT));
     for place in QUARTERS {
-        assert!(quarter(&image, place, BLUE) > 1500 || place == (0, 1), "{place:?}");
+        assert!(quarter(&image, place, BLUE) > 1500, "{place:?}");
     }
-    // Bars are drawn with some transparency.
-    let pale = image
-        .enumerate_pixels()
-        .filter(|(x, y, p)| *x < WIDTH / 2 && *y > HEIGHT / 2 && p.0[2] > 150 && p.0[0] < 80);
-    assert!(pale.count() > 5000, "bars of half-open handshakes");
     let margin = (0..HEIGHT).all(|y| image.get_pixel(WIDTH - 5, y).0 == [255; 3]);
     assert!(margin, "nothing sticks out");
 }
