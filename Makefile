@@ -55,7 +55,7 @@ portable: ## does it compile for other systems, and do portable methods find the
 	    echo "skipped: portable: no standard library of $$system here" | tee -a "$(SKIPPED)"; \
 	  fi; \
 	done
-	$(CARGO) build --locked --features portable
+	$(CARGO) build --locked --features portable --config profile.dev.package.loadgen.opt-level=0
 	cp "$(TARGET)/debug/loadgen" "$(TARGET)/loadgen-portable"
 	LOADGEN_PORTABLE="$(TARGET)/loadgen-portable" \
 	  $(CARGO) test --locked --test blackbox probe::portable -- --ignored

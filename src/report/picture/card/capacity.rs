@@ -41,7 +41,7 @@ fn draw(page: &Page, frame: Frame, cards: &[Named], queue: &str) -> Drawn {
         }
     };
     let mut lines = every(cards, wanted, name);
-    fold(&mut lines);
+    fold(&mut lines, cards);
     lines.retain(|line| !points(line.value).is_empty());
     lines.truncate(LINES);
     let inputs = inputs(&lines);
@@ -77,13 +77,15 @@ fn draw(page: &Page, frame: Frame, cards: &[Named], queue: &str) -> Drawn {
 }
 
 /// Lines of one card that are the same become one.
-fn fold(lines: &mut Vec<Series>) {
+fn fold(lines: &mut Vec<Series>, cards: &[Named]) {
     let mut kept: Vec<Series> = Vec::new();
     for line in lines.drain(..) {
         match kept.iter_mut().find(|one| one.card == line.card && one.value == line.value) {
             Some(one) => {
-                let word = line.name.rsplit(' ').next().unwrap_or_default();
-                one.name = format!("{} and {word}", one.name);
+                // The card's letter stands once.
+                let letter = cards.get(line.card).map_or("", |(letter, _)| letter.as_str());
+                let kind = line.name.strip_prefix(letter).unwrap_or(&line.name).trim_start();
+                one.name = format!("{} and {kind}", one.name);
             }
             None => kept.push(line),
         }
