@@ -162,7 +162,7 @@ pub fn defer_accept(listener: &Socket) -> io::Result<u32> {
 /// # Errors
 /// As of `setsockopt`.
 pub fn defer_no_more(listener: &Socket) -> io::Result<()> {
-    set_int(listener, libc::IPPROTO_TCP, libc::TCP_DEFER_ACCEPT, 0)
+    options::set(listener, options::DEFER_ACCEPT, 0)
 }
 
 /// Packets to the socket that it has dropped (`SO_MEMINFO`, `net/core/sock.c`).

@@ -32,6 +32,11 @@ impl TcpInfo {
         Self(())
     }
 
+    /// Nothing is.
+    pub fn is_told(&self) -> bool {
+        false
+    }
+
     /// Where a connection stands.
     pub fn standing(&self) -> Standing {
         Standing::Established
