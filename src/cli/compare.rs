@@ -6,19 +6,26 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::document::Wanted;
 use super::{Exit, Failure, print_out, report};
 use crate::measure::card::Card;
 use crate::report::card::{self, json};
 use crate::report::text::letter;
 use crate::report::{html, picture, terminal};
 use crate::runner::RunError;
-use crate::sys::errno;
 use crate::verdict::cards;
 
 /// Widest line that is printed.
 const COLUMNS: usize = 80;
 /// More would not fit beside each other.
 const MOST: usize = 12;
+
+const WANTED: Wanted = Wanted {
+    name: "card",
+    longest: json::LONGEST,
+    instead: "the folder of a card",
+    file: "card.json",
+};
 
 #[derive(Debug, Args)]
 #[command(after_help = AFTER)]
@@ -128,34 +135,8 @@ fn read(path: &Path) -> Result<Card, Failure> {
         true => path.join(card::CARD),
         false => path.to_owned(),
     };
-    let shown = file.display().to_string();
-    let wrong = |why: String| Failure::Input(format!("{}: {why}", card::clean(&shown)));
-    let bytes = bytes(&file).map_err(|error| {
-        wrong(format!("cannot be read: {}; name the folder of a card", errno::describe(&error)))
-    })?;
-    json::read(&bytes).map_err(|error| match error {
-        json::ReadError::Malformed(error) => {
-            let text = error.to_string();
-            let why = text.split(" at line ").next().unwrap_or_default();
-            let (line, column) = (error.line(), error.column());
-            Failure::Input(format!(
-                "{}:{line}:{column}: this is no whole card of loadgen: {}; give the folder of a \
-                 card, or its card.json as it was written",
-                card::clean(&shown),
-                card::clean(why)
-            ))
-        }
-        other => wrong(other.to_string()),
+    json::read(&WANTED.bytes(&file)?).map_err(|error| match error {
+        json::ReadError::Malformed(error) => WANTED.malformed(&file, &error),
+        other => WANTED.wrong(&file, &other.to_string()),
     })
-}
-
-/// At most one byte more than the longest card.
-fn bytes(path: &Path) -> std::io::Result<Vec<u8>> {
-    // A pipe would be waited for.
-    if !std::fs::metadata(path)?.is_file() {
-        return Err(std::io::Error::other("it is no regular file"));
-    }
-    let mut bytes = Vec::new();
-    File::open(path)?.take(json::LONGEST + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }

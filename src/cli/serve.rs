@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Exit, Failure, ServeArgs, print_out, receive};
-use crate::observe::sampler::{self, Queue, Sampling};
+use crate::observe::sampler::{self, First, Queue, Sampling};
 use crate::observe::states::StateWatch;
 use crate::scenario::{self, plan};
 use crate::sys::endpoint::Endpoint;
@@ -137,7 +137,7 @@ async fn by_hand(args: &ServeArgs, serve: &plan::Serve) -> Result<Exit, Failure>
     let looked = states.as_ref().map(StateWatch::seen);
     let queue = Queue::own(Arc::clone(&door) as _);
     let sampling = std::thread::spawn(move || {
-        sampler::run(queue, when, &stopping, |index, mut seen, _| {
+        sampler::run(queue, (when, First::Epoch), &stopping, |index, mut seen, _| {
             if let Some(looked) = &looked {
                 looked.complete(&mut seen);
             }

@@ -15,7 +15,8 @@ use crate::sys::clock;
 use crate::sys::deaf::deafen;
 use crate::sys::errno;
 use crate::sys::socket::has_ended;
-use crate::sys::tcp_info::{Standing, TcpInfo};
+use crate::sys::standing::Standing;
+use crate::sys::tcp_info::TcpInfo;
 
 /// Reads of one connection before others have their turn.
 const BUFFERS: usize = 16;

@@ -14,7 +14,8 @@ use crate::measure::{Ending, Event, Outcome, Record};
 use crate::sys::clock;
 use crate::sys::errno;
 use crate::sys::socket::local_peer;
-use crate::sys::tcp_info::{Standing, TcpInfo};
+use crate::sys::standing::Standing;
+use crate::sys::tcp_info::TcpInfo;
 
 /// The class of an established attempt.
 fn success(early: usize, info: &TcpInfo) -> Outcome {

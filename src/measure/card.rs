@@ -285,6 +285,43 @@ impl Missing {
     }
 }
 
+impl Datum {
+    /// A yes or no.
+    pub fn flag(&self) -> Option<bool> {
+        match self {
+            Self::Flag(flag) => Some(*flag),
+            _ => None,
+        }
+    }
+
+    /// A count.
+    pub fn count(&self) -> Option<i64> {
+        match self {
+            Self::Count(count) => Some(*count),
+            // What was read back from JSON may have lost which of the two it was.
+            Self::Measure(measure) if measure.fract() == 0.0 => Some(*measure as i64),
+            _ => None,
+        }
+    }
+
+    /// A measure, or a count as one.
+    pub fn measure(&self) -> Option<f64> {
+        match self {
+            Self::Measure(measure) => Some(*measure),
+            Self::Count(count) => Some(*count as f64),
+            _ => None,
+        }
+    }
+
+    /// A word.
+    pub fn word(&self) -> Option<&str> {
+        match self {
+            Self::Word(word) => Some(word),
+            _ => None,
+        }
+    }
+}
+
 impl From<bool> for Datum {
     fn from(flag: bool) -> Self {
         Self::Flag(flag)

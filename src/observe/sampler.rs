@@ -103,30 +103,33 @@ impl Queue {
     }
 }
 
+/// Where the first interval of a sampler lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum First {
+    /// At the epoch.
+    Epoch,
+    /// Now: there was no listener when the schedule began.
+    Present,
+}
+
 /// Samples until `stop`, and gives each interval to `each` when it is over. Belongs into a thread
 /// of its own, inside the target's network namespace. What cannot be read stays `None`, and what
 /// others measure is theirs to enter.
 pub fn run(
     queue: Queue,
-    when: Sampling,
+    (when, first): (Sampling, First),
     stop: &AtomicBool,
     each: impl FnMut(usize, TargetInterval, Vec<QueueInterval>),
 ) -> SamplerResult {
     clock::tighten_timer_slack();
-    Sampler::new(queue, Ticker::new(when), 0).run(stop, each)
-}
-
-/// The same for a listener that was not there when the schedule began: the first interval is the
-/// present one.
-pub fn run_from_now(
-    queue: Queue,
-    when: Sampling,
-    stop: &AtomicBool,
-    each: impl FnMut(usize, TargetInterval, Vec<QueueInterval>),
-) -> SamplerResult {
-    clock::tighten_timer_slack();
-    let ticker = Ticker::from_now(when);
-    let index = usize::try_from(ticker.now() / when.interval.max(1)).unwrap_or(usize::MAX);
+    let (ticker, index) = match first {
+        First::Epoch => (Ticker::new(when), 0),
+        First::Present => {
+            let ticker = Ticker::from_now(when);
+            let index = ticker.now() / when.interval.max(1);
+            (ticker, usize::try_from(index).unwrap_or(usize::MAX))
+        }
+    };
     Sampler::new(queue, ticker, index).run(stop, each)
 }
 
@@ -294,7 +297,7 @@ mod tests {
         let queue = Queue::Own(Arc::new(no_tcp.expect("a socket")));
         let when = Sampling { epoch: clock::monotonic(), period: 1_000_000, interval: 20_000_000 };
         let stop = AtomicBool::new(false);
-        let result = run(queue, when, &stop, |_, seen, _| {
+        let result = run(queue, (when, First::Epoch), &stop, |_, seen, _| {
             assert_eq!(seen.accept_queue, None);
             stop.store(true, Ordering::Relaxed);
         });
@@ -319,7 +322,7 @@ mod tests {
         let when = Sampling { epoch, period: 1_000_000, interval: 20_000_000 };
         let stop = AtomicBool::new(false);
         let mut indices = Vec::new();
-        let result = run_from_now(Queue::Own(listener), when, &stop, |index, _, _| {
+        let result = run(Queue::Own(listener), (when, First::Present), &stop, |index, _, _| {
             indices.push(index);
             stop.store(indices.len() > 1, Ordering::Relaxed);
         });
@@ -364,7 +367,7 @@ mod tests {
                 Sampling { epoch: clock::monotonic(), period: 1_000_000, interval: 20_000_000 };
             let stop = AtomicBool::new(false);
             let mut seen = Vec::new();
-            let result = run(queue, when, &stop, |index, interval, queues| {
+            let result = run(queue, (when, First::Epoch), &stop, |index, interval, queues| {
                 assert!(queues.len() <= 1, "{queues:?}");
                 assert!(queues.iter().all(|queue| queue.accept_queue == interval.accept_queue));
                 seen.push(interval);

@@ -15,7 +15,8 @@ use crate::measure::held::Peer;
 use crate::sys::permit::PermittedAddr;
 use crate::sys::ready::{self, Progress};
 use crate::sys::socket::{Dialer, local_peer};
-use crate::sys::tcp_info::{Standing, TcpInfo};
+use crate::sys::standing::Standing;
+use crate::sys::tcp_info::TcpInfo;
 use crate::sys::{errno, listener};
 
 /// More connections than any listener of ours has had: a listener that always has one more is no

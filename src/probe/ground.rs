@@ -14,6 +14,7 @@ use crate::sys::errno;
 use crate::sys::listener::{Listening, listen_so};
 use crate::sys::netlink::SockDiag;
 use crate::sys::permit::{PermittedAddr, Policy};
+use crate::sys::standing::Standing;
 use crate::sys::tcp_info::TcpInfo;
 
 /// A lab, or the host's loopback.
@@ -72,10 +73,9 @@ impl Ground {
             Self::Lab(privacy) => {
                 in_lab(privacy, &lab_plan(plan::Link::Loopback, family, settings), work)
             }
-            Self::Host(reason) if !settings.is_empty() => Err(Missing::all(
-                format!("kernel settings are changed in a lab only, and there is none: {reason}"),
-                "run where an ordinary user may make namespaces, or as root",
-            )),
+            Self::Host(reason) if !settings.is_empty() => {
+                Err(no_lab("kernel settings are changed in a lab only, and there is none", reason))
+            }
             Self::Host(_) => work(&Site::new(loopback(family), None)?),
         }
     }
@@ -95,9 +95,9 @@ impl Ground {
             Self::Lab(privacy) => {
                 in_lab(privacy, &lab_plan(plan::Link::Veth, family, settings), work)
             }
-            Self::Host(reason) => Err(Missing::all(
-                format!("there is no address but loopback to use, since there is no lab: {reason}"),
-                "run where an ordinary user may make namespaces, or as root",
+            Self::Host(reason) => Err(no_lab(
+                "there is no address but loopback to use, since there is no lab",
+                reason,
             )),
         }
     }
@@ -162,9 +162,8 @@ impl Instruments {
         }
         let local = listener.local_addr().ok().and_then(|address| address.as_socket());
         let client = local.and_then(|local| std::net::TcpStream::connect(local).ok());
-        let established = |info: TcpInfo| {
-            info.standing() == crate::sys::tcp_info::Standing::Established && info.rtt_us() > 0
-        };
+        let established =
+            |info: TcpInfo| info.standing() == Standing::Established && info.rtt_us() > 0;
         let tcp_info = client.as_ref().is_some_and(|c| TcpInfo::of(c).is_ok_and(established));
         let queue = TcpInfo::of(&listener);
         let told = |info: TcpInfo| info.accept_queue() == 1 && info.accept_limit() >= 1;
@@ -175,6 +174,13 @@ impl Instruments {
         let sock_diag = asked.is_ok() && seen;
         Ok(Self { tcp_info, listener_info, sock_diag })
     }
+}
+
+fn no_lab(what: &str, reason: &str) -> Missing {
+    Missing::all(
+        format!("{what}: {reason}"),
+        "run where an ordinary user may make namespaces, or as root",
+    )
 }
 
 /// What a call that failed leaves unknown.

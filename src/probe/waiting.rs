@@ -43,9 +43,9 @@ impl Full {
         let mut inside = Vec::new();
         while inside.len() < MOST {
             let client = Client::connect(address)?;
-            let answered = || fate(&client) != Fate::Waiting;
+            let answered = || client.fate_by_poll() != Ok(Fate::Waiting);
             wait(UNANSWERED, Duration::from_micros(200), answered);
-            match fate(&client) {
+            match client.fate_by_poll()? {
                 Fate::Established => inside.push(client),
                 Fate::Waiting => {
                     return Ok((Self { listener, address, _inside: inside }, client));
@@ -62,15 +62,6 @@ fn answered_by(what: &str) -> Missing {
         format!("a SYN that met a full accept queue was answered, by {what}: no SYN is lost"),
         "none is known: the clients of this system have to be watched from another one",
     )
-}
-
-/// Where a client stands, by SO_ERROR and getpeername(2): they are the same on every system.
-pub fn fate(client: &Client) -> Fate {
-    match client.socket.take_error() {
-        Ok(None) if client.socket.peer_addr().is_ok() => Fate::Established,
-        Ok(None) => Fate::Waiting,
-        Ok(Some(error)) | Err(error) => Fate::Ended(error.raw_os_error().unwrap_or(0)),
-    }
 }
 
 /// How long retries are followed; in full until they end by themselves, which takes Linux 134 s.

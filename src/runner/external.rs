@@ -14,7 +14,7 @@ use crate::measure::result::{
 };
 use crate::observe::counters::{self, Counters};
 use crate::observe::listen::{Diag, ListenQueue};
-use crate::observe::sampler::{self, Queue, Sampling};
+use crate::observe::sampler::{self, First, Queue, Sampling};
 use crate::observe::states::StateWatch;
 use crate::sys::clock;
 use crate::sys::endpoint::Endpoint;
@@ -120,13 +120,17 @@ impl External {
                 // Nobody listens only when the cell is about to end.
                 let _ = sender.send((index, seen, queues));
             };
-            if there {
-                let sampler = Some(sampler::run(queue, when, &stopping, each));
-                return Sight { late: None, sampler };
-            }
-            let Some(found) = await_listener(address, &stopping) else { return Sight::default() };
-            let late = Some((found, clock::monotonic().saturating_sub(when.epoch)));
-            let sampler = Some(sampler::run_from_now(queue, when, &stopping, each));
+            let (late, first) = match there {
+                true => (None, First::Epoch),
+                false => match await_listener(address, &stopping) {
+                    Some(found) => {
+                        let since = clock::monotonic().saturating_sub(when.epoch);
+                        (Some((found, since)), First::Present)
+                    }
+                    None => return Sight::default(),
+                },
+            };
+            let sampler = Some(sampler::run(queue, (when, first), &stopping, each));
             Sight { late, sampler }
         });
         match spawned {

@@ -29,6 +29,7 @@ mod questions;
 pub mod ready;
 pub mod socket;
 mod socket_table;
+pub mod standing;
 #[cfg_attr(not(target_os = "linux"), path = "tcp_info_elsewhere.rs")]
 pub mod tcp_info;
 #[cfg(target_os = "linux")]

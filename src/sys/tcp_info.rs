@@ -4,23 +4,14 @@ use std::io;
 use std::mem::{MaybeUninit, size_of};
 use std::os::fd::{AsFd, AsRawFd};
 
+use super::standing::Standing;
+
 /// States of `include/net/tcp_states.h` that matter here.
 const TCP_ESTABLISHED: u8 = 1;
 const TCP_SYN_SENT: u8 = 2;
 const TCP_CLOSE: u8 = 7;
 /// The data in the SYN was acknowledged (`include/uapi/linux/tcp.h`).
 const TCPI_OPT_SYN_DATA: u8 = 32;
-
-/// Where a connection stands (RFC 9293), as far as a client asks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
-    /// SYN_SENT: no answer yet.
-    Connecting,
-    /// ESTABLISHED, or closing after it was.
-    Established,
-    /// CLOSED: refused, reset or given up.
-    Closed,
-}
 
 /// A few fields of `struct tcp_info` (`include/uapi/linux/tcp.h`).
 #[derive(Debug, Clone, Copy)]

@@ -3,16 +3,7 @@
 use std::io;
 use std::os::fd::AsFd;
 
-/// Where a connection stands (RFC 9293), as far as a client asks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
-    /// SYN_SENT: no answer yet.
-    Connecting,
-    /// ESTABLISHED, or closing after it was.
-    Established,
-    /// CLOSED: refused, reset or given up.
-    Closed,
-}
+use super::standing::Standing;
 
 /// That of a connection of which nothing is known but that it is established.
 #[derive(Debug, Clone, Copy)]

@@ -29,7 +29,8 @@ use crate::sys::errno;
 use crate::sys::limits;
 use crate::sys::listener;
 use crate::sys::socket::{has_ended, read_size};
-use crate::sys::tcp_info::{Standing, TcpInfo};
+use crate::sys::standing::Standing;
+use crate::sys::tcp_info::TcpInfo;
 
 const LISTENER: Token = Token(usize::MAX);
 const ALARM: Token = Token(usize::MAX - 1);

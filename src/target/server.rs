@@ -25,7 +25,8 @@ use crate::scenario::plan::Serve;
 use crate::sys::clock;
 use crate::sys::errno;
 use crate::sys::listener;
-use crate::sys::tcp_info::{Standing, TcpInfo};
+use crate::sys::standing::Standing;
+use crate::sys::tcp_info::TcpInfo;
 
 /// When and for whom a server serves.
 #[derive(Debug, Clone, Copy)]

@@ -23,7 +23,7 @@ use crate::observe::counters::{self, Counters};
 use crate::observe::cpu::process_cpu;
 use crate::observe::listen::Diag;
 use crate::observe::memory::resident;
-use crate::observe::sampler::{self, Queue, Sampling};
+use crate::observe::sampler::{self, First, Queue, Sampling};
 use crate::observe::states::StateWatch;
 use crate::scenario::plan::Serve;
 use crate::sys::netlink::{End, Families};
@@ -206,7 +206,7 @@ impl Work {
         let tallied = Arc::clone(&server);
         let sample = move || {
             let mut before = Tally::default();
-            sampler::run(queue, when, &stopping, |index, mut seen, mut queues| {
+            sampler::run(queue, (when, First::Epoch), &stopping, |index, mut seen, mut queues| {
                 let mut tally = tallied.tally();
                 let metrics = std::mem::take(&mut tally.metrics);
                 let held = std::mem::take(&mut tally.held);

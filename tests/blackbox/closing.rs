@@ -34,10 +34,13 @@ fn who_closes_first_runs_out(name: &str, lab: &str, ports: &str, count: u64) {
         assert_eq!(number(load, "outcomes.ok"), ok, "{load}");
         assert_eq!(number(load, "outcomes.no_port"), lacking, "{load}");
         assert_eq!(number(load, "endings.done"), ok, "{load}");
-        let findings = cell["findings"].as_array().expect("findings");
-        assert_eq!(findings.len(), usize::from(client_first), "{findings:?}");
+        // A busy machine may have a finding of its own.
+        let findings = cell["findings"].as_array().expect("findings").iter();
+        let texts = findings.map(|finding| finding["text"].as_str().expect("a text"));
+        let of_ports: Vec<_> = texts.filter(|text| text.contains(" ports are ")).collect();
+        assert_eq!(of_ports.len(), usize::from(client_first), "{}", cell["findings"]);
         if client_first {
-            let text = findings[0]["text"].as_str().expect("a text");
+            let text = of_ports[0];
             assert!(text.contains(&format!("x {count} ports are {count}")), "{text}");
             let close = metric(cell, "load", "close").expect("FIN to FIN");
             assert_eq!(number(&close, "summary.count"), ok);

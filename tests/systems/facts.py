@@ -68,6 +68,16 @@ def answered(c, seconds):
     return ready, c.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) if ready else 0
 
 
+def begun(to, count, seconds):
+    """So many clients one after the other, each given so long to be answered."""
+    clients = []
+    for _ in range(count):
+        c, _ = begin(to)
+        answered(c, seconds)
+        clients.append(c)
+    return clients
+
+
 def capacity(family):
     points = []
     for backlog in (0, 1, 5, 16, 37):
@@ -89,11 +99,7 @@ def capacity(family):
 
 def next_syn(family):
     s = listener(family, 2)
-    clients = []
-    for _ in range(12):
-        c, _ = begin(s)
-        answered(c, 0.05)
-        clients.append(c)
+    clients = begun(s, 12, 0.05)
     time.sleep(0.4)
     fates = [answered(c, 0) for c in clients]
     refused = sum(1 for done, error in fates if done and error == errno.ECONNREFUSED)
@@ -111,13 +117,8 @@ def next_syn(family):
 
 def order(family):
     s = listener(family, 16)
-    ports = []
-    clients = []
-    for _ in range(10):
-        c, _ = begin(s)
-        answered(c, 0.1)
-        ports.append(c.getsockname()[1])
-        clients.append(c)
+    clients = begun(s, 10, 0.1)
+    ports = [c.getsockname()[1] for c in clients]
     accepted = [peer[1] for _, peer in drain(s)]
     note("tcp.accept_order", family, "order", "fifo" if accepted == ports else "other")
 
@@ -127,11 +128,7 @@ def closing(family):
     inside, outside = set(), set()
     for _ in range(5):
         s = listener(family, 3)
-        waiting = []
-        for _ in range(5):
-            c, _ = begin(s)
-            answered(c, 0.05)
-            waiting.append(c)
+        waiting = begun(s, 5, 0.05)
         beyond = waiting.pop()
         s.close()
         time.sleep(0.1)

@@ -13,7 +13,8 @@ use crate::load::{Schedule, Shape};
 use crate::measure::{Ending, Event, Outcome};
 use crate::scenario::plan::Lifecycle;
 use crate::sys::socket::Dialer;
-use crate::sys::tcp_info::{Standing, TcpInfo};
+use crate::sys::standing::Standing;
+use crate::sys::tcp_info::TcpInfo;
 use crate::units::{Rate, Span};
 
 /// Makes a test of each case for each engine.

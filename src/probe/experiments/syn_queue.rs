@@ -10,7 +10,6 @@ use crate::observe::counters::Counters;
 use crate::probe::client::{Client, Fate, drain, wait};
 use crate::probe::ground::missing;
 use crate::probe::infer::half_open;
-use crate::probe::waiting::fate;
 use crate::probe::{Ground, Order, Site};
 use crate::sys::endpoint::Endpoint;
 use crate::sys::errno;
@@ -136,12 +135,12 @@ fn silent(site: &Site, backlog: i32, most: usize) -> Result<Observation, Missing
     let mut beyond = "not_met".to_owned();
     while kept.len() < most && beyond == "not_met" {
         let client = Client::connect(address)?;
-        wait(UNANSWERED, Duration::from_micros(100), || fate(&client) != Fate::Waiting);
+        wait(UNANSWERED, Duration::from_micros(100), || client.fate_by_poll() != Ok(Fate::Waiting));
         if !site.instruments.sock_diag {
             // A stack of its own threads may take a while from the client's end to the queue.
             thread::sleep(SETTLING);
         }
-        beyond = match fate(&client) {
+        beyond = match client.fate_by_poll()? {
             Fate::Waiting => "dropped".to_owned(),
             Fate::Ended(errno) => errno::name(errno),
             Fate::Established if drain(&listener)?.is_empty() => {

@@ -9,7 +9,7 @@ use crate::probe::client::{Client, Fate, drain};
 use crate::probe::ground::missing;
 use crate::probe::infer::timers;
 use crate::probe::waiting::side_by_side;
-use crate::probe::waiting::{Full, STEP, Stand, Variant, both_ways, fate, follow, patience};
+use crate::probe::waiting::{Full, STEP, Stand, Variant, both_ways, follow, patience};
 use crate::probe::{Ground, Order, Site};
 use crate::sys::errno;
 use crate::sys::tcp_info::TcpInfo;
@@ -108,16 +108,19 @@ fn released(site: &Site, depth: Depth) -> Result<Vec<Observation>, Missing> {
         if open {
             drain(&full.listener)?;
         }
-        let mut early = false;
-        clients.retain(|client| {
-            early |= !open && fate(client) == Fate::Established;
-            let note = note(client, emptied);
-            notes.extend(note.iter().cloned());
-            note.is_none()
-        });
-        if early {
-            return Err(Missing::all("a client came in before the queue was emptied", "try again"));
+        let mut waiting = Vec::new();
+        for client in clients {
+            let fate = client.fate_by_poll()?;
+            if !open && fate == Fate::Established {
+                let early = "a client came in before the queue was emptied";
+                return Err(Missing::all(early, "try again"));
+            }
+            match note(&client, fate, emptied) {
+                Some(note) => notes.push(note),
+                None => waiting.push(client),
+            }
         }
+        clients = waiting;
         thread::sleep(STEP);
     }
     notes.extend(clients.iter().map(|client| {
@@ -127,10 +130,10 @@ fn released(site: &Site, depth: Depth) -> Result<Vec<Observation>, Missing> {
 }
 
 /// What became of a client; `None` while it waits.
-fn note(client: &Client, emptied: Instant) -> Option<Observation> {
+fn note(client: &Client, fate: Fate, emptied: Instant) -> Option<Observation> {
     let at = client.begun.elapsed().as_secs_f64();
     let seen = age(client, emptied).seen("at", at);
-    match fate(client) {
+    match fate {
         Fate::Waiting => None,
         Fate::Established => Some(seen.seen("became", "established")),
         Fate::Ended(errno) => Some(seen.seen("over", errno::name(errno))),

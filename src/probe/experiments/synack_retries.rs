@@ -8,7 +8,7 @@ use crate::measure::card::{Experiment, Family, Instrument, Method, Missing, Obse
 use crate::probe::client::{Client, Fate};
 use crate::probe::ground::missing;
 use crate::probe::infer::timers;
-use crate::probe::waiting::{Stand, Variant, both_ways, fate, follow, patience, side_by_side};
+use crate::probe::waiting::{Stand, Variant, both_ways, follow, patience, side_by_side};
 use crate::probe::{Ground, Order, Site};
 use crate::sys::deaf::deafen;
 use crate::sys::listener::{self, Listening};
@@ -90,7 +90,7 @@ fn deferred(site: &Site, patience: Duration) -> Result<Vec<Observation>, Missing
     let mut clients = Vec::new();
     for _ in 0..REQUESTS {
         let client = Client::connect(address)?;
-        if fate(&client) != Fate::Established {
+        if client.fate_by_poll()? != Fate::Established {
             return Err(Missing::all(
                 "a client of an empty queue was not connected at once",
                 "none",

@@ -14,7 +14,7 @@ use crate::measure::card::{Depth, Experiment, Instrument, Method, Missing, Obser
 use crate::probe::client::{Client, Fate, drain, wait};
 use crate::probe::ground::missing;
 use crate::probe::infer::timers;
-use crate::probe::waiting::{Variant, fate, side_by_side};
+use crate::probe::waiting::{Variant, side_by_side};
 use crate::probe::{Ground, Order, Site};
 use crate::sys::endpoint::Endpoint;
 use crate::sys::netlink::{End, Families, SockDiag, Stage};
@@ -131,8 +131,8 @@ fn left(
 
 /// A client that is connected, and its address.
 fn connected(client: Client) -> Result<(Client, SocketAddr), Missing> {
-    wait(AT_ONCE, Duration::from_micros(200), || fate(&client) != Fate::Waiting);
-    match (fate(&client), client.local()) {
+    wait(AT_ONCE, Duration::from_micros(200), || client.fate_by_poll() != Ok(Fate::Waiting));
+    match (client.fate_by_poll()?, client.local()) {
         (Fate::Established, Some(local)) => Ok((client, local)),
         (Fate::Ended(errno), _) => {
             Err(missing("connect", &std::io::Error::from_raw_os_error(errno)))

@@ -1,6 +1,6 @@
 //! SYN queues: how many half-open connections a listener keeps, and what becomes of the next one.
 
-use super::seen::{count, of_way, word};
+use super::{count, of_way, word};
 use crate::measure::card::{Confidence, Experiment, Value};
 
 /// What follows for a SYN queue whose trials varied `of`: `backlog`, or a setting's name.
@@ -51,14 +51,14 @@ struct Point {
 /// Trials in which the queue's end was met.
 fn points(experiment: &Experiment, way: &str, of: &str) -> Vec<Point> {
     let point = |(number, one): (usize, &crate::measure::card::Observation)| {
-        let beyond = word(&one.seen, "beyond").filter(|beyond| *beyond != "not_met");
-        let listed = count(&one.seen, "syn_recv");
+        let beyond = word(one, "beyond").filter(|beyond| *beyond != "not_met");
+        let listed = count(one, "syn_recv");
         let kept = match way {
-            "deaf" => listed.filter(|_| word(&one.seen, "beyond") != Some("not_met")),
-            _ => count(&one.seen, "kept").filter(|_| beyond.is_some()),
+            "deaf" => listed.filter(|_| word(one, "beyond") != Some("not_met")),
+            _ => count(one, "kept").filter(|_| beyond.is_some()),
         };
         let beyond = beyond.map(str::to_owned);
-        Some(Point { number, of: count(&one.given, of)?, kept: kept?, listed, beyond })
+        Some(Point { number, of: count(one, of)?, kept: kept?, listed, beyond })
     };
     let mut points: Vec<_> = of_way(&experiment.observations, way).filter_map(point).collect();
     points.sort_by_key(|point| point.of);

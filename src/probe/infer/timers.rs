@@ -1,7 +1,6 @@
 //! Schedules of retries, TIME_WAIT and ports.
 
-use super::seen;
-use super::seen::{measure, median, of_way, word};
+use super::{count, measure, median, of_way, word};
 use crate::measure::card::{
     Confidence, Experiment, Instrument, Missing, Observation, Sameness, Value,
 };
@@ -90,7 +89,7 @@ fn agree(experiment: &mut Experiment, second: Option<&Schedule>, name: &str) {
 fn counted(all: &[Observation], way: &str) -> Option<Schedule> {
     let notes: Vec<_> = of_way(all, way).collect();
     let clients: std::collections::BTreeSet<_> =
-        notes.iter().filter_map(|(_, note)| seen::count(&note.given, "client")).collect();
+        notes.iter().filter_map(|(_, note)| count(note, "client")).collect();
     let runs: Vec<_> = clients.iter().map(|client| instants(&notes, *client)).collect();
     let most = runs.iter().map(Vec::len).max().filter(|most| *most > 0)?;
     let mut seconds = Vec::new();
@@ -119,9 +118,9 @@ fn counted(all: &[Observation], way: &str) -> Option<Schedule> {
 fn instants(notes: &[(usize, &Observation)], client: i64) -> Vec<(f64, f64)> {
     let mut instants: Vec<(f64, f64)> = Vec::new();
     for (_, note) in notes {
-        let own = seen::count(&note.given, "client") == Some(client);
-        let times = seen::count(&note.seen, "retransmits").filter(|_| own);
-        let at = measure(&note.seen, "at").zip(measure(&note.seen, "not_before"));
+        let own = count(note, "client") == Some(client);
+        let times = count(note, "retransmits").filter(|_| own);
+        let at = measure(note, "at").zip(measure(note, "not_before"));
         if let (Some(times), Some(at)) = (times, at) {
             // Several at once: nobody looked in between.
             instants.resize(usize::try_from(times.clamp(0, 255)).unwrap_or(0), at);
@@ -134,7 +133,7 @@ fn instants(notes: &[(usize, &Observation)], client: i64) -> Vec<(f64, f64)> {
 fn end(notes: &[(usize, &Observation)], clients: usize) -> Option<(f64, String)> {
     let over: Vec<_> = notes
         .iter()
-        .filter_map(|(_, note)| Some((measure(&note.seen, "at")?, word(&note.seen, "over")?)))
+        .filter_map(|(_, note)| Some((measure(note, "at")?, word(note, "over")?)))
         .collect();
     let (_, first) = *over.first().filter(|_| over.len() >= clients)?;
     let instants: Vec<_> = over.iter().map(|(at, _)| *at).collect();
@@ -147,8 +146,8 @@ fn released(all: &[Observation]) -> Option<Schedule> {
     let notes: Vec<_> = of_way(all, "released").collect();
     let mut pairs: Vec<(f64, f64)> = notes
         .iter()
-        .filter(|(_, note)| word(&note.seen, "became") == Some("established"))
-        .filter_map(|(_, n)| Some((measure(&n.given, "waited")?, measure(&n.seen, "at")?)))
+        .filter(|(_, note)| word(note, "became") == Some("established"))
+        .filter_map(|(_, n)| Some((measure(n, "waited")?, measure(n, "at")?)))
         .collect();
     pairs.sort_by(|a, b| a.1.total_cmp(&b.1));
     let mut groups: Vec<Vec<(f64, f64)>> = Vec::new();
@@ -176,9 +175,8 @@ fn released(all: &[Observation]) -> Option<Schedule> {
         (_, false) => (Confidence::Low, format!("retries may hide in a gap of {hidden:.1} s")),
     };
     let from = notes.iter().map(|(number, _)| *number).collect();
-    let over = notes
-        .iter()
-        .filter_map(|(_, note)| Some((measure(&note.seen, "at")?, word(&note.seen, "over")?)));
+    let over =
+        notes.iter().filter_map(|(_, note)| Some((measure(note, "at")?, word(note, "over")?)));
     let over = over.min_by(|a, b| a.0.total_cmp(&b.0)).map(|(at, why)| (at, why.to_owned()));
     Some(Schedule { seconds, give: LATE, over, from, sure })
 }
@@ -206,7 +204,7 @@ pub fn time_wait(experiment: &mut Experiment) {
 }
 
 fn lengths(all: &[Observation], way: &str, name: &str) -> Vec<(usize, f64)> {
-    of_way(all, way).filter_map(|(number, o)| Some((number, measure(&o.seen, name)?))).collect()
+    of_way(all, way).filter_map(|(number, o)| Some((number, measure(o, name)?))).collect()
 }
 
 /// Whether the same port may connect to the same place again while it is in TIME_WAIT.
@@ -214,13 +212,13 @@ pub fn reuse(experiment: &mut Experiment) {
     let tries: Vec<_> = of_way(&experiment.observations, "connect_again").collect();
     let from: Vec<_> = tries.iter().map(|(number, _)| *number).collect();
     let after: Vec<_> =
-        tries.iter().filter_map(|(_, one)| measure(&one.seen, "connected_after")).collect();
-    let errors: Vec<_> = tries.iter().filter_map(|(_, o)| word(&o.seen, "refused_with")).collect();
+        tries.iter().filter_map(|(_, one)| measure(one, "connected_after")).collect();
+    let errors: Vec<_> = tries.iter().filter_map(|(_, o)| word(o, "refused_with")).collect();
     let error = errors.first().map(|error| (*error).to_owned());
     if tries.is_empty() {
         return;
     }
-    let tried = tries.iter().filter_map(|(_, one)| measure(&one.seen, "tried_for"));
+    let tried = tries.iter().filter_map(|(_, one)| measure(one, "tried_for"));
     let tried = tried.fold(f64::MAX, f64::min);
     let (word, because) = match (after.len() == tries.len(), after.is_empty()) {
         (true, _) if errors.is_empty() => ("at_once", "each time".to_owned()),
@@ -251,7 +249,7 @@ pub fn reuse(experiment: &mut Experiment) {
 pub fn ports(experiment: &mut Experiment) {
     let all = experiment.observations.clone();
     for (number, one) in of_way(&all, "read") {
-        let ends = word(&one.seen, "range").and_then(|range| range.split_once(' '));
+        let ends = word(one, "range").and_then(|range| range.split_once(' '));
         let ends = ends.and_then(|(low, high)| Some((low.parse().ok()?, high.parse().ok()?)));
         if let Some((low, high)) = ends.filter(|(low, high): &(i64, i64)| low <= high) {
             let sure = (Confidence::High, "the system says so");
@@ -260,8 +258,8 @@ pub fn ports(experiment: &mut Experiment) {
     }
     let held = of_way(&all, "connect").chain(of_way(&all, "bind"));
     for (number, one) in held {
-        let (count, way) = (seen::count(&one.seen, "got"), word(&one.given, "way").unwrap_or(""));
-        let error = word(&one.seen, "error").filter(|error| *error != "ok");
+        let (count, way) = (count(one, "got"), word(one, "way").unwrap_or(""));
+        let error = word(one, "error").filter(|error| *error != "ok");
         let exact = (Confidence::Medium, "one series of calls until the first error");
         let name =
             |what: &str| if way == "bind" { format!("bind_{what}") } else { what.to_owned() };
