@@ -14,7 +14,7 @@ DOC_LINTS := -D warnings -A rustdoc::private_intra_doc_links -A rustdoc::invalid
 # Other systems for which everything compiles, where rustup has their standard library.
 SYSTEMS := x86_64-unknown-freebsd aarch64-apple-darwin
 
-.PHONY: help build run check test portable cards bench clean
+.PHONY: help build run check test systems portable cards bench clean
 
 help: ## list these targets
 	@grep -E '^[a-z]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -45,16 +45,18 @@ test: ## every test; lists those that could not run here
 	else echo "no test was skipped"; fi; \
 	exit $$status
 
-portable: ## does it compile for other systems, and do portable methods find the same?
+systems: ## does it compile for other systems?
 	@mkdir -p "$(TARGET)"; touch "$(SKIPPED)"
 	@for system in $(SYSTEMS); do \
 	  if timeout 120 rustup target add $$system >/dev/null 2>&1; then \
 	    echo "for $$system:"; \
 	    $(CARGO) clippy --locked --target $$system -- -A clippy::all -D warnings; \
 	  else \
-	    echo "skipped: portable: no standard library of $$system here" | tee -a "$(SKIPPED)"; \
+	    echo "skipped: systems: no standard library of $$system here" | tee -a "$(SKIPPED)"; \
 	  fi; \
 	done
+
+portable: ## do portable methods of probe find the same as those of Linux?
 	$(CARGO) build --locked --features portable --config profile.dev.package.loadgen.opt-level=0
 	cp "$(TARGET)/debug/loadgen" "$(TARGET)/loadgen-portable"
 	LOADGEN_PORTABLE="$(TARGET)/loadgen-portable" \
