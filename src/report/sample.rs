@@ -44,6 +44,7 @@ pub fn empty() -> RunResult {
         verdict: Verdict::Pass,
         status: Status::Complete,
         knee: None,
+        repeats: None,
         resumed: Vec::new(),
     }
 }
@@ -358,6 +359,7 @@ fn cell(backlog: u32) -> CellResult {
         prediction: None,
         wire: None,
         turn: None,
+        trial: None,
         findings: vec![],
     }
 }

@@ -202,6 +202,7 @@ fn empty(setup: &Setup) -> RunResult {
         verdict: Verdict::Inconclusive { reasons: Vec::new() },
         status: Status::Complete,
         knee: None,
+        repeats: None,
         resumed: Vec::new(),
     }
 }

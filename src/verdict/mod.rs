@@ -1,6 +1,7 @@
 //! Results to a judgement: limits, validity, verdict. Pure.
 
 pub mod cards;
+pub mod compare;
 pub mod knee;
 mod limits;
 mod validity;
