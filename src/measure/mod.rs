@@ -3,6 +3,7 @@
 
 pub mod attempts;
 pub mod attribution;
+pub mod baseline;
 pub mod book;
 pub mod card;
 pub mod classes;

@@ -2,6 +2,7 @@
 //!
 //! Renderers are pure; [`files`] alone touches the file system.
 
+pub mod baseline;
 pub mod card;
 pub mod csv;
 pub mod files;
@@ -10,6 +11,7 @@ pub mod html;
 pub mod json;
 pub mod pcapng;
 pub mod picture;
+pub mod plausible;
 pub mod terminal;
 
 #[cfg(test)]
