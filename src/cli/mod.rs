@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand.
 
+mod baseline;
 mod check;
 mod compare;
 mod document;
@@ -24,6 +25,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use baseline::BaselineArgs;
 use compare::CompareArgs;
 use probe::ProbeArgs;
 
@@ -56,8 +58,11 @@ enum Command {
     Report(ReportArgs),
     /// Find out by experiment how this system's queues behave: its backlog card
     Probe(ProbeArgs),
-    /// Put backlog cards beside each other: in what their systems differ
-    Compare(CompareArgs),
+    /// Judge a candidate's runs against a base's: worse, better or the same; or put backlog cards
+    /// beside each other
+    Compare(Box<CompareArgs>),
+    /// Keep runs as a baseline, to compare later ones with
+    Baseline(BaselineArgs),
     /// Print the JSON Schema of scenarios
     Schema,
     /// Be a target: listen, accept at a pace, serve
@@ -276,6 +281,9 @@ enum Failure {
     /// The environment cannot do it.
     #[error("{0}")]
     Environment(String),
+    /// Nothing could be judged.
+    #[error("{0}")]
+    Inconclusive(String),
 }
 
 impl From<Diagnostics> for Failure {
@@ -313,6 +321,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Report(args) => report::report(&args),
         Command::Probe(args) => probe::probe(&args, command_line),
         Command::Compare(args) => compare::compare(&args),
+        Command::Baseline(args) => baseline::baseline(&args, command_line),
         Command::Schema => print_out(&format!("{:#}\n", scenario::schema())),
         Command::Serve(args) => serve::serve(&args),
         Command::Man => man::man(),
@@ -355,6 +364,10 @@ fn complain(failure: &Failure) -> Exit {
         Failure::Environment(text) => {
             anstream::eprintln!("error: {text}");
             Exit::Environment
+        }
+        Failure::Inconclusive(text) => {
+            anstream::eprintln!("error: {text}");
+            Exit::Inconclusive
         }
     }
 }

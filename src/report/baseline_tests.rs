@@ -54,10 +54,13 @@ fn other_layouts_and_other_files_are_refused() {
         assert!(told(text).contains(part), "{text}: {}", told(text));
     }
     assert!(told(&" ".repeat(LONGEST as usize + 1)).contains("larger than 32 MiB"));
+    // What nobody asks for is skipped, however deep; what is read is never deep.
     let deep = format!("{}0{}", "[".repeat(100_000), "]".repeat(100_000));
-    let deeper =
-        text().replacen("\"accept_errors\":{", &format!("\"x\":{deep},\"accept_errors\":{{"), 1);
-    assert!(told(&deeper).contains("recursion limit"), "{}", told(&deeper));
+    let ignored = format!("\"x\":{deep},\"accept_errors\":{{");
+    let ignored = text().replacen("\"accept_errors\":{", &ignored, 1);
+    assert_eq!(read(ignored.as_bytes()).expect("without the rest"), baseline());
+    let read = text().replacen("\"trial\":{", &format!("\"trial\":{deep},\"x\":{{"), 1);
+    assert!(told(&read).contains("invalid"), "{}", told(&read));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The closing summary at a terminal: a compact table a cell, a comparison of all cells, the
 //! limits, and last the verdict. No line is wider than 80 columns.
 
+pub mod baseline;
 mod card;
 mod cards;
 mod cell;
