@@ -6,12 +6,15 @@
 
 mod addresses;
 mod bad_input;
+mod baseline;
 mod cards;
 mod classes;
 mod closing;
 mod common;
+mod compare;
 mod datagrams;
 mod datagrams_external;
+mod desk;
 mod engines;
 mod environment;
 mod external;

@@ -176,7 +176,7 @@ fn rendered(shape: Shape, found: &ComparisonResult) -> Result<Vec<u8>, Failure> 
 }
 
 /// Adds a row to a history, which is replaced as a whole.
-pub fn append(file: &Path, found: &ComparisonResult) -> Result<(), Failure> {
+pub fn append(file: &Path, found: &ComparisonResult, commit: Option<&str>) -> Result<(), Failure> {
     const HISTORY: Wanted = Wanted {
         name: "history",
         longest: LONGEST,
@@ -184,15 +184,19 @@ pub fn append(file: &Path, found: &ComparisonResult) -> Result<(), Failure> {
         file: "file",
     };
     let old = if file.exists() { Some(HISTORY.bytes(file)?) } else { None };
-    let grown = grown(old.as_deref(), found).map_err(|why| HISTORY.wrong(file, &why))?;
+    let grown = grown(old.as_deref(), found, commit).map_err(|why| HISTORY.wrong(file, &why))?;
     let (folder, name) = report::place(file)?;
     folder.write(&name, &grown).map_err(RunError::from)?;
     Ok(())
 }
 
 /// A history with one row more.
-fn grown(old: Option<&[u8]>, found: &ComparisonResult) -> Result<Vec<u8>, String> {
-    todo!("part D: report::comparison::history({old:?}, {found:?})")
+fn grown(
+    old: Option<&[u8]>,
+    found: &ComparisonResult,
+    commit: Option<&str>,
+) -> Result<Vec<u8>, String> {
+    todo!("part D: report::comparison::history::history({old:?}, {found:?}, {commit:?})")
 }
 
 #[cfg(test)]

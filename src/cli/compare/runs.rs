@@ -1,5 +1,6 @@
 //! A candidate's runs against a base's: what is compared, how it is told, and how that ends.
 
+use std::env;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -17,6 +18,8 @@ use crate::verdict::compare::{self, Judging};
 
 /// Most differences of a baseline that nearly fits which are told.
 const TOLD: usize = 3;
+/// Longest name of a commit that is kept; a SHA-256 takes 64.
+const LONGEST_COMMIT: usize = 100;
 
 /// How runs are compared.
 #[derive(Debug, Args)]
@@ -47,6 +50,9 @@ pub struct RunsArgs {
     /// Add a row to this CSV file, for tools that look for points of change
     #[arg(long, value_name = "FILE.csv")]
     pub history: Option<PathBuf>,
+    /// What the candidate was built from, for that row [default: $GITHUB_SHA or $CI_COMMIT_SHA]
+    #[arg(long, value_name = "COMMIT", requires = "history")]
+    pub commit: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -65,6 +71,13 @@ impl From<ArmChoice> for Arm {
 }
 
 impl RunsArgs {
+    /// What the candidate was built from, if anybody says.
+    fn commit(&self) -> Option<String> {
+        let of_job = || ["GITHUB_SHA", "CI_COMMIT_SHA"].iter().find_map(|name| env::var(name).ok());
+        let known = self.commit.clone().or_else(of_job)?;
+        (!known.is_empty()).then(|| known.chars().take(LONGEST_COMMIT).collect())
+    }
+
     /// The first option that means nothing where cards are compared.
     pub fn used(&self) -> Option<&'static str> {
         let options = [
@@ -107,7 +120,7 @@ pub fn compare(
     let found = judge(args, &pair)?;
     output.write(&found)?;
     if let Some(file) = &args.history {
-        super::output::append(file, &found)?;
+        super::output::append(file, &found, args.commit().as_deref())?;
     }
     Ok(exit_of(&found.verdict))
 }
