@@ -3,6 +3,7 @@
 //! Renderers are pure; [`files`] alone touches the file system.
 
 pub mod card;
+pub mod comparison;
 pub mod csv;
 pub mod files;
 pub mod hlog;
