@@ -4,6 +4,7 @@
 
 pub mod baseline;
 pub mod card;
+pub mod comparison;
 pub mod csv;
 pub mod files;
 pub mod hlog;

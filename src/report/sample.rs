@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 mod card;
+pub mod comparison;
 mod datagrams;
 mod knee;
 mod told;
