@@ -1,7 +1,7 @@
 //! What a comparison becomes, and where it goes.
 
-use std::fs::File;
-use std::io::Read;
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
@@ -10,10 +10,16 @@ use super::sides::is_comparison;
 use crate::cli::document::{Wanted, shown};
 use crate::cli::{Failure, print_out, report};
 use crate::measure::comparison::ComparisonResult;
+use crate::report::comparison;
 use crate::runner::RunError;
+use crate::sys::errno;
 
 /// Longest file that is looked through for whether it may be replaced, and longest history.
 const LONGEST: u64 = 64 << 20;
+/// Widest line that is printed.
+const COLUMNS: usize = 80;
+/// The variable by which GitHub Actions names the file of a step's summary.
+const STEP_SUMMARY: &str = "GITHUB_STEP_SUMMARY";
 
 /// How a comparison is written, as the user says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -156,7 +162,21 @@ impl Output {
 
     /// Writes a comparison of runs.
     pub fn write(&self, found: &ComparisonResult) -> Result<(), Failure> {
+        if self.shape == Shape::Github {
+            return self.show_in_job(found);
+        }
         self.put(&rendered(self.shape, found)?)
+    }
+
+    /// Prints the annotations; the summary goes to the file of --out, or to the job's own, or
+    /// follows.
+    fn show_in_job(&self, found: &ComparisonResult) -> Result<(), Failure> {
+        let shown = comparison::github(found);
+        print_out(&shown.annotations)?;
+        match (&self.file, step_summary()) {
+            (None, Some(job)) => append_text(&job, &shown.summary),
+            _ => self.put(shown.summary.as_bytes()),
+        }
     }
 
     /// Writes or prints what it has become.
@@ -172,7 +192,34 @@ impl Output {
 
 /// A comparison of runs in this shape.
 fn rendered(shape: Shape, found: &ComparisonResult) -> Result<Vec<u8>, Failure> {
-    todo!("part D: report::comparison::{shape:?} of {found:?}")
+    match shape {
+        Shape::Text => Ok(comparison::text(found, COLUMNS).into_bytes()),
+        Shape::Markdown | Shape::Github => Ok(comparison::markdown(found).into_bytes()),
+        Shape::Json => Ok(comparison::json(found)),
+        Shape::Junit => Ok(comparison::junit(found)),
+        Shape::Page | Shape::Picture => todo!("part D: page and picture"),
+    }
+}
+
+/// Where GitHub Actions wants a step's summary to be appended.
+fn step_summary() -> Option<PathBuf> {
+    std::env::var_os(STEP_SUMMARY).filter(|path| !path.is_empty()).map(PathBuf::from)
+}
+
+/// Adds to the end of a file, which others may be adding to.
+fn append_text(file: &Path, text: &str) -> Result<(), Failure> {
+    let told = |error: std::io::Error| {
+        let (file, why) = (shown(file), errno::describe(&error));
+        Failure::Environment(format!(
+            "{file}: the summary cannot be added: {why}; set {STEP_SUMMARY} to a file, or unset it"
+        ))
+    };
+    // A pipe would be waited for.
+    if std::fs::metadata(file).is_ok_and(|found| !found.is_file()) {
+        return Err(told(std::io::Error::other("it is no regular file")));
+    }
+    let mut file = OpenOptions::new().append(true).create(true).open(file).map_err(told)?;
+    file.write_all(text.as_bytes()).map_err(told)
 }
 
 /// Adds a row to a history, which is replaced as a whole.
@@ -184,19 +231,11 @@ pub fn append(file: &Path, found: &ComparisonResult, commit: Option<&str>) -> Re
         file: "file",
     };
     let old = if file.exists() { Some(HISTORY.bytes(file)?) } else { None };
-    let grown = grown(old.as_deref(), found, commit).map_err(|why| HISTORY.wrong(file, &why))?;
+    let grown = comparison::history::history(old.as_deref(), found, commit);
+    let grown = grown.map_err(|why| HISTORY.wrong(file, &why.to_string()))?;
     let (folder, name) = report::place(file)?;
     folder.write(&name, &grown).map_err(RunError::from)?;
     Ok(())
-}
-
-/// A history with one row more.
-fn grown(
-    old: Option<&[u8]>,
-    found: &ComparisonResult,
-    commit: Option<&str>,
-) -> Result<Vec<u8>, String> {
-    todo!("part D: report::comparison::history::history({old:?}, {found:?}, {commit:?})")
 }
 
 #[cfg(test)]
