@@ -23,6 +23,8 @@ pub const FOLDER: &str = "reports/baselines";
 const COLUMNS: usize = 80;
 /// With fewer runs a side, chance is never excluded: of 3 against 3 fully separated, p is 0.1.
 const FEWEST: usize = 4;
+/// Most runs that were left out which are told one by one.
+const TOLD: usize = 5;
 
 #[derive(Debug, Args)]
 #[command(after_help = AFTER)]
@@ -91,16 +93,7 @@ fn keep(args: &SaveArgs, shelf: &Shelf, now: &str) -> Result<Exit, Failure> {
         let why = format!("no run of it is valid, so that it is no measure: {why}");
         return Err(no_run(&args.run, &why));
     }
-    for one in &left_out {
-        anstream::eprintln!("notice: left out: {}", clean(one));
-    }
-    let fewest = table::fewest(&sample);
-    if fewest < FEWEST {
-        anstream::eprintln!(
-            "notice: {fewest} run of each combination, and a comparison needs {FEWEST} or more: \
-             loadgen run SCENARIO --repeat 10"
-        );
-    }
+    notice(&left_out, table::fewest(&sample));
     let kept = Baseline::new(sample, now.to_owned());
     let name = args.name.clone().unwrap_or_else(|| kept.key.name());
     let (place, size) = shelf.save(&name, &kept, args.force)?;
@@ -110,6 +103,23 @@ fn keep(args: &SaveArgs, shelf: &Shelf, now: &str) -> Result<Exit, Failure> {
         kept.sample.runs.len(),
         size.div_ceil(1024)
     ))
+}
+
+/// Says what is not kept, and whether what is suffices.
+fn notice(left_out: &[String], fewest: usize) {
+    for one in left_out.iter().take(TOLD) {
+        anstream::eprintln!("notice: left out: {}", clean(one));
+    }
+    if left_out.len() > TOLD {
+        anstream::eprintln!("notice: left out as well: {} more", left_out.len() - TOLD);
+    }
+    if fewest < FEWEST {
+        let runs = if fewest == 1 { "run" } else { "runs" };
+        anstream::eprintln!(
+            "notice: {fewest} {runs} of each combination, and a comparison needs {FEWEST} or more: \
+             loadgen run SCENARIO --repeat 10"
+        );
+    }
 }
 
 fn no_run(path: &Path, why: &str) -> Failure {

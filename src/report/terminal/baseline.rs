@@ -12,8 +12,9 @@ use crate::report::text::{columns, shorten, thousands};
 use crate::units::human_nanos;
 
 /// Columns of the list.
-const NAME: usize = 27;
-const SCENARIO: usize = 14;
+const NAME: usize = 24;
+const SCENARIO: usize = 12;
+const KERNEL: usize = 15;
 /// Statistics that are shown of each metric.
 type Statistic = (&'static str, fn(&Summary) -> u64);
 const STATISTICS: [Statistic; 4] = [
@@ -33,7 +34,7 @@ pub fn list(all: &[(String, Baseline)], here: &Ground, width: usize, colour: boo
         let fits = if differences.is_empty() { "yes" } else { "no" };
         let saved = baseline.saved_at.get(..16).unwrap_or_default().replace('T', " ");
         let release = baseline.key.environment.kernel.split_once(' ');
-        let release = shorten(&clean(release.map_or("", |(_, release)| release)), 9);
+        let release = shorten(&clean(release.map_or("", |(_, release)| release)), KERNEL);
         let runs = runs(&baseline.sample);
         let scenario = clean(&baseline.key.scenario);
         // A name is to be copied, and so it is never cut.
@@ -55,7 +56,7 @@ pub fn list(all: &[(String, Baseline)], here: &Ground, width: usize, colour: boo
 
 fn row(name: &str, scenario: &str, [saved, runs, kernel, here]: [&str; 4]) -> String {
     let scenario = shorten(scenario, SCENARIO);
-    format!("{name:<NAME$} {scenario:<SCENARIO$} {saved:<16} {runs:>4} {kernel:<9} {here}")
+    format!("{name:<NAME$} {scenario:<SCENARIO$} {saved:<16} {runs:>4} {kernel:<KERNEL$} {here}")
 }
 
 /// One baseline: what it fits, and the median over its runs of each metric's percentiles.
