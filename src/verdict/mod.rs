@@ -4,6 +4,8 @@ pub mod cards;
 pub mod compare;
 pub mod knee;
 mod limits;
+mod reading;
+pub mod statistics;
 mod validity;
 
 use crate::measure::Outcome;
