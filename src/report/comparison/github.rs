@@ -26,7 +26,8 @@ pub fn github(found: &ComparisonResult) -> Shown {
     let title = format!("loadgen {scenario}: {}", word(&found.verdict));
     match &found.verdict {
         Change::Worse => {
-            let worse = found.metrics.iter().filter(|one| one.counts && one.change == Change::Worse);
+            let worse =
+                found.metrics.iter().filter(|one| one.counts && one.change == Change::Worse);
             let all: Vec<_> = worse.map(sentence).collect();
             let shown = if all.len() > SHOWN { SHOWN - 1 } else { all.len() };
             all[..shown].iter().for_each(|one| command(&mut annotations, "error", &title, one));

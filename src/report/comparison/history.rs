@@ -32,7 +32,9 @@ pub enum HistoryError {
         column: String,
     },
     /// Its rows are not UTF-8, or have not as many fields as its header.
-    #[error("line {line}: this is no whole row of a history: {why}; mend the line, or name another file")]
+    #[error(
+        "line {line}: this is no whole row of a history: {why}; mend the line, or name another file"
+    )]
     Row {
         /// Which, from 1.
         line: u64,
@@ -184,7 +186,8 @@ mod tests {
     #[test]
     fn each_comparison_is_a_row() {
         let first = history(None, &sample::worse(), Some("0a1b2c3")).expect("written");
-        let second = history(Some(&first), &sample::same(), None).expect("the same columns, or fewer");
+        let second =
+            history(Some(&first), &sample::same(), None).expect("the same columns, or fewer");
         insta::assert_snapshot!(text(&second));
         let cut = &first[..first.len() - 1];
         assert_eq!(history(Some(cut), &sample::same(), None).expect("written"), second);

@@ -152,9 +152,7 @@ fn written(xml: &mut Xml, case: &Case) -> Written {
 
 /// Without what no XML can hold (XML 1.0, 2.2): controls are gone already, but not those.
 fn valid(text: &str) -> String {
-    let allowed = |c: &char| {
-        matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
-    };
+    let allowed = |c: &char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
     text.chars().filter(allowed).collect()
 }
 

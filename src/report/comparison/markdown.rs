@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use super::words::{
-    alpha, effect, headline, least, middle, notes, parties, place, probability, reasons, subject, word,
+    alpha, effect, headline, least, middle, notes, parties, place, probability, reasons, subject,
+    word,
 };
 use crate::measure::comparison::{Change, ComparedMetric, ComparisonResult};
 use crate::report::card::{clean, escaped};
@@ -43,11 +44,8 @@ pub fn markdown(found: &ComparisonResult) -> String {
         alpha(found.alpha)
     );
     if !others.is_empty() {
-        let _ = writeln!(
-            text,
-            "\n<details><summary>What does not count ({})</summary>",
-            others.len()
-        );
+        let _ =
+            writeln!(text, "\n<details><summary>What does not count ({})</summary>", others.len());
         table(&mut text, &others);
         text.push_str("\n</details>\n");
     }
@@ -118,7 +116,9 @@ fn each(text: &mut String, metrics: &[&ComparedMetric]) {
     if metrics.is_empty() {
         return;
     }
-    text.push_str("\n<details><summary>Every run</summary>\n\n| metric | side | runs, in order |\n");
+    text.push_str(
+        "\n<details><summary>Every run</summary>\n\n| metric | side | runs, in order |\n",
+    );
     text.push_str("| --- | --- | --- |\n");
     for metric in metrics.iter().take(LISTED / 4) {
         for (side, runs) in [("base", &metric.base), ("candidate", &metric.candidate)] {

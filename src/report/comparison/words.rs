@@ -34,12 +34,14 @@ pub fn headline(found: &ComparisonResult) -> String {
     match &found.verdict {
         Change::Worse => format!("Worse: the candidate is worse in {}.", metrics(with("worse"))),
         Change::Better => {
-            format!("Better: the candidate is better in {}, and worse in none.", metrics(with("better")))
+            format!(
+                "Better: the candidate is better in {}, and worse in none.",
+                metrics(with("better"))
+            )
         }
-        Change::Same => format!(
-            "Same: base and candidate differ by less than matters in {}.",
-            metrics(all)
-        ),
+        Change::Same => {
+            format!("Same: base and candidate differ by less than matters in {}.", metrics(all))
+        }
         Change::Inconclusive { .. } => {
             "Inconclusive: these runs do not tell whether the candidate got worse.".to_owned()
         }
@@ -80,9 +82,7 @@ pub fn notes(found: &ComparisonResult) -> Vec<String> {
     let mut notes = Vec::new();
     let incomparable = matches!(found.verdict, Change::Incomparable { .. });
     match (incomparable, found.accepted) {
-        (true, _) => notes.push(
-            "To compare them nevertheless: --accept-environment.".to_owned()
-        ),
+        (true, _) => notes.push("To compare them nevertheless: --accept-environment.".to_owned()),
         (false, true) => notes.extend(
             few(&found.unlike).into_iter().map(|one| format!("Not alike, and accepted: {one}")),
         ),
@@ -108,7 +108,8 @@ pub fn notes(found: &ComparisonResult) -> Vec<String> {
 /// Both sides in a line each: name, runs, and when they began.
 pub fn parties(found: &ComparisonResult) -> [(&'static str, String); 2] {
     [("base", &found.base), ("candidate", &found.candidate)].map(|(side, party)| {
-        let runs = if party.runs == 1 { "1 run".to_owned() } else { format!("{} runs", party.runs) };
+        let runs =
+            if party.runs == 1 { "1 run".to_owned() } else { format!("{} runs", party.runs) };
         let told = format!(
             "{}, {runs} from {}, loadgen {}",
             party.name, party.started_at, party.loadgen_version
@@ -232,7 +233,8 @@ pub fn sentence(metric: &ComparedMetric) -> String {
         place if place.is_empty() => place,
         place => format!(" ({place})"),
     };
-    let (base, candidate) = (middle(metric.unit, &metric.base), middle(metric.unit, &metric.candidate));
+    let (base, candidate) =
+        (middle(metric.unit, &metric.base), middle(metric.unit, &metric.candidate));
     let mut text = format!("{}{place}: {base} -> {candidate}", subject(metric));
     if let Some(found) = &metric.effect {
         let p = probability(found.p_corrected);
@@ -270,7 +272,10 @@ mod tests {
         }
         let shares = [0.148, -0.0021, 1.148, 0.0, -0.9995, 12.5];
         assert_eq!(shares.map(signed), ["+14.8", "-0.21", "+115", "+0.0", "-100.0", "+1250"]);
-        assert_eq!([0.00001, 0.00216, 0.39, 1.0].map(probability), ["<.0001", "0.0022", "0.390", "1.000"]);
+        assert_eq!(
+            [0.00001, 0.00216, 0.39, 1.0].map(probability),
+            ["<.0001", "0.0022", "0.390", "1.000"]
+        );
     }
 
     #[test]

@@ -142,7 +142,8 @@ pub fn same() -> ComparisonResult {
 /// Too noisy; looked at for the second time.
 pub fn inconclusive() -> ComparisonResult {
     let change = Change::Inconclusive {
-        reason: "the interval from -31.2 % to +43.0 % is wider than the least effect, 10.0 %".into(),
+        reason: "the interval from -31.2 % to +43.0 % is wider than the least effect, 10.0 %"
+            .into(),
         more_runs: Some(14),
     };
     let noisy = latency("request.p99", 1_021_000.0, 0.07, change.clone());
