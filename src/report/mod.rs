@@ -17,6 +17,7 @@ pub mod terminal;
 
 #[cfg(test)]
 pub(crate) mod sample;
+mod sides;
 pub(crate) mod text;
 
 use crate::measure::result::RunResult;

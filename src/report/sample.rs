@@ -6,11 +6,13 @@ mod card;
 pub mod comparison;
 mod datagrams;
 mod knee;
+mod repeats;
 mod told;
 
 pub use card::{gvisor_card, linux_card};
 pub use datagrams::{datagram_sweep, datagrams};
 pub use knee::knee;
+pub use repeats::repeats;
 pub use told::{ladder, told};
 
 use crate::load::{Schedule, Shape};

@@ -40,7 +40,10 @@ pub fn section(result: &RunResult) -> Markup {
 }
 
 fn sections(result: &RunResult) -> Vec<(&'static str, &'static str)> {
+    let repeats = result.repeats.as_ref();
+    let compared = repeats.is_some_and(|repeats| repeats.comparison.is_some());
     let all = [
+        ("comparison", "Comparison", compared),
         ("findings", "Findings", true),
         ("limits", "Limits", !result.limits.is_empty()),
         ("knee", "Knee", result.knee.is_some()),

@@ -9,6 +9,7 @@ mod compare;
 mod datagrams;
 mod knee;
 mod metrics;
+mod repeats;
 mod sockets;
 mod target;
 mod why;
@@ -97,13 +98,16 @@ pub fn summary(result: &RunResult, width: usize, colour: bool) -> String {
     if let Some(knee) = &result.knee {
         knee::table(&mut sheet, knee);
         sheet.blank();
+    } else if let Some(repeats) = &result.repeats {
+        repeats::table(&mut sheet, result, repeats);
+        sheet.blank();
     } else if result.cells.len() <= MOST_TABLES {
         for cell in &result.cells {
             cell::table(&mut sheet, cell);
             sheet.blank();
         }
     }
-    if result.cells.len() > 1 && result.knee.is_none() {
+    if result.cells.len() > 1 && result.knee.is_none() && result.repeats.is_none() {
         compare::table(&mut sheet, &result.cells);
         sheet.blank();
     }
