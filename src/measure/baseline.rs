@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::result::{Environment, Place};
 use super::sample::Sample;
 use crate::scenario::file_safe;
-use crate::scenario::plan::Plan;
+use crate::scenario::plan::{Cell, Plan};
 use crate::units::Span;
 
 /// Version of the layout of a baseline's file.
@@ -57,7 +57,7 @@ pub struct Key {
 /// Those parts of an environment in which runs that are compared must be alike.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ground {
-    /// Operating system and release, such as `Linux 6.18.44`, without the number of its build.
+    /// Operating system, release and version, as `uname` says.
     pub kernel: String,
     /// Machine architecture.
     pub architecture: String,
@@ -65,6 +65,10 @@ pub struct Ground {
     pub cpu: String,
     /// Processors that the runner may use.
     pub cpus: u32,
+    /// Clock source of the kernel.
+    pub clock_source: String,
+    /// Whether they were made as root.
+    pub root: bool,
     /// `lab` or `host`; empty where that is not known.
     pub place: String,
     /// The host's kernel settings that bear on connecting.
@@ -89,29 +93,18 @@ impl Key {
     pub fn name(&self) -> String {
         format!("{}-{}", file_safe(&self.scenario), self.environment_digest)
     }
-
-    /// In what `now` differs from this, one sentence each, what weighs most first.
-    pub fn differences(&self, now: &Self) -> Vec<String> {
-        let mut told = Vec::new();
-        if self.scenario != now.scenario {
-            told.push(was("the scenario", &self.scenario, &now.scenario));
-        } else if self.scenario_digest != now.scenario_digest {
-            told.push("the scenario has changed".to_owned());
-        }
-        told.extend(self.environment.differences(&now.environment));
-        told
-    }
 }
 
 impl Ground {
     /// That of an environment, whose place is not known.
     pub fn of(environment: &Environment) -> Self {
-        let release = environment.kernel.split_whitespace().take(2);
         Self {
-            kernel: release.collect::<Vec<_>>().join(" "),
+            kernel: environment.kernel.clone(),
             architecture: environment.architecture.clone(),
             cpu: environment.cpu.clone(),
             cpus: environment.cpus,
+            clock_source: environment.clock_source.clone(),
+            root: environment.root,
             place: String::new(),
             settings: environment.sysctl.clone(),
         }
@@ -129,6 +122,8 @@ impl Ground {
             ("the machine", &self.architecture, &now.architecture),
             ("the CPU", &self.cpu, &now.cpu),
             ("the number of CPUs", &then_cpus, &now_cpus),
+            ("the clock source", &self.clock_source, &now.clock_source),
+            ("the user", user(self.root), user(now.root)),
             ("the place", then_place, now_place),
         ];
         let words = words.into_iter().filter(|(_, then, now)| then != now);
@@ -141,6 +136,10 @@ impl Ground {
         });
         words.chain(settings).collect()
     }
+}
+
+fn user(root: bool) -> &'static str {
+    if root { "root" } else { "an ordinary user" }
 }
 
 fn was(what: &str, then: &str, now: &str) -> String {
@@ -157,7 +156,9 @@ fn place(place: &Place) -> &'static str {
 /// The plan without what leaves measurements as they are: words about it, what is judged, which
 /// random draws were made, and in how fine rows it is told.
 fn bearing(plan: &Plan) -> Plan {
+    let unnamed = |cell: &Cell| Cell { name: String::new(), ..cell.clone() };
     Plan {
+        cells: plan.cells.iter().map(unnamed).collect(),
         name: String::new(),
         description: String::new(),
         seed: 0,
@@ -208,11 +209,9 @@ mod tests {
         now.scenario.description = "other words".to_owned();
         (now.scenario.seed, now.scenario.interval) = (77, Span::from_millis(500));
         now.scenario.limits.clear();
-        now.environment.kernel = "Linux 6.18.44 #2 SMP another build".to_owned();
         now.environment.started_at = "later".to_owned();
         now.environment.load_average = 7.0;
         assert_eq!(Key::of(&then), Key::of(&now));
-        assert_eq!(Key::of(&then).differences(&Key::of(&now)), [""; 0]);
     }
 
     #[test]
@@ -224,13 +223,13 @@ mod tests {
         now.environment.sysctl.insert("net.core.somaxconn".to_owned(), "128".to_owned());
         now.runs[0].place = Place::Host { reason: "--lab off".to_owned() };
         let (then, now) = (Key::of(&then), Key::of(&now));
+        assert_ne!(then.scenario_digest, now.scenario_digest);
         assert_ne!(then.name(), now.name());
         assert!(then.name().starts_with("backlog-"), "{}", then.name());
         assert_eq!(
-            then.differences(&now),
+            then.environment.differences(&now.environment),
             [
-                "the scenario has changed",
-                "the kernel was Linux 6.18.44, and is Linux 6.1.9",
+                "the kernel was Linux 6.18.44 #1 SMP, and is Linux 6.1.9 #1",
                 "the place was lab, and is host",
                 "net.core.somaxconn was absent, and is 128",
             ]

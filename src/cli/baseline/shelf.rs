@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 use crate::cli::Failure;
 use crate::cli::document::{Wanted, shown};
 use crate::measure::baseline::{Baseline, Key};
+use crate::measure::sample::Sample;
 use crate::report::baseline;
 use crate::report::card::clean;
 use crate::report::files::Folder;
 use crate::runner::RunError;
 use crate::sys::errno;
+use crate::verdict::compare::{Relation, unlike};
 
 /// Most files that are looked at, and longest name of one without its ending.
 const MOST: usize = 1000;
@@ -111,17 +113,21 @@ impl Shelf {
 
     /// The newest that fits; where `anywhere`, one of another environment will do where none of this
     /// one is there. A baseline that cannot be read may be the one that fits: it is an error.
-    pub fn fitting(&self, wanted: &Key, anywhere: bool) -> Result<Fitting, Failure> {
+    pub fn fitting(&self, now: &Sample, anywhere: bool) -> Result<Fitting, Failure> {
+        let wanted = Key::of(now);
         let (mut fitting, mut near) = (Vec::new(), Vec::new());
         for (name, read) in self.all()? {
             let kept = Kept { name, baseline: read? };
-            let key = &kept.baseline.key;
-            let same_scenario =
-                key.scenario == wanted.scenario && key.scenario_digest == wanted.scenario_digest;
-            let differences = key.differences(wanted);
+            let Baseline { key, sample, .. } = &kept.baseline;
+            if key.scenario != wanted.scenario {
+                continue;
+            }
+            // The same question as a comparison asks, so that what fits is comparable.
+            let differences = unlike(sample, now, Relation::Apart);
+            let same_scenario = key.scenario_digest == wanted.scenario_digest;
             if differences.is_empty() || anywhere && same_scenario {
                 fitting.push((differences.is_empty(), kept));
-            } else if key.scenario == wanted.scenario {
+            } else {
                 near.push((kept.name, differences));
             }
         }

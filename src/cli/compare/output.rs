@@ -10,7 +10,7 @@ use super::sides::is_comparison;
 use crate::cli::document::{Wanted, shown};
 use crate::cli::{Failure, print_out, report};
 use crate::measure::comparison::ComparisonResult;
-use crate::report::comparison;
+use crate::report::{comparison, html, picture};
 use crate::runner::RunError;
 use crate::sys::errno;
 
@@ -197,7 +197,10 @@ fn rendered(shape: Shape, found: &ComparisonResult) -> Result<Vec<u8>, Failure> 
         Shape::Markdown | Shape::Github => Ok(comparison::markdown(found).into_bytes()),
         Shape::Json => Ok(comparison::json(found)),
         Shape::Junit => Ok(comparison::junit(found)),
-        Shape::Page | Shape::Picture => todo!("part D: page and picture"),
+        Shape::Page => Ok(html::comparison(found)),
+        Shape::Picture => picture::comparison(found)
+            .png()
+            .map_err(|why| Failure::Environment(format!("the picture cannot be drawn: {why}"))),
     }
 }
 

@@ -9,12 +9,12 @@ use super::output::{Output, Shape};
 use super::sides::{Given, Runs, Side};
 use crate::cli::baseline::{Fitting, Kept, Shelf};
 use crate::cli::{Exit, Failure, print_out};
-use crate::measure::baseline::Key;
 use crate::measure::comparison::{Change, ComparisonResult};
 use crate::measure::result::Arm;
 use crate::report::card::clean;
+use crate::scenario;
 use crate::units::Ratio;
-use crate::verdict::compare::{self, Judging};
+use crate::verdict::compare::{self, Judging, Relation, Wanted};
 
 /// Most differences of a baseline that nearly fits which are told.
 const TOLD: usize = 3;
@@ -92,11 +92,11 @@ impl RunsArgs {
     }
 }
 
-/// Two sides, and whether they differ on purpose: arms of one trial.
+/// Two sides, and what they are to each other.
 struct Pair {
     base: Side,
     candidate: Side,
-    on_purpose: bool,
+    relation: Relation,
 }
 
 /// Compares what was given.
@@ -109,10 +109,11 @@ pub fn compare(
     output.spare_others()?;
     let pair = if args.baseline {
         let candidate = candidate(args, given)?;
-        let wanted = Key::of(&candidate.sample);
-        match shelf.fitting(&wanted, args.accept_environment)? {
-            Fitting::One(kept) => Pair { base: of_baseline(*kept), candidate, on_purpose: false },
-            Fitting::None { near } => return no_baseline(args, &wanted, &near, shelf),
+        match shelf.fitting(&candidate.sample, args.accept_environment)? {
+            Fitting::One(kept) => {
+                Pair { base: of_baseline(*kept), candidate, relation: Relation::Apart }
+            }
+            Fitting::None { near } => return no_baseline(args, &candidate, &near, shelf),
         }
     } else {
         sides(args, given)?
@@ -150,7 +151,11 @@ fn sides(args: &RunsArgs, given: Vec<Given>) -> Result<Pair, Failure> {
                 return Err(Failure::Input(text.to_owned()));
             }
             let side = |arm| runs.side(Some(arm), args.accept_environment);
-            Ok(Pair { base: side(Arm::Base)?, candidate: side(Arm::Candidate)?, on_purpose: true })
+            Ok(Pair {
+                base: side(Arm::Base)?,
+                candidate: side(Arm::Candidate)?,
+                relation: Relation::Arms,
+            })
         }
         (Some(_), None, _) => Err(Failure::Input(
             "this is one side: give BASE and CANDIDATE, or --baseline and the candidate".to_owned(),
@@ -158,7 +163,7 @@ fn sides(args: &RunsArgs, given: Vec<Given>) -> Result<Pair, Failure> {
         (Some(base), Some(candidate), None) => Ok(Pair {
             base: one_side(args, base)?,
             candidate: one_side(args, candidate)?,
-            on_purpose: false,
+            relation: Relation::Apart,
         }),
         _ => Err(Failure::Input(format!(
             "{count} are given, and runs are compared two by two: put the folders of one side's \
@@ -191,7 +196,8 @@ fn judge(args: &RunsArgs, pair: &Pair) -> Result<ComparisonResult, Failure> {
     let how = Judging {
         wanted: wanted(args.fail_on.as_deref(), pair)?,
         minimum_effect: args.min_effect.map_or(default.minimum_effect, Ratio::get),
-        accept_unlike: args.accept_environment || pair.on_purpose,
+        accept_unlike: args.accept_environment,
+        relation: pair.relation,
         seed: pair.base.sample.scenario.seed,
         ..default
     };
@@ -199,25 +205,25 @@ fn judge(args: &RunsArgs, pair: &Pair) -> Result<ComparisonResult, Failure> {
     Ok(compare::compare((&base.name, &base.sample), (&candidate.name, &candidate.sample), &how))
 }
 
-/// What counts, by the user's words.
-fn wanted(spec: Option<&str>, _: &Pair) -> Result<Vec<compare::Wanted>, Failure> {
-    match spec {
-        None => Ok(Vec::new()),
-        Some(text) => todo!("part A: scenario::fail_on({text})"),
-    }
+/// What counts, by the user's words; they may name the loads of either side.
+fn wanted(spec: Option<&str>, pair: &Pair) -> Result<Vec<Wanted>, Failure> {
+    let Some(spec) = spec else { return Ok(Vec::new()) };
+    let cells = [&pair.base, &pair.candidate].map(|side| side.sample.scenario.cells.as_slice());
+    let subjects = scenario::fail_on(spec, &cells.concat())?;
+    Ok(subjects.into_iter().map(Wanted::from).collect())
 }
 
 /// Says that there is nothing to compare with, what nearly is, and how to make it.
 fn no_baseline(
     args: &RunsArgs,
-    wanted: &Key,
+    candidate: &Side,
     near: &[(String, Vec<String>)],
     shelf: &Shelf,
 ) -> Result<Exit, Failure> {
     let mut text = format!(
         "no baseline in {} fits scenario {} in this environment",
         shelf.shown(),
-        clean(&wanted.scenario)
+        clean(&candidate.sample.scenario.name)
     );
     for (name, differences) in near {
         let told = differences.iter().take(TOLD).map(|one| clean(one));

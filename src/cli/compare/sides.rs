@@ -9,12 +9,12 @@ use serde::de::IgnoredAny;
 use crate::cli::baseline::{Kept, Shelf, is_name, of_bytes};
 use crate::cli::document::{Wanted, shown};
 use crate::cli::{Failure, result};
-use crate::measure::baseline::Key;
 use crate::measure::card::Card;
 use crate::measure::result::{Arm, RunResult, Trial};
 use crate::measure::sample::Sample;
 use crate::report::card::{CARD, clean};
 use crate::report::{json, plausible};
+use crate::verdict::compare::{Relation, unlike};
 
 /// The result in a run's folder.
 const RUN: &str = "run.json";
@@ -201,7 +201,7 @@ fn join(samples: Vec<(&Path, Sample)>, accept_unlike: bool) -> Result<Sample, Fa
         .next()
         .ok_or_else(|| Failure::Input("there is no run: name the folder of one".to_owned()))?;
     for (file, sample) in samples {
-        let differences = unlike(&all, &sample);
+        let differences = unlike(&all, &sample, Relation::Apart);
         if !differences.is_empty() && !accept_unlike {
             let mut text = format!(
                 "{}: its runs cannot be put together with those of {}:",
@@ -218,11 +218,6 @@ fn join(samples: Vec<(&Path, Sample)>, accept_unlike: bool) -> Result<Sample, Fa
         number(&mut all);
     }
     Ok(all)
-}
-
-/// In what runs differ that are to be one side, one sentence each.
-fn unlike(then: &Sample, now: &Sample) -> Vec<String> {
-    Key::of(then).differences(&Key::of(now))
 }
 
 /// A run that is there twice would make everything look surer than it is.

@@ -33,8 +33,8 @@ pub fn list(all: &[(String, Baseline)], here: &Ground, width: usize, colour: boo
         let differences = baseline.key.environment.differences(here);
         let fits = if differences.is_empty() { "yes" } else { "no" };
         let saved = baseline.saved_at.get(..16).unwrap_or_default().replace('T', " ");
-        let release = baseline.key.environment.kernel.split_once(' ');
-        let release = shorten(&clean(release.map_or("", |(_, release)| release)), KERNEL);
+        let release = baseline.key.environment.kernel.split_whitespace().nth(1);
+        let release = shorten(&clean(release.unwrap_or_default()), KERNEL);
         let runs = runs(&baseline.sample);
         let scenario = clean(&baseline.key.scenario);
         // A name is to be copied, and so it is never cut.
@@ -79,6 +79,8 @@ pub fn one(name: &str, baseline: &Baseline, width: usize, colour: bool) -> Strin
     say(&mut sheet, "environment", &key.environment_digest);
     say(&mut sheet, "  kernel", &format!("{}, {}", ground.kernel, ground.architecture));
     say(&mut sheet, "  CPU", &format!("{} of {}", ground.cpus, ground.cpu));
+    let user = if ground.root { "root" } else { "an ordinary user" };
+    say(&mut sheet, "  clock", &format!("{}, as {user}", ground.clock_source));
     say(&mut sheet, "  place", &ground.place);
     for (setting, value) in &ground.settings {
         sheet.say(Tone::Plain, "  ", &clean(&format!("{setting} = {value}")));
