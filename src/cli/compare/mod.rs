@@ -27,8 +27,8 @@ pub struct CompareArgs {
     /// How it is written [default: text, or as the name of --out ends]
     #[arg(long, value_enum)]
     format: Option<Format>,
-    /// Write the comparison to this file instead of printing it: .txt, .md, .html or .png; of runs
-    /// also .json, and .xml for JUnit. An earlier one is replaced
+    /// Write the comparison to this file instead of printing it: .md, .html or .png; of runs also
+    /// .json, and .xml for JUnit. An earlier one is replaced
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Of cards: list equal values, too

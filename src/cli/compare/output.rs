@@ -64,11 +64,10 @@ impl Shape {
     /// The ending of a file's name that asks for it.
     fn ending(self) -> Option<&'static str> {
         match self {
-            Self::Text => Some("txt"),
             Self::Markdown => Some("md"),
             Self::Json => Some("json"),
             Self::Junit => Some("xml"),
-            Self::Github => None,
+            Self::Text | Self::Github => None,
             Self::Page => Some("html"),
             Self::Picture => Some("png"),
         }
@@ -127,10 +126,11 @@ impl Output {
                 let found = endings.iter().find(|(known, _)| Some(*known) == ending);
                 found.map(|(_, shape)| *shape).ok_or_else(|| {
                     let known: Vec<_> = endings.iter().map(|(one, _)| format!(".{one}")).collect();
+                    let (last, others) = known.split_last().map_or(("", &[][..]), |(a, b)| (a, b));
                     Failure::Input(format!(
-                        "{}: the name says what is written: {}; or choose with --format",
+                        "{}: the name says what is written: {} or {last}; or choose with --format",
                         shown(file),
-                        known.join(", ")
+                        others.join(", ")
                     ))
                 })?
             }
@@ -262,7 +262,7 @@ mod tests {
         assert!(why.contains("--format junit is for runs"), "{why}");
         for other in ["a", "a.xml", "a.json", ".md"] {
             let why = wanted(None, Some(other)).expect_err(other);
-            assert!(why.contains("what is written: .txt, .md, .html, .png"), "{why}");
+            assert!(why.contains("what is written: .md, .html or .png"), "{why}");
         }
     }
 

@@ -12,12 +12,15 @@ use crate::cli::{Exit, Failure, print_out};
 use crate::measure::comparison::{Change, ComparisonResult};
 use crate::measure::result::Arm;
 use crate::report::card::clean;
+use crate::report::text::wrap;
 use crate::scenario;
 use crate::units::Ratio;
 use crate::verdict::compare::{self, Judging, Relation, Wanted};
 
 /// Most differences of a baseline that nearly fits which are told.
 const TOLD: usize = 3;
+/// Widest line that is printed.
+const COLUMNS: usize = 80;
 /// Longest name of a commit that is kept; a SHA-256 takes 64.
 const LONGEST_COMMIT: usize = 100;
 
@@ -230,10 +233,12 @@ fn no_baseline(
         let more = differences.len().saturating_sub(TOLD);
         let more = if more > 0 { format!("; and {more} more") } else { String::new() };
         let told = told.collect::<Vec<_>>().join("; ");
-        text.push_str(&format!("\n  {name}: {told}{more}"));
+        for line in wrap("  ", &format!("{name}: {told}{more}"), COLUMNS) {
+            text.push_str(&format!("\n{line}"));
+        }
     }
-    text.push_str("\n  help: make one of ten runs: loadgen run SCENARIO --repeat 10 --out DIR, ");
-    text.push_str("then loadgen baseline save DIR");
+    text.push_str("\n  help: make one: loadgen run SCENARIO --repeat 10 --out DIR, and");
+    text.push_str("\n  loadgen baseline save DIR");
     if args.require_baseline {
         return Err(Failure::Inconclusive(text));
     }
