@@ -1,7 +1,7 @@
 //! How far the estimate of an effect may be off: a percentile bootstrap over runs (Efron 1979).
 //!
 //! Percentiles of resamples are too narrow for few runs. Hesterberg (2015, "What Teachers Should
-//! Know About the Bootstrap", section 4.3) widens them: for n runs and a wanted tail a, take the
+//! Know About the Bootstrap") widens them: for n runs and a wanted tail a, take the
 //! percentile at `Phi(-sqrt(n / (n - 1)) t)`, where t is Student's upper a-quantile at n - 1
 //! degrees of freedom. Where that lies beyond what resamples can show, the interval runs over all
 //! pairs, from the smallest to the largest: that has a confidence of exactly
