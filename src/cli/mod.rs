@@ -13,6 +13,7 @@ mod probe;
 mod progress;
 mod read;
 mod receive;
+mod repeats;
 mod report;
 mod result;
 mod run;
@@ -26,6 +27,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use compare::CompareArgs;
 use probe::ProbeArgs;
+use repeats::RepeatArgs;
 
 use crate::runner::{self, Order, RunError};
 use crate::scenario::{self, Diagnostics};
@@ -47,7 +49,7 @@ Exit status: 0 pass; 1 a limit was broken; 2 bad input (scenario, arguments, fil
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run a scenario, and write its result to a folder
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     /// Find the highest value of a key at which a limit still holds
     Knee(Box<KneeArgs>),
     /// Check a scenario: print what it resolves to, and what it will cost
@@ -102,6 +104,8 @@ struct RunArgs {
     /// In which order the cells of a sweep run; results list them as written
     #[arg(long, value_enum, default_value = "random")]
     order: OrderChoice,
+    #[command(flatten)]
+    repeats: RepeatArgs,
 }
 
 /// Where a run is made, where its result goes, and what is said.

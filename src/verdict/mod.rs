@@ -4,6 +4,7 @@ pub mod cards;
 pub mod compare;
 pub mod knee;
 mod limits;
+mod repeats;
 mod validity;
 
 use crate::measure::Outcome;
@@ -16,6 +17,9 @@ pub use validity::{Offer, generator_limited, sampler_lossy};
 pub fn verdict(run: &RunResult) -> Verdict {
     if let Some(knee) = &run.knee {
         return knee::verdict(knee, &run.status);
+    }
+    if let Some(repeats) = &run.repeats {
+        return repeats::verdict(run, repeats);
     }
     let several = run.cells.len() > 1;
     let invalid: Vec<String> = run
