@@ -43,8 +43,8 @@ pub struct Cli {
 }
 
 const EXIT_STATUSES: &str = "\
-Exit status: 0 pass; 1 a limit was broken; 2 bad input (scenario, arguments, files);
-3 the environment cannot do it; 4 inconclusive or invalid; 130 interrupted.";
+Exit status: 0 pass; 1 a limit was broken, or a candidate is worse than its base;
+2 bad input (scenario, arguments, files); 3 the environment cannot do it; 4 inconclusive or invalid; 130 interrupted.";
 
 #[derive(Debug, Subcommand)]
 enum Command {

@@ -102,6 +102,16 @@ impl Progress {
         }
     }
 
+    /// Says something beside the bar; nothing when quiet.
+    pub fn say(&self, text: &str) {
+        let text: String = text.chars().filter(|c| !c.is_control()).collect();
+        match &self.shown {
+            Shown::Bar(bar) => bar.suspend(|| anstream::eprintln!("{text}")),
+            Shown::Lines => anstream::eprintln!("{text}"),
+            Shown::Nothing => {}
+        }
+    }
+
     /// Takes the bar away.
     pub fn finish(&self) {
         if let Shown::Bar(bar) = &self.shown {

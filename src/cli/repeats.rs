@@ -121,7 +121,11 @@ pub fn run(args: &RunArgs, command_line: Vec<String>) -> Result<Exit, Failure> {
     let mut trials = Trials::begin(&own, other.as_ref().zip(comparing), (base, candidate), wanted)?;
     while let Some(step) = trials.next() {
         progress.stage(stage(step, &args.repeats), known(&trials));
-        trials.run(step, &mut |moment| progress.show(moment));
+        let failed = trials.run(step, &mut |moment| progress.show(moment));
+        if let Some(why) = failed {
+            let (what, side) = (stage(step, &args.repeats), step.arm.name());
+            progress.say(&format!("warning: {what}: a run of the {side} failed: {why}"));
+        }
     }
     progress.finish();
     finish::finish(args.place.quiet, &folder, trials.finish())

@@ -51,6 +51,14 @@ pub(super) enum Broken {
     Lost(String),
 }
 
+impl Broken {
+    /// Why, as a sentence.
+    pub(super) fn why(&self) -> &str {
+        let (Self::Short(why) | Self::Lost(why)) = self;
+        why
+    }
+}
+
 /// A run under way.
 pub struct Session<'s> {
     setup: &'s Setup,
@@ -183,8 +191,9 @@ impl<'s> Session<'s> {
                 Err(Broken::Lost(reason))
             }
             Err(input) => {
+                let why = input.to_string();
                 self.error = Some(input);
-                Err(Broken::Lost(String::new()))
+                Err(Broken::Lost(why))
             }
         }
     }

@@ -123,8 +123,9 @@ impl<'s> Trials<'s> {
     }
 
     /// Makes a run of a side: each of its combinations, in an order that the run's seed decides.
-    pub fn run(&mut self, step: Step, watch: Watch<'_>) {
-        let Some((setup, plan)) = self.side(step.arm) else { return };
+    /// Why it did not come to its end, where the user is not the reason.
+    pub fn run(&mut self, step: Step, watch: Watch<'_>) -> Option<String> {
+        let (setup, plan) = self.side(step.arm)?;
         // Both runs of a pair have the same arrivals, and each pair has its own.
         let seed = plan.seed.wrapping_add(u64::from(step.run.unwrap_or(1)) - 1);
         let plan = Plan { seed, ..plan };
@@ -135,12 +136,15 @@ impl<'s> Trials<'s> {
             }
             broken = broken.or(self.one(setup, step, &plan.cells[index], seed, &mut *watch));
         }
-        if !self.base.interrupted.requested() {
+        let interrupted = self.base.interrupted.requested();
+        let why = broken.as_ref().filter(|_| !interrupted).map(|broken| broken.why().to_owned());
+        if !interrupted {
             self.count_failures(step.arm, broken);
         }
         if step.run.is_some() {
             self.ended();
         }
+        why
     }
 
     /// Compares what there is, judges, and writes for the last time.

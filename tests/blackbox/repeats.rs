@@ -8,7 +8,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use crate::common::{Bench, Folder, WATCHDOG, children, number, until};
+use crate::common::{Bench, Folder, PROGRAM, WATCHDOG, call, children, number, skipped, until};
 
 /// Requests at random instants; a run of 0.3 s.
 const SHORT: &str = "name = \"short\"\n[target]\nservice = \"2ms\"\n\
@@ -25,6 +25,12 @@ fn in_turn(folder: &Folder) -> Vec<Value> {
 
 fn names(cells: &[Value]) -> Vec<String> {
     cells.iter().map(|cell| cell["name"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Runs that the machine's noise has spoilt.
+fn invalid_runs(folder: &Folder) -> usize {
+    let reasons = |cell: &Value| cell["validity"]["reasons"].as_array().unwrap().len();
+    folder.cells().iter().filter(|cell| reasons(cell) > 0).count()
 }
 
 /// Attempts that the schedule of a run wanted.
@@ -61,27 +67,34 @@ fn repeated_runs_are_cells_with_arrivals_of_their_own() {
     assert_eq!(tables, expected.map(str::to_owned).into());
 
     let (scenario, out) = (bench.scenario(), bench.out());
-    let resumed = crate::common::call(&["run", &scenario, "--resume", &out]);
+    let resumed = call(&["run", &scenario, "--resume", &out]);
     resumed.exits(&[2]).tells(&["a series of repeated runs, which has to be made anew"]);
 }
 
 #[test]
 fn a_slower_candidate_in_turn_with_its_base_fails() {
     let bench = Bench::new(SHORT);
-    let said = bench.run(&["--versus-set", SLOWER]);
-    said.exits(&[1]).tells(&["warm-up: candidate", "pair 6 of 6", "verdict: fail"]);
+    let said = bench.run(&["--versus-set", SLOWER, "--pairs", "8"]);
+    said.exits(&[1, 4]).tells(&["warm-up: candidate", "pair 8 of 8"]);
     let folder = bench.result();
     let repeats = &folder.json()["repeats"];
-    assert_eq!(repeats["comparison"]["verdict"]["change"], "worse");
+    if said.code == 1 {
+        assert_eq!(repeats["comparison"]["verdict"]["change"], "worse");
+        said.tells(&["verdict: fail"]);
+    } else {
+        let invalid = invalid_runs(&folder);
+        assert!(invalid > 2, "so clear a difference is seen: {said}");
+        skipped("a slower candidate", &format!("{invalid} of 16 runs were invalid"));
+    }
     assert_eq!(repeats["comparison"]["candidate"]["name"], SLOWER);
     assert_eq!(repeats["comparison"]["base"]["name"], "short");
     let arms: Vec<String> =
         in_turn(&folder).iter().map(|cell| cell["trial"]["arm"].to_string()).collect();
-    assert_eq!(arms.len(), 12);
+    assert_eq!(arms.len(), 16);
     for block in arms.chunks(4) {
         assert!(block[0] == block[3] && block[1] == block[2] && block[0] != block[1], "{arms:?}");
     }
-    for run in 1..=6 {
+    for run in 1..=8 {
         let of = |arm: &str| offered(&folder, &format!("{arm},run={run}"));
         assert_eq!(of("base"), of("candidate"), "both sides of a pair have the same arrivals");
     }
@@ -164,7 +177,8 @@ fn a_target_that_dies_once_costs_one_run() {
     let target = until("its target", WATCHDOG, || children(running.pid()).first().copied());
     std::thread::sleep(Duration::from_millis(400));
     kill(Pid::from_raw(target), Signal::SIGKILL).unwrap();
-    running.finish().exits(&[0, 4]);
+    let said = running.finish();
+    said.exits(&[0, 4]).tells(&["a run of the base failed: "]);
     let run = bench.result().json();
     assert_eq!(run["status"]["status"], "complete", "three runs were made");
     let cells = run["cells"].as_array().unwrap();
@@ -175,7 +189,7 @@ fn a_target_that_dies_once_costs_one_run() {
 
 /// What starts our own target.
 fn serve() -> String {
-    format!("{} serve --stdio", crate::common::PROGRAM)
+    format!("{} serve --stdio", PROGRAM)
 }
 
 /// A name for a target's socket that no other test has.
