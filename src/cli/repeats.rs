@@ -15,9 +15,9 @@ use crate::observe::environment;
 use crate::report::json::MOST_CELLS;
 use crate::runner::{Comparing, Setup, Step, Trials};
 use crate::scenario::plan::{Axis, Cell, Plan};
-use crate::scenario::{Change, ChangeKind, Diagnostics};
+use crate::scenario::{self, Change, ChangeKind, Diagnostics};
 use crate::units::Ratio;
-use crate::verdict::compare::{Judging, Wanted, compare};
+use crate::verdict::compare::{Judging, Relation, Wanted, compare};
 
 /// Pairs of `--versus`, unless told.
 const PAIRS: u32 = 6;
@@ -235,31 +235,18 @@ fn refuse_too_many(base: &Plan, versus: bool, runs: u32) -> Result<(), Failure> 
 
 fn comparing(args: &RunArgs, base: &Plan) -> Result<Comparing, Failure> {
     let repeats = &args.repeats;
-    let wanted = match &repeats.fail_on {
-        Some(text) => wanted(text, base)?,
-        None => Vec::new(),
-    };
+    let named = repeats.fail_on.as_deref().map(|text| scenario::fail_on(text, &base.cells));
+    let wanted = named.transpose()?.unwrap_or_default().into_iter();
+    let wanted = wanted.map(|(subject, minimum_effect)| Wanted { subject, minimum_effect });
     let judging = Judging {
-        wanted,
+        wanted: wanted.collect(),
         minimum_effect: repeats.min_effect.get(),
         seed: base.seed,
+        relation: Relation::Arms,
         ..Judging::default()
     };
-    let looks = repeats.until_conclusive.then(|| looks(repeats.runs(), judging.alpha));
+    let looks = repeats.until_conclusive.then(|| Looks::plan(repeats.runs(), judging.alpha));
     Ok(Comparing { names: repeats.names(&args.scenario, base), looks, judging, compare })
-}
-
-/// Looks after each sixth pair, and after the last.
-fn looks(most: u32, alpha: f64) -> Looks {
-    let mut after: Vec<u32> = (PAIRS..most).step_by(PAIRS as usize).collect();
-    after.push(most);
-    let alpha_each = alpha / after.len() as f64;
-    Looks { after, at: 1, alpha_each }
-}
-
-/// What is to count.
-fn wanted(text: &str, _base: &Plan) -> Result<Vec<Wanted>, Failure> {
-    Err(Failure::Input(format!("--fail-on {text}: joined with scenario::fail_on")))
 }
 
 /// All cells of both sides, under names that tell whose they are: what is checked before the first.

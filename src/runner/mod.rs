@@ -29,10 +29,11 @@ use crate::report::files::{Folder, FolderError};
 use crate::scenario::plan::Plan;
 use crate::sys::permit::Policy;
 
+pub use crate::scenario::differences;
 pub use collect::Seen;
 pub use ground::{Moment, Watch, window_of};
 pub use processes::work;
-pub use resume::{differences, take_up};
+pub use resume::take_up;
 pub use session::{Order, Outcome, Session, order};
 pub use trials::{Compare, Comparing, Step, Trials};
 

@@ -1,8 +1,10 @@
 use super::*;
-use crate::measure::result::{Class, ClassResult, ClassesResult, DatagramsResult, ReceiverResult};
-use crate::measure::{Summary, encode, record};
+use crate::measure::result::{
+    Class, ClassResult, ClassesResult, DatagramsResult, MetricResult, ReceiverResult,
+};
+use crate::measure::{Metric, Summary, empty, encode, record};
 use crate::report::sample;
-use crate::scenario::plan::Comparison;
+use crate::scenario::plan::{Comparison, Statistic, Subject};
 use crate::units::Span;
 
 fn loss(cause: Option<&str>, bound: Bound) -> Limit {

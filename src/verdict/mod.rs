@@ -4,7 +4,9 @@ pub mod cards;
 pub mod compare;
 pub mod knee;
 mod limits;
+mod reading;
 mod repeats;
+pub mod statistics;
 mod validity;
 
 use crate::measure::Outcome;
