@@ -9,7 +9,7 @@ use super::interrupts::INTERRUPTED;
 use super::progress::Progress;
 use super::read::Written;
 use super::{Exit, Failure, RunArgs, ScenarioArgs, finish, prepare};
-use crate::measure::comparison::Looks;
+use crate::measure::comparison::{self, Looks};
 use crate::measure::result::Arm;
 use crate::observe::environment;
 use crate::report::json::MOST_CELLS;
@@ -119,7 +119,7 @@ pub fn run(args: &RunArgs, command_line: Vec<String>) -> Result<Exit, Failure> {
         Progress::of_repeats(&planned(&base, candidate.as_ref(), runs), args.place.quiet);
     let wanted = (runs, args.order.into());
     let mut trials = Trials::begin(&own, other.as_ref().zip(comparing), (base, candidate), wanted)?;
-    while let Some(step) = trials.next() {
+    while let Some(step) = trials.next_step() {
         progress.stage(stage(step, &args.repeats), known(&trials));
         let failed = trials.run(step, &mut |moment| progress.show(moment));
         if let Some(why) = failed {
@@ -278,14 +278,13 @@ fn stage(step: Step, args: &RepeatArgs) -> String {
 
 /// What the last look said, for a progress line.
 fn known(trials: &Trials) -> String {
-    use crate::measure::comparison::Change;
     let Some((pairs, change)) = trials.looked() else { return String::new() };
     let word = match change {
-        Change::Worse => "worse",
-        Change::Better => "better",
-        Change::Same => "same",
-        Change::Inconclusive { .. } => "inconclusive",
-        Change::Incomparable { .. } => "incomparable",
+        comparison::Change::Worse => "worse",
+        comparison::Change::Better => "better",
+        comparison::Change::Same => "same",
+        comparison::Change::Inconclusive { .. } => "inconclusive",
+        comparison::Change::Incomparable { .. } => "incomparable",
     };
     format!("after {pairs} pairs: {word}")
 }

@@ -101,7 +101,7 @@ impl<'s> Trials<'s> {
     }
 
     /// The next run; `None` where there is no more to do.
-    pub fn next(&mut self) -> Option<Step> {
+    pub fn next_step(&mut self) -> Option<Step> {
         if !self.session.can_go_on() {
             return None;
         }

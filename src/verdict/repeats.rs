@@ -7,6 +7,7 @@ use crate::measure::comparison::Change;
 use crate::measure::result::{
     Arm, CellResult, LimitResult, RepeatsResult, RunResult, Status, Verdict,
 };
+use crate::scenario::plan::AxisValue;
 
 /// The judgement. Runs that are invalid or were cut short do not count.
 ///
@@ -57,7 +58,7 @@ fn counts(cell: &CellResult) -> bool {
 fn runs<'r>(
     run: &'r RunResult,
     arm: Arm,
-    axes: &'r [crate::scenario::plan::AxisValue],
+    axes: &'r [AxisValue],
 ) -> impl Iterator<Item = &'r CellResult> {
     let own = move |cell: &&CellResult| {
         cell.trial.is_some_and(|trial| trial.arm == arm) && cell.axes == axes

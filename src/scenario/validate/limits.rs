@@ -450,6 +450,29 @@ mod tests {
     }
 
     #[test]
+    fn each_subject_has_bounds_of_its_own_kind() {
+        let at = |text: &str| At::new(0..text.len(), text.to_owned());
+        for (subject, condition, sound) in [
+            ("throughput", ">= 2000/s", true),
+            ("throughput", ">= 2000", false),
+            ("throughput", ">= 2ms", false),
+            ("cpu_per_attempt", "<= 20us", true),
+            ("cpu_per_attempt", "<= 20/s", false),
+            ("outcomes.failed", "<= 1%", true),
+            ("outcomes.failed", "<= 1/s", false),
+            ("connect.p99", "<= 1/s", false),
+            ("loss", "<= 1/s", false),
+        ] {
+            let mut problems = Problems::default();
+            let read = super::subject(&at(subject), &[], &mut problems).expect(subject);
+            let (_, bound) = super::condition(&at(condition), &mut problems).expect(condition);
+            check_pair(&read, bound, &at(condition), &mut problems);
+            assert_eq!(!problems.any_error(), sound, "{subject} {condition}");
+            assert_eq!(read.to_string(), subject);
+        }
+    }
+
+    #[test]
     fn bounds_keep_their_unit() {
         assert_eq!(bound("5ms"), Some(Bound::Time(crate::units::Span::from_millis(5))));
         assert_eq!(bound("0"), Some(Bound::Count(0.0)));

@@ -125,30 +125,19 @@ pub fn compare(base: Named, candidate: Named, how: &Judging) -> ComparisonResult
 /// The judgement over all metrics that count: the worst of them, and what is not known before what is
 /// good.
 fn overall(metrics: &[ComparedMetric], runs: &Runs) -> Change {
-    for (side, count) in [
-        ("base", runs.fewest(|one| one.base.len())),
-        ("candidate", runs.fewest(|one| one.candidate.len())),
-    ] {
-        if count == 0 {
-            let reason = format!("the {side} has no run that counts");
-            return Change::Inconclusive { reason, more_runs: None };
-        }
-    }
     let counting: Vec<&ComparedMetric> = metrics.iter().filter(|one| one.counts).collect();
     let has = |change: &Change| counting.iter().any(|one| one.change == *change);
     if has(&Change::Worse) {
         return Change::Worse;
     }
-    if let Some(inconclusive) = inconclusive(&counting) {
-        return inconclusive;
+    let nothing = || "nothing was measured that counts".to_owned();
+    if let Some(reason) = runs.lacking().or_else(|| counting.is_empty().then(nothing)) {
+        return Change::Inconclusive { reason, more_runs: None };
     }
-    match has(&Change::Better) {
-        _ if counting.is_empty() => Change::Inconclusive {
-            reason: "nothing was measured that counts".to_owned(),
-            more_runs: None,
-        },
-        true => Change::Better,
-        false => Change::Same,
+    match inconclusive(&counting) {
+        Some(inconclusive) => inconclusive,
+        None if has(&Change::Better) => Change::Better,
+        None => Change::Same,
     }
 }
 

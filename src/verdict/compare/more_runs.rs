@@ -27,7 +27,8 @@ impl Standing {
         let by_rank = fewest(self.alpha, self.metrics);
         let by_width = match effect {
             None => 0.0,
-            Some(effect) => self.runs as f64 * self.narrower(effect)?.powi(2),
+            // Less than a thousandth of a run is rounding.
+            Some(effect) => self.runs as f64 * self.narrower(effect)?.powi(2) - 1e-3,
         };
         let least = self.runs as f64 + 1.0;
         let more = by_width.ceil().max(by_rank as f64).max(least) - self.runs as f64;

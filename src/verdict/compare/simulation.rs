@@ -9,7 +9,7 @@ use super::judge::judged;
 use super::values::Gathered;
 use super::*;
 use crate::measure::comparison::{Better, Measure};
-use crate::verdict::statistics::{Difference, RankTest, holm, interval};
+use crate::verdict::statistics::{Difference, RankTest, holm, interval, median};
 
 /// Metrics that count in each comparison.
 const METRICS: usize = 3;
@@ -73,9 +73,21 @@ fn alarms(metrics: &[ComparedMetric]) -> bool {
     metrics.iter().any(|one| matches!(one.change, Change::Worse | Change::Better))
 }
 
-/// Whether the judgement raises an alarm. Intervals take long and are made only where the rank test,
-/// without which there is no alarm, excludes chance.
+/// Whether the estimate, which lies in the interval, is an effect that matters.
+fn matters(one: &Gathered) -> bool {
+    let mut pairs = Vec::new();
+    for candidate in &one.metric.candidate {
+        pairs.extend(one.metric.base.iter().map(|base| candidate / base - 1.0));
+    }
+    median(&pairs).is_some_and(|estimate| estimate.abs() > one.metric.minimum_effect)
+}
+
+/// Whether the judgement raises an alarm. Intervals take long and are made only where all else that
+/// an alarm takes is there: an effect that matters, of which the rank test excludes chance.
 fn alarm(metrics: Vec<Gathered>, how: &Judging) -> bool {
+    if !metrics.iter().any(matters) {
+        return false;
+    }
     let p = metrics.iter().map(|one| Some(RankTest::of(&one.metric.base, &one.metric.candidate).p));
     let corrected = holm(&p.collect::<Vec<_>>());
     let excluded = corrected.iter().flatten().any(|p| *p <= how.alpha_now());
@@ -129,7 +141,7 @@ fn a_slow_down_of_15_percent_is_found() {
     let mut machine = Machine::new(0.01, 8);
     let how = Judging::default();
     let mut found = [0; 2];
-    for _ in 0..50 {
+    for _ in 0..40 {
         let steady = |machine: &mut Machine, by: f64| -> Vec<f64> {
             (0..6).map(|_| 1e6 * by * machine.noise.sample(&mut machine.random)).collect()
         };
@@ -140,22 +152,22 @@ fn a_slow_down_of_15_percent_is_found() {
             found[1] += usize::from(*change == Change::Better);
         }
     }
-    println!("15 % slower, 1 % noise: {found:?} of 50 worse, better");
-    assert!(found[0] >= 45 && found[1] == 0, "{found:?}");
+    println!("15 % slower, 1 % noise: {found:?} of 40 worse, better");
+    assert!(found[0] >= 36 && found[1] == 0, "{found:?}");
 }
 
 /// What an interval promises: that the true effect lies in it.
 #[test]
 fn intervals_hold_the_truth_as_often_as_they_say() {
-    for (runs, seed) in [(6, 9), (12, 10)] {
+    for (runs, wanted, seed) in [(6, 100, 9), (10, 50, 10)] {
         let mut machine = Machine::new(0.1, seed);
         let hit = |_: &u64| {
             let (base, candidate) = (machine.side(runs, 1.0), machine.side(runs, 1.2));
             let found = interval(Difference::Ratio, &base, &candidate, 0.95, 1).expect("runs");
             found.low <= 0.2 && 0.2 <= found.high
         };
-        let hits = (0..200).filter(hit).count();
-        println!("{runs} runs: {hits} of 200 intervals hold the truth");
-        assert!(hits >= 182, "{runs}: {hits} of 200");
+        let hits = (0..wanted).filter(hit).count() as u64;
+        println!("{runs} runs: {hits} of {wanted} intervals hold the truth");
+        assert!(hits * 10 >= wanted * 9, "{runs}: {hits} of {wanted}");
     }
 }

@@ -148,17 +148,17 @@ fn joined(
 /// Where and how a run was made.
 fn facts(cell: &CellResult, relation: Relation, tried: &BTreeSet<String>) -> Vec<(String, String)> {
     let fact = |key: &str, value: &str| (key.to_owned(), value.to_owned());
-    let (place, link) = match &cell.place {
-        Place::Lab { link, .. } => ("a lab", Some(link)),
-        Place::Host { .. } => ("the host's network", None),
+    let place = match (&cell.place, relation) {
+        (Place::Host { .. }, _) => "the host's network".to_owned(),
+        (Place::Lab { .. }, Relation::Arms) => "a lab".to_owned(),
+        (Place::Lab { link, .. }, Relation::Apart) => format!("a lab over {link}"),
     };
-    let mut facts = vec![fact("the place", place)];
+    let mut facts = vec![fact("the place", &place)];
     let settings = cell.settings.iter().filter(|(key, _)| !tried.contains(*key));
     facts.extend(settings.map(|(key, value)| fact(key, value)));
     if relation == Relation::Arms {
         return facts;
     }
-    facts.extend(link.map(|link| fact("the lab's link", link)));
     for load in &cell.loads {
         let name = &load.name;
         facts.push((format!("the lifecycle of load {name}"), load.lifecycle.clone()));

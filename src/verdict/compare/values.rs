@@ -9,6 +9,7 @@ use crate::measure::sample::Sample;
 use crate::measure::{Ending, Metric, Outcome, Unit};
 use crate::scenario::plan::{Statistic, Subject};
 use crate::verdict::reading::{Reading, read};
+use crate::verdict::statistics::median;
 
 /// What the target measured over all loads has this in the place of a load.
 const TARGET: &str = "target";
@@ -69,6 +70,22 @@ impl<'a> Runs<'a> {
         })
     }
 
+    /// That a side has no run at all of a combination.
+    pub fn lacking(&self) -> Option<String> {
+        if self.combinations.is_empty() {
+            return Some("there is no run that counts".to_owned());
+        }
+        self.combinations.iter().find_map(|one| {
+            let side = match (one.base.is_empty(), one.candidate.is_empty()) {
+                (true, _) => "base",
+                (_, true) => "candidate",
+                _ => return None,
+            };
+            let of = if one.name.is_empty() { "" } else { " of " };
+            Some(format!("the {side} has no run that counts{of}{}", one.name))
+        })
+    }
+
     /// The least number of runs over all combinations.
     pub fn fewest(&self, runs: impl Fn(&Combination) -> usize) -> u32 {
         self.combinations.iter().map(runs).min().unwrap_or(0) as u32
@@ -113,6 +130,12 @@ impl Gathered {
         ComparedMetric { change: Change::Incomparable { reasons: reasons.to_vec() }, ..self.metric }
     }
 
+    /// Whether no run has a value of it, not even one that is not resolved.
+    fn is_without_values(&self) -> bool {
+        let ComparedMetric { base, candidate, .. } = &self.metric;
+        base.is_empty() && candidate.is_empty() && self.unresolved == (0, 0)
+    }
+
     /// What its effect's figures are.
     pub fn scale(&self) -> Scale {
         match self.metric.unit {
@@ -136,7 +159,8 @@ pub fn gather(runs: &Runs, how: &Judging) -> Vec<Gathered> {
                     (&had.metric.load, &had.metric.subject)
                         == (&more.metric.load, &more.metric.subject)
                 };
-                if !own.iter().any(is) {
+                // What is only shown is shown where there is something.
+                if !own.iter().any(is) && (counts || !more.is_without_values()) {
                     own.push(more);
                 }
             }
@@ -172,11 +196,10 @@ fn of_subject(
         }
     }
     // A run without any value does not say of which load it has none.
-    let nothing = |one: &Gathered| one.metric.base.is_empty() && one.metric.candidate.is_empty();
-    if !found.iter().all(nothing) {
-        found.retain(|one| !nothing(one) || one.unresolved != (0, 0));
+    if !found.iter().all(Gathered::is_without_values) {
+        found.retain(|one| !one.is_without_values());
     }
-    let resolution = super::super::statistics::median(&resolutions);
+    let resolution = median(&resolutions);
     for one in found.iter_mut().filter(|one| one.resolution.is_some()) {
         one.resolution = resolution;
     }

@@ -158,7 +158,7 @@ mod tests {
         assert_eq!(p(&steps(5, 1.0, 1.0), &steps(5, 6.0, 1.0)), 2.0 / 252.0);
     }
 
-    /// `scipy.stats.permutation_test((a, b), rank sum, permutation_type="independent",
+    /// `scipy.stats.permutation_test((a, b), U, permutation_type="independent",
     /// n_resamples=inf, alternative="two-sided").pvalue` of SciPy 1.17.1.
     #[test]
     fn with_ties_it_is_scipys_permutation_test() {
