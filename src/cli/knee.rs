@@ -30,7 +30,7 @@ pub fn knee(args: &KneeArgs, command_line: Vec<String>) -> Result<Exit, Failure>
         plan: Plan { sweep: vec![axis], cells: Vec::new(), limits: Vec::new(), ..first.whole },
         folder: Arc::clone(&folder),
         policy,
-        place,
+        place: Arc::new(place),
         environment,
         interrupted: &INTERRUPTED,
     };

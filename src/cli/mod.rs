@@ -14,6 +14,7 @@ mod probe;
 mod progress;
 mod read;
 mod receive;
+mod repeats;
 mod report;
 mod result;
 mod run;
@@ -28,6 +29,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use baseline::BaselineArgs;
 use compare::CompareArgs;
 use probe::ProbeArgs;
+use repeats::RepeatArgs;
 
 use crate::runner::{self, Order, RunError};
 use crate::scenario::{self, Diagnostics};
@@ -43,13 +45,13 @@ pub struct Cli {
 }
 
 const EXIT_STATUSES: &str = "\
-Exit status: 0 pass; 1 a limit was broken; 2 bad input (scenario, arguments, files);
-3 the environment cannot do it; 4 inconclusive or invalid; 130 interrupted.";
+Exit status: 0 pass; 1 a limit was broken, or a candidate is worse than its base;
+2 bad input (scenario, arguments, files); 3 the environment cannot do it; 4 inconclusive or invalid; 130 interrupted.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run a scenario, and write its result to a folder
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     /// Find the highest value of a key at which a limit still holds
     Knee(Box<KneeArgs>),
     /// Check a scenario: print what it resolves to, and what it will cost
@@ -107,6 +109,8 @@ struct RunArgs {
     /// In which order the cells of a sweep run; results list them as written
     #[arg(long, value_enum, default_value = "random")]
     order: OrderChoice,
+    #[command(flatten)]
+    repeats: RepeatArgs,
 }
 
 /// Where a run is made, where its result goes, and what is said.

@@ -16,7 +16,7 @@ pub use super::sockets::{MemoryResult, SocketStates, SocketsResult, StatesResult
 pub use super::timeline::{
     Heat, LoadInterval, LoadSeries, QueueInterval, TargetInterval, Timeline,
 };
-pub use super::trial::{Arm, RepeatsResult, Trial};
+pub use super::trial::{Arm, LostRun, RepeatsResult, Trial};
 pub use super::turn::{Resumed, Turn};
 pub use super::wire::{Ladder, Step, WireResult};
 use super::{Ending, Metric, Outcome, Summary, TargetEnding, TargetOutcome};

@@ -26,11 +26,16 @@ use files::{Folder, FolderError};
 /// Writes `run.json` and the tables. Cheap enough to be called after each cell, so that a crash
 /// loses at most the cell that ran.
 pub fn write_results(folder: &Folder, result: &RunResult) -> Result<(), FolderError> {
-    folder.write("run.json", &json::run(result))?;
+    write_run(folder, result)?;
     for (name, table) in csv::TABLES {
         folder.write(name, &table(result))?;
     }
     Ok(())
+}
+
+/// Writes `run.json` alone, from which all else can be made.
+pub fn write_run(folder: &Folder, result: &RunResult) -> Result<(), FolderError> {
+    folder.write("run.json", &json::run(result))
 }
 
 /// Why pictures are missing.

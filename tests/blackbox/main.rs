@@ -30,6 +30,7 @@ mod listeners;
 mod many;
 mod output;
 mod probe;
+mod repeats;
 mod report_page;
 mod restart;
 mod resume;
