@@ -27,7 +27,11 @@ pub fn section(result: &RunResult) -> Markup {
     let (word, tone) = word(result);
     html! {
         section id="verdict" class={ "verdict " (tone) } {
-            h2 { "Verdict: " (word) }
+            @match result.repeats {
+                // How they compare has been told; this is about limits and validity.
+                Some(_) => h2 { "Verdict over the single runs: " (word) },
+                None => h2 { "Verdict: " (word) },
+            }
             (reasons(result))
             (knee::told(result))
             (partial(&result.status))

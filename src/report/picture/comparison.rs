@@ -63,7 +63,8 @@ pub fn each_run(found: &ComparisonResult) -> (Sketch<'_>, u32) {
 const NOTHING: &str = "No metric was compared: there is nothing to show.";
 
 fn words(found: &ComparisonResult, shown: usize) -> (String, String) {
-    let title = format!("{}: {}", clean(&found.scenario), headline(found));
+    let headline = headline(found);
+    let title = format!("{}: {}", clean(&found.scenario), headline.trim_end_matches('.'));
     let all = found.metrics.len();
     let more =
         if shown < all { format!(" · first {shown} of {all} metrics") } else { String::new() };
