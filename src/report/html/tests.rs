@@ -297,9 +297,13 @@ proptest! {
 
     #[test]
     fn no_result_makes_it_panic(
-        changes in prop::collection::vec((any::<prop::sample::Index>(), odd()), 1..6), datagrams: bool,
+        changes in prop::collection::vec((any::<prop::sample::Index>(), odd()), 1..6), kind in 0..3,
     ) {
-        let mut made = short(if datagrams { sample::datagrams() } else { sample::told() });
+        let mut made = short(match kind {
+            0 => sample::datagrams(),
+            1 => sample::told(),
+            _ => sample::repeats(2),
+        });
         for (number, by) in &changes {
             let number = number.index(leaves(&made));
             change(&mut made, number, by);
