@@ -126,6 +126,8 @@ fn repeated_runs_begin_with_how_they_compare_and_stay_small() {
     if let Some(folder) = std::env::var_os("LOADGEN_PICTURES") {
         std::fs::write(std::path::Path::new(&folder).join("repeats.html"), &page).expect("written");
     }
+    let most = checked(&sample::repeats(24)).len();
+    assert!(most < LARGEST / 2, "as many as looks may take: {most} bytes");
     assert!(text(&[result.clone(), sample::backlog()]).contains("A candidate"));
     let repeats = result.repeats.as_mut().expect("repeats");
     (repeats.candidate, repeats.comparison) = (None, None);

@@ -14,7 +14,7 @@ use crate::report::card::clean;
 use crate::report::comparison::words::{headline, word};
 
 /// Rows that are legible in a picture of this size, and in a page's.
-const FEW: usize = 9;
+const FEW: usize = 7;
 const MOST: usize = 24;
 /// Plots of single runs beside each other.
 const PLOTS: usize = 4;
@@ -30,7 +30,7 @@ pub fn sketch(found: &ComparisonResult) -> Sketch<'_> {
         if metrics.is_empty() {
             return page.words((0, BODY), (page.width, page.height), NOTHING);
         }
-        let split = BODY + (metrics.len() as i32 * ROW + AROUND).min(880);
+        let split = BODY + (metrics.len() as i32 * ROW + AROUND).min(780);
         forest::draw(page, frame(page, BODY, split), &metrics)?;
         runs::draw(page, frame(page, split + 20, page.height - 30), &plotted(&metrics))
     })
