@@ -123,7 +123,12 @@ mod tests {
         let guide = std::fs::read_to_string(guide).expect("the guide");
         let metrics = Metric::ALL.map(Metric::name);
         let causes = Cause::ALL.map(Cause::name);
-        let files = FILES.into_iter().chain(["udp_loss.png", "knee.png", "capture.pcapng"]);
+        let files = FILES.into_iter().chain([
+            "udp_loss.png",
+            "knee.png",
+            "comparison.png",
+            "capture.pcapng",
+        ]);
         let classes = Class::ALL.map(Class::name);
         for name in files.chain(metrics).chain(causes).chain(classes) {
             assert!(guide.contains(&format!("`{name}`")), "{name}");

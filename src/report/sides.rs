@@ -53,9 +53,9 @@ fn side<'r>(name: String, all: &[&'r CellResult]) -> Option<Side<'r>> {
     for (load, index) in whole.loads.iter_mut().zip(0..) {
         runs[1..].iter().filter_map(|run| run.loads.get(index)).for_each(|more| add(load, more));
     }
-    let unexplained = runs.iter().map(|run| run.ledger.unexplained);
+    let mut unexplained = runs.iter().map(|run| run.ledger.unexplained);
     whole.ledger.unexplained =
-        unexplained.fold(Some(0i64), |sum, one| Some(sum?.saturating_add(one?)));
+        unexplained.try_fold(0i64, |sum, one| Some(sum.saturating_add(one?)));
     whole.validity.resolution = runs.iter().map(|run| run.validity.resolution).max().unwrap_or(0);
     let queues = runs.iter().flat_map(|run| &run.timeline.target);
     let longest = queues.filter_map(|seen| seen.accept_queue).max();

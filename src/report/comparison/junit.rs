@@ -157,43 +157,5 @@ fn valid(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::report::sample::comparison as sample;
-
-    fn text(found: &ComparisonResult) -> String {
-        String::from_utf8(junit(found)).expect("UTF-8")
-    }
-
-    #[test]
-    fn what_got_worse_fails() {
-        insta::assert_snapshot!(text(&sample::worse()));
-    }
-
-    #[test]
-    fn what_is_not_known_is_skipped_with_its_reason() {
-        for (found, part) in [
-            (sample::inconclusive(), "14 more runs a side would probably suffice."),
-            (sample::incomparable(), "incomparable: kernel: Linux 6.1.0 at main"),
-        ] {
-            let told = text(&found);
-            assert!(told.contains("failures=\"0\"") && told.contains("skipped=\"1\""), "{told}");
-            assert!(told.contains(part), "{told}");
-        }
-        let mut nothing = sample::incomparable();
-        nothing.metrics.clear();
-        let told = text(&nothing);
-        assert!(told.contains("name=\"comparison\"") && told.contains("tests=\"1\""), "{told}");
-    }
-
-    /// `xmllint --schema` looks at these as well: `tests/junit.rs`.
-    #[test]
-    fn any_text_is_escaped() {
-        let mut found = sample::hostile();
-        found.scenario.push_str("\u{fffe}\u{ffff}\u{0}");
-        let told = text(&found);
-        assert!(!told.contains("<script>") && !told.contains("]]>"), "{told}");
-        let odd = |c: char| matches!(c, '\u{fffe}' | '\u{ffff}') || (c.is_control() && c != '\n');
-        assert!(!told.contains(odd), "{told}");
-    }
-}
+#[path = "junit_tests.rs"]
+mod tests;

@@ -101,7 +101,8 @@ fn table(text: &mut String, metrics: &[&ComparedMetric]) {
             code(&subject(metric)),
             middle(metric.unit, &metric.base),
             middle(metric.unit, &metric.candidate),
-            found.map_or("-".to_owned(), effect),
+            // In one piece, however narrow the column.
+            found.map_or("-".to_owned(), effect).replace(' ', "\u{a0}"),
             found.map_or("-".to_owned(), |one| probability(one.p_corrected).replace('<', "&lt;")),
             least(metric),
         );
@@ -124,7 +125,7 @@ fn each(text: &mut String, metrics: &[&ComparedMetric]) {
         for (side, runs) in [("base", &metric.base), ("candidate", &metric.candidate)] {
             let shown = runs.iter().take(RUNS).map(|run| super::words::figure(metric.unit, *run));
             let more = if runs.len() > RUNS { " ..." } else { "" };
-            let shown = shown.collect::<Vec<_>>().join(" ");
+            let shown = shown.collect::<Vec<_>>().join(" · ");
             let _ = writeln!(text, "| {} | {side} | {shown}{more} |", code(&subject(metric)));
         }
     }

@@ -183,7 +183,7 @@ pub fn signed(share: f64) -> String {
     match value.abs() {
         at if at >= 1e5 => format!("{value:+.0e}"),
         at if at >= 100.0 => format!("{value:+.0}"),
-        at if at < 1.0 && at >= 0.05 => format!("{value:+.2}"),
+        0.05..1.0 => format!("{value:+.2}"),
         _ => format!("{value:+.1}"),
     }
 }

@@ -123,7 +123,7 @@ fn each_run(metrics: &[&ComparedMetric]) -> Markup {
         [("base", &metric.base), ("candidate", &metric.candidate)].map(|(side, runs)| {
             let shown = runs.iter().take(RUNS).map(|run| words::figure(metric.unit, *run));
             let more = if runs.len() > RUNS { " ..." } else { "" };
-            let shown = shown.collect::<Vec<_>>().join(" ");
+            let shown = shown.collect::<Vec<_>>().join(" · ");
             let name = format!("{} {}", words::subject(metric), words::place(metric));
             Row::new([text(name), text(side), text(format!("{shown}{more}"))])
         })

@@ -113,8 +113,12 @@ fn repeated_runs_begin_with_how_they_compare_and_stay_small() {
     let mut result = sample::repeats(12);
     let page = checked(&result);
     let place = |what: &str| page.find(what).unwrap_or_else(|| panic!("{what}"));
-    let order =
-        ["Worse: the candidate is worse in 3 of 4", "id=\"effects", "Verdict: pass", "id=\"cells"];
+    let order = [
+        "Worse: the candidate is worse in 3 of 4",
+        "id=\"effects",
+        "Verdict over the single runs: pass",
+        "id=\"cells",
+    ];
     assert!(order.map(place).is_sorted());
     assert_eq!(page.matches("<svg").count(), 3 + 2 * 2, "over time: one run a side");
     assert_eq!(page.matches("<details class=\"cell\"").count(), 24);
@@ -122,6 +126,8 @@ fn repeated_runs_begin_with_how_they_compare_and_stay_small() {
     if let Some(folder) = std::env::var_os("LOADGEN_PICTURES") {
         std::fs::write(std::path::Path::new(&folder).join("repeats.html"), &page).expect("written");
     }
+    let most = checked(&sample::repeats(24)).len();
+    assert!(most < LARGEST / 2, "as many as looks may take: {most} bytes");
     assert!(text(&[result.clone(), sample::backlog()]).contains("A candidate"));
     let repeats = result.repeats.as_mut().expect("repeats");
     (repeats.candidate, repeats.comparison) = (None, None);
@@ -293,9 +299,13 @@ proptest! {
 
     #[test]
     fn no_result_makes_it_panic(
-        changes in prop::collection::vec((any::<prop::sample::Index>(), odd()), 1..6), datagrams: bool,
+        changes in prop::collection::vec((any::<prop::sample::Index>(), odd()), 1..6), kind in 0..3,
     ) {
-        let mut made = short(if datagrams { sample::datagrams() } else { sample::told() });
+        let mut made = short(match kind {
+            0 => sample::datagrams(),
+            1 => sample::told(),
+            _ => sample::repeats(2),
+        });
         for (number, by) in &changes {
             let number = number.index(leaves(&made));
             change(&mut made, number, by);

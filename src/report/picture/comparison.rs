@@ -14,7 +14,7 @@ use crate::report::card::clean;
 use crate::report::comparison::words::{headline, word};
 
 /// Rows that are legible in a picture of this size, and in a page's.
-const FEW: usize = 9;
+const FEW: usize = 7;
 const MOST: usize = 24;
 /// Plots of single runs beside each other.
 const PLOTS: usize = 4;
@@ -30,7 +30,7 @@ pub fn sketch(found: &ComparisonResult) -> Sketch<'_> {
         if metrics.is_empty() {
             return page.words((0, BODY), (page.width, page.height), NOTHING);
         }
-        let split = BODY + (metrics.len() as i32 * ROW + AROUND).min(880);
+        let split = BODY + (metrics.len() as i32 * ROW + AROUND).min(780);
         forest::draw(page, frame(page, BODY, split), &metrics)?;
         runs::draw(page, frame(page, split + 20, page.height - 30), &plotted(&metrics))
     })
@@ -63,7 +63,8 @@ pub fn each_run(found: &ComparisonResult) -> (Sketch<'_>, u32) {
 const NOTHING: &str = "No metric was compared: there is nothing to show.";
 
 fn words(found: &ComparisonResult, shown: usize) -> (String, String) {
-    let title = format!("{}: {}", clean(&found.scenario), headline(found));
+    let headline = headline(found);
+    let title = format!("{}: {}", clean(&found.scenario), headline.trim_end_matches('.'));
     let all = found.metrics.len();
     let more =
         if shown < all { format!(" · first {shown} of {all} metrics") } else { String::new() };

@@ -18,6 +18,7 @@ mod wire;
 pub use card::card;
 pub use cards::cards;
 
+use super::comparison;
 use super::text::{columns, plain, wrap};
 use crate::measure::result::{LimitResult, RunResult, Status, Verdict};
 use crate::units::human_nanos;
@@ -157,7 +158,12 @@ fn verdict(sheet: &mut Sheet, result: &RunResult) {
         Verdict::Invalid { reasons } => (Tone::Bad, "INVALID", reasons.join("; ")),
     };
     let separator = if reasons.is_empty() { "" } else { ": " };
-    sheet.say(tone, "verdict: ", &format!("{word}{separator}{reasons}"));
+    let compared = result.repeats.as_ref().and_then(|repeats| repeats.comparison.as_ref());
+    let first = if compared.is_some() { "single runs: " } else { "verdict: " };
+    sheet.say(tone, first, &format!("{word}{separator}{reasons}"));
+    if let Some(found) = compared {
+        sheet.say(repeats::tone(found), "compared: ", comparison::words::word(&found.verdict));
+    }
 }
 
 /// A latency, as `<58.0us` where the run could not resolve it.

@@ -1,19 +1,24 @@
 //! Repeated runs: how the sides compare, then what all runs of each measured together.
 
 use super::{Sheet, Tone, compare};
-use crate::measure::comparison::Change;
+use crate::measure::comparison::{Change, ComparisonResult};
 use crate::measure::result::{CellResult, RepeatsResult, RunResult};
 use crate::report::comparison;
 use crate::report::sides::sides;
 
+/// Of a comparison's verdict.
+pub fn tone(found: &ComparisonResult) -> Tone {
+    match found.verdict {
+        Change::Worse => Tone::Bad,
+        Change::Better | Change::Same => Tone::Good,
+        Change::Inconclusive { .. } | Change::Incomparable { .. } => Tone::Doubtful,
+    }
+}
+
 /// Writes the comparison, where there is one, and the totals.
 pub fn table(sheet: &mut Sheet, result: &RunResult, repeats: &RepeatsResult) {
     if let Some(found) = &repeats.comparison {
-        let tone = match found.verdict {
-            Change::Worse => Tone::Bad,
-            Change::Better | Change::Same => Tone::Good,
-            Change::Inconclusive { .. } | Change::Incomparable { .. } => Tone::Doubtful,
-        };
+        let tone = tone(found);
         for (line, index) in comparison::text(found, sheet.width).lines().zip(0..) {
             sheet.line(if index == 0 { tone } else { Tone::Plain }, line);
         }

@@ -12,11 +12,12 @@ const NAMES: i32 = 620;
 const FIGURES: i32 = 760;
 /// Room for the judgement, at the right end of the figures.
 const WORD: i32 = 270;
+const ASIDE: i32 = 50;
 const HEADING: i32 = 60;
 const FOOT: i32 = 110;
-/// The axis does not go further, however large an effect is: -100 % to +300 %.
-const LOWEST: f64 = -1.0;
-const HIGHEST: f64 = 3.0;
+/// The axis does not go further, however large an effect is: beyond it an arrow shows where it goes
+/// on, so that effects about the size that matters are told apart.
+const FURTHEST: f64 = 1.0;
 
 /// Draws the rows.
 pub fn draw(page: &Page, whole: Frame, metrics: &[&ComparedMetric]) -> Drawn {
@@ -28,7 +29,7 @@ pub fn draw(page: &Page, whole: Frame, metrics: &[&ComparedMetric]) -> Drawn {
     };
     let x = scale(metrics);
     let panel = Panel::new(page, frame, x, Scale::linear(0.0, 1.0));
-    let at = (frame.right + 30, whole.top + 24);
+    let at = (frame.right + ASIDE, whole.top + 24);
     page.text(at, Align::Left, "effect [interval]", (LABEL, true), INK)?;
     page.text((whole.left, at.1), Align::Left, "metric", (LABEL, true), INK)?;
     let height = (frame.bottom - frame.top) / metrics.len().max(1) as i32;
@@ -59,12 +60,15 @@ fn signed(percent: f64) -> String {
 
 /// Percent from the lowest to the highest of what is to be seen, and 0.
 fn scale(metrics: &[&ComparedMetric]) -> Scale {
+    // What is only shown must not make what counts narrow.
+    let counting: Vec<_> = metrics.iter().filter(|metric| metric.counts).collect();
+    let metrics = if counting.is_empty() { metrics.iter().collect() } else { counting };
     let least = metrics.iter().map(|metric| metric.minimum_effect);
     let found = metrics.iter().filter_map(|metric| metric.effect.as_ref());
     let ends = found.flat_map(|one| [one.low, one.high.unwrap_or(one.estimate), one.estimate]);
     let all: Vec<_> = ends.chain(least.flat_map(|least| [least, -least])).collect();
-    let low = all.iter().copied().fold(-0.02, f64::min).max(LOWEST);
-    let high = all.iter().copied().fold(0.02, f64::max).min(HIGHEST);
+    let low = all.iter().copied().fold(-0.02, f64::min).max(-FURTHEST);
+    let high = all.iter().copied().fold(0.02, f64::max).min(FURTHEST);
     let edge = (high - low) * 0.06;
     Scale::linear((low - edge) * 100.0, (high + edge) * 100.0)
 }
@@ -92,8 +96,8 @@ fn row(
         page.text((whole.left, y + 20), Align::Left, &place, (LABEL - 8, false), FAINT)?;
     }
     let told = metric.effect.as_ref().map_or("not known".to_owned(), effect);
-    let told = fitted(&told, LABEL - 2, false, FIGURES - WORD - 40);
-    page.text((right + 30, y), Align::Left, &told, (LABEL - 2, false), ink)?;
+    let told = fitted(&told, LABEL - 2, false, FIGURES - WORD - ASIDE);
+    page.text((right + ASIDE, y), Align::Left, &told, (LABEL - 2, false), ink)?;
     let word = fitted(&judged(metric), LABEL, true, WORD);
     page.text((whole.right, y), Align::Right, &word, (LABEL, true), colour(&metric.change))
 }
@@ -102,18 +106,19 @@ fn row(
 fn interval(page: &Page, panel: &Panel, metric: &ComparedMetric, found: &Effect, y: i32) -> Drawn {
     let colour = colour(&metric.change);
     let line = Stroke::solid(colour, 8);
-    let high = found.high.unwrap_or(f64::MAX);
-    let (from, to) = (panel.x(found.low * 100.0), panel.x(high * 100.0));
+    let x = |share: f64| panel.x(share.clamp(-1e9, 1e9) * 100.0);
+    let (from, to) = (x(found.low), x(found.high.unwrap_or(f64::MAX)));
     page.line((from, y), (to, y), line)?;
-    let inside = |share: f64| (LOWEST * 1.05..=HIGHEST * 1.05).contains(&share);
-    for (x, share, side) in [(from, found.low, 1), (to, high, -1)] {
-        if inside(share) {
+    for x in [from, to] {
+        // At an end of the axis it goes on.
+        let back = if x <= panel.frame.left { 22 } else { -22 };
+        if (panel.frame.left + 1..panel.frame.right).contains(&x) {
             page.line((x, y - 16), (x, y + 16), Stroke::solid(colour, 5))?;
         } else {
-            page.path(&[(x + side * 22, y - 16), (x, y), (x + side * 22, y + 16)], line)?;
+            page.path(&[(x + back, y - 16), (x, y), (x + back, y + 16)], line)?;
         }
     }
-    page.disc((panel.x(found.estimate * 100.0), y), 14, colour)?;
+    page.disc((x(found.estimate), y), 14, colour)?;
     let text = format!("{}: {}", subject(metric), effect(found));
     page.note((from - 10, y - 20), (to + 10, y + 20), &text)
 }

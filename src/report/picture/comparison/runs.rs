@@ -50,7 +50,7 @@ fn plot(page: &Page, frame: Frame, left: i32, metric: &ComparedMetric) -> Drawn 
     let x = Scale::linear(0.4, runs as f64 + 0.6);
     let panel = Panel::new(page, frame, x, vertical(metric));
     panel.rows(&ticks(metric, frame))?;
-    let step = runs.div_ceil(6);
+    let step = runs.div_ceil(if runs > 9 { 4 } else { 9 });
     let number = |run: usize| Tick { at: run as f64, label: run.to_string() };
     panel.columns(&(1..=runs).step_by(step).map(number).collect::<Vec<_>>(), true)?;
     for (values, colour, aside) in

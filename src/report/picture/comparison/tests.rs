@@ -35,7 +35,10 @@ fn nothing_and_many_metrics_are_drawn() {
     let mut found = sample::worse();
     let one = found.metrics[3].clone();
     found.metrics.extend(vec![one; 200]);
-    decoded(&sketch(&found));
+    let image = decoded(&sketch(&found));
+    if let Some(folder) = std::env::var_os("LOADGEN_PICTURES") {
+        image.save(std::path::Path::new(&folder).join("comparison-many.png")).expect("writable");
+    }
     let told = effects(&found).0.note().to_owned();
     assert!(effects(&found).1 < 2500 && told.ends_with("first 24 of 205 metrics"), "{told}");
     let kept = shown(&found, FEW).iter().filter(|metric| metric.change == Change::Worse).count();
