@@ -31,6 +31,9 @@ pub struct Shelf {
     folder: PathBuf,
 }
 
+/// The name of a file, and the baseline in it or why that cannot be read.
+pub type Found = (String, Result<Baseline, Failure>);
+
 /// A baseline and its name.
 #[derive(Debug)]
 pub struct Kept {
@@ -74,7 +77,7 @@ impl Shelf {
     }
 
     /// Every baseline by its name, readable or not; none where there is no such folder.
-    pub fn all(&self) -> Result<Vec<(String, Result<Baseline, Failure>)>, Failure> {
+    pub fn all(&self) -> Result<Vec<Found>, Failure> {
         let mut names = self.names()?;
         names.sort();
         Ok(names

@@ -100,7 +100,10 @@ fn folder(path: &Path) -> Result<Given, Failure> {
     for name in [CARD, RUN] {
         let inside = path.join(name);
         if inside.exists() {
-            return file(&inside);
+            return file(&inside).map(|given| match given {
+                Given::Runs(runs) => Given::Runs(Runs { name: shown(path), ..runs }),
+                other => other,
+            });
         }
     }
     let files = run_files(path)?;

@@ -28,6 +28,7 @@ pub fn repeats(pairs: u32) -> RunResult {
         candidate: Some(plan),
         wanted: pairs,
         warm_ups: 1,
+        lost: Vec::new(),
         comparison: Some(comparison::worse()),
     });
     result
