@@ -18,6 +18,7 @@ command -v linux.uml >/dev/null || packages+=(user-mode-linux)
 command -v runsc >/dev/null || packages+=(runsc)
 command -v chromium >/dev/null || packages+=(chromium)
 command -v tshark >/dev/null || packages+=(tshark)
+command -v xmllint >/dev/null || packages+=(libxml2-utils)
 command -v python3 >/dev/null || packages+=(python3 python3-pip)
 
 if [ "${#packages[@]}" -gt 0 ] && command -v apt-get >/dev/null; then
@@ -39,5 +40,16 @@ if command -v python3 >/dev/null &&
     timeout 60 python3 -m pip install --quiet --retries 0 --timeout 10 --root-user-action=ignore \
         --disable-pip-version-check --target "$target/pyenv" hdrhistogram >/dev/null 2>&1 ||
         echo "could not install the Python package hdrhistogram: tests that need it are skipped"
+fi
+
+# A schema of JUnit (Jenkins's, MIT) that is not ours to keep: pytest's source package carries it.
+schema=$target/junit/junit-10.xsd
+if command -v python3 >/dev/null && ! [ -e "$schema" ]; then
+    mkdir -p "$target/junit"
+    timeout 120 python3 -m pip download --quiet --retries 0 --timeout 10 --no-deps --no-binary :all: \
+        --disable-pip-version-check --dest "$target/junit" pytest==8.4.2 >/dev/null 2>&1 &&
+        tar -xzf "$target"/junit/pytest-8.4.2.tar.gz -C "$target/junit" --strip-components=3 \
+            pytest-8.4.2/testing/example_scripts/junit-10.xsd ||
+        echo "could not fetch a schema of JUnit: the test that needs it is skipped"
 fi
 exit 0

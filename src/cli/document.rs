@@ -1,7 +1,7 @@
 //! Reading JSON that anybody may have written: results, cards and baselines.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{Error, Read};
 use std::path::Path;
 
 use super::Failure;
@@ -22,42 +22,58 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    /// At most one byte more than the longest of them.
+    /// The whole document.
     ///
     /// # Errors
-    /// That of the kernel, with the file's name.
+    /// That of the kernel, with the file's name; that it is no regular file, or longer than any such
+    /// document is.
     pub fn bytes(&self, path: &Path) -> Result<Vec<u8>, Failure> {
-        self.taken(path).map_err(|error| {
+        let bytes = self.taken(path).map_err(|error| {
             let why = errno::describe(&error);
             self.wrong(path, &format!("cannot be read: {why}; name {}", self.instead))
+        })?;
+        bytes.ok_or_else(|| {
+            let (most, name) = (self.longest >> 20, self.name);
+            self.wrong(path, &format!("this is larger than {most} MiB: no {name} is"))
         })
     }
 
-    fn taken(&self, path: &Path) -> std::io::Result<Vec<u8>> {
+    /// Its bytes; `None` where they are more than of any such document.
+    fn taken(&self, path: &Path) -> std::io::Result<Option<Vec<u8>>> {
+        let found = std::fs::metadata(path)?;
         // A pipe would be waited for.
-        if !std::fs::metadata(path)?.is_file() {
-            return Err(std::io::Error::other("it is no regular file"));
+        if !found.is_file() {
+            return Err(Error::other("it is no regular file"));
+        }
+        if found.len() > self.longest {
+            return Ok(None);
         }
         let mut bytes = Vec::new();
+        bytes.try_reserve_exact(found.len() as usize + 1).map_err(Error::other)?;
+        // It may grow meanwhile.
         File::open(path)?.take(self.longest + 1).read_to_end(&mut bytes)?;
-        Ok(bytes)
+        Ok((bytes.len() as u64 <= self.longest).then_some(bytes))
     }
 
     /// Says what is wrong with it.
     pub fn wrong(&self, path: &Path, why: &str) -> Failure {
-        Failure::Input(format!("{}: {why}", clean(&path.display().to_string())))
+        Failure::Input(format!("{}: {}", shown(path), clean(why)))
     }
 
     /// Says where it stops being one.
     pub fn malformed(&self, path: &Path, error: &serde_json::Error) -> Failure {
         let text = error.to_string();
         let why = clean(text.split(" at line ").next().unwrap_or_default());
-        let (path, line, column) =
-            (clean(&path.display().to_string()), error.line(), error.column());
+        let (path, line, column) = (shown(path), error.line(), error.column());
         let Self { name, instead, file, .. } = self;
         Failure::Input(format!(
             "{path}:{line}:{column}: this is no whole {name} of loadgen: {why}; give {instead}, or \
              its {file} as it was written"
         ))
     }
+}
+
+/// A path that steers no terminal.
+pub fn shown(path: &Path) -> String {
+    clean(&path.display().to_string())
 }

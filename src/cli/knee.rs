@@ -30,7 +30,7 @@ pub fn knee(args: &KneeArgs, command_line: Vec<String>) -> Result<Exit, Failure>
         plan: Plan { sweep: vec![axis], cells: Vec::new(), limits: Vec::new(), ..first.whole },
         folder: Arc::clone(&folder),
         policy,
-        place,
+        place: Arc::new(place),
         environment,
         interrupted: &INTERRUPTED,
     };
@@ -269,7 +269,9 @@ fn first_line(failure: &Failure) -> String {
         Failure::Scenario(problems) => {
             problems.items().first().map(|item| item.title.clone()).unwrap_or_default()
         }
-        Failure::Input(text) | Failure::Environment(text) => text.clone(),
+        Failure::Input(text) | Failure::Environment(text) | Failure::Inconclusive(text) => {
+            text.clone()
+        }
     };
     text.lines().next().unwrap_or_default().to_owned()
 }

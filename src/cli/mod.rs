@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand.
 
+mod baseline;
 mod check;
 mod compare;
 mod document;
@@ -13,6 +14,7 @@ mod probe;
 mod progress;
 mod read;
 mod receive;
+mod repeats;
 mod report;
 mod result;
 mod run;
@@ -24,8 +26,10 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use baseline::BaselineArgs;
 use compare::CompareArgs;
 use probe::ProbeArgs;
+use repeats::RepeatArgs;
 
 use crate::runner::{self, Order, RunError};
 use crate::scenario::{self, Diagnostics};
@@ -41,13 +45,13 @@ pub struct Cli {
 }
 
 const EXIT_STATUSES: &str = "\
-Exit status: 0 pass; 1 a limit was broken; 2 bad input (scenario, arguments, files);
-3 the environment cannot do it; 4 inconclusive or invalid; 130 interrupted.";
+Exit status: 0 pass; 1 a limit was broken, or a candidate is worse than its base;
+2 bad input (scenario, arguments, files); 3 the environment cannot do it; 4 inconclusive or invalid; 130 interrupted.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run a scenario, and write its result to a folder
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     /// Find the highest value of a key at which a limit still holds
     Knee(Box<KneeArgs>),
     /// Check a scenario: print what it resolves to, and what it will cost
@@ -56,8 +60,11 @@ enum Command {
     Report(ReportArgs),
     /// Find out by experiment how this system's queues behave: its backlog card
     Probe(ProbeArgs),
-    /// Put backlog cards beside each other: in what their systems differ
-    Compare(CompareArgs),
+    /// Judge a candidate's runs against a base's: worse, better or the same; or put backlog cards
+    /// beside each other
+    Compare(Box<CompareArgs>),
+    /// Keep runs as a baseline, to compare later ones with
+    Baseline(BaselineArgs),
     /// Print the JSON Schema of scenarios
     Schema,
     /// Be a target: listen, accept at a pace, serve
@@ -102,6 +109,8 @@ struct RunArgs {
     /// In which order the cells of a sweep run; results list them as written
     #[arg(long, value_enum, default_value = "random")]
     order: OrderChoice,
+    #[command(flatten)]
+    repeats: RepeatArgs,
 }
 
 /// Where a run is made, where its result goes, and what is said.
@@ -276,6 +285,9 @@ enum Failure {
     /// The environment cannot do it.
     #[error("{0}")]
     Environment(String),
+    /// Nothing could be judged.
+    #[error("{0}")]
+    Inconclusive(String),
 }
 
 impl From<Diagnostics> for Failure {
@@ -313,6 +325,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Report(args) => report::report(&args),
         Command::Probe(args) => probe::probe(&args, command_line),
         Command::Compare(args) => compare::compare(&args),
+        Command::Baseline(args) => baseline::baseline(&args, command_line),
         Command::Schema => print_out(&format!("{:#}\n", scenario::schema())),
         Command::Serve(args) => serve::serve(&args),
         Command::Man => man::man(),
@@ -355,6 +368,10 @@ fn complain(failure: &Failure) -> Exit {
         Failure::Environment(text) => {
             anstream::eprintln!("error: {text}");
             Exit::Environment
+        }
+        Failure::Inconclusive(text) => {
+            anstream::eprintln!("error: {text}");
+            Exit::Inconclusive
         }
     }
 }

@@ -29,6 +29,8 @@ pub struct Progress {
 enum Goal {
     /// The last cell of a plan.
     Cells { done: usize, rest: Rest },
+    /// The last of repeated runs: where they are, and what is known of the comparison.
+    Repeats { stage: String, known: String, rest: Rest },
     /// The edges of a knee; what is known of them.
     Knee { known: String },
 }
@@ -54,6 +56,20 @@ impl Progress {
     pub fn of_cells(done: usize, cells: &[&Cell], quiet: bool) -> Self {
         let goal = Goal::Cells { done, rest: Rest::of(cells) };
         Self { shown: Shown::new(quiet), goal, cell: None }
+    }
+
+    /// Progress of repeated runs, of which each cell is in `cells`.
+    pub fn of_repeats(cells: &[&Cell], quiet: bool) -> Self {
+        let (stage, known) = (String::new(), String::new());
+        let goal = Goal::Repeats { stage, known, rest: Rest::of(cells) };
+        Self { shown: Shown::new(quiet), goal, cell: None }
+    }
+
+    /// Notes where repeated runs are, such as `pair 3 of 6`, and what is known of the comparison.
+    pub fn stage(&mut self, now: String, knowledge: String) {
+        if let Goal::Repeats { stage, known, .. } = &mut self.goal {
+            (*stage, *known) = (now, knowledge);
+        }
     }
 
     /// Progress of a search.
@@ -86,6 +102,16 @@ impl Progress {
         }
     }
 
+    /// Says something beside the bar; nothing when quiet.
+    pub fn say(&self, text: &str) {
+        let text: String = text.chars().filter(|c| !c.is_control()).collect();
+        match &self.shown {
+            Shown::Bar(bar) => bar.suspend(|| anstream::eprintln!("{text}")),
+            Shown::Lines => anstream::eprintln!("{text}"),
+            Shown::Nothing => {}
+        }
+    }
+
     /// Takes the bar away.
     pub fn finish(&self) {
         if let Shown::Bar(bar) = &self.shown {
@@ -94,7 +120,9 @@ impl Progress {
     }
 
     fn begin(&mut self, moment: &Moment, now: Instant) {
-        if let (Some(cell), Goal::Cells { rest, .. }) = (&self.cell, &mut self.goal) {
+        if let (Some(cell), Goal::Cells { rest, .. } | Goal::Repeats { rest, .. }) =
+            (&self.cell, &mut self.goal)
+        {
             rest.ended((now - cell.began).as_secs_f64());
         }
         let began = now;
@@ -111,6 +139,7 @@ impl Progress {
         let name: String = moment.name.chars().take(NAME).collect();
         match &self.goal {
             Goal::Cells { done, rest } => format!("{number}/{} {name}", done + rest.cells()),
+            Goal::Repeats { stage, .. } => format!("{stage} {name}"),
             Goal::Knee { .. } => format!("run {number} {name}"),
         }
     }
@@ -123,6 +152,10 @@ impl Progress {
                 let left = rest.left(0.0);
                 format!("cell {number} of {}: {name}; {left} left", done + rest.cells())
             }
+            Goal::Repeats { stage, known, rest } => {
+                let known = if known.is_empty() { String::new() } else { format!("; {known}") };
+                format!("{stage}: {name}; {} left{known}", rest.left(0.0))
+            }
             Goal::Knee { known } if known.is_empty() => format!("run {number}: {name}"),
             Goal::Knee { known } => format!("run {number}: {name} ({known})"),
         }
@@ -130,10 +163,11 @@ impl Progress {
 
     fn message(&self, moment: &Moment, now: Instant) -> String {
         let Some(cell) = &self.cell else { return String::new() };
+        let left = |rest: &Rest| format!("{} left", rest.left((now - cell.began).as_secs_f64()));
         let goal = match &self.goal {
-            Goal::Cells { rest, .. } => {
-                format!("{} left", rest.left((now - cell.began).as_secs_f64()))
-            }
+            Goal::Cells { rest, .. } => left(rest),
+            Goal::Repeats { rest, known, .. } if known.is_empty() => left(rest),
+            Goal::Repeats { rest, known, .. } => format!("{}, {known}", left(rest)),
             Goal::Knee { known } => known.clone(),
         };
         let queue = match moment.accept_queue {
@@ -184,6 +218,11 @@ mod tests {
         for goal in [
             Goal::Cells { done: 998, rest: Rest::of(&[]) },
             Goal::Knee { known: "holds 123456.789/s, breaks 123456.987/s".to_owned() },
+            Goal::Repeats {
+                stage: "pair 499 of up to 500".to_owned(),
+                known: "after 486 pairs: inconclusive".to_owned(),
+                rest: Rest::of(&[]),
+            },
         ] {
             let mut progress = Progress { shown: Shown::Nothing, goal, cell: None };
             let moment = moment(999, &"long=".repeat(20));
@@ -198,6 +237,14 @@ mod tests {
     fn lines_say_which_cell_of_how_many_and_what_is_known() {
         let mut progress = Progress::of_cells(3, &[], true);
         assert_eq!(progress.line(&moment(3, "backlog=5")), "cell 4 of 3: backlog=5; 0s left");
+        let mut repeats = Progress::of_repeats(&[], true);
+        repeats.stage("warm-up".to_owned(), String::new());
+        assert_eq!(repeats.line(&moment(0, "base")), "warm-up: base; 0s left");
+        repeats.stage("pair 7 of up to 24".to_owned(), "after 6 pairs: inconclusive".to_owned());
+        assert_eq!(
+            repeats.line(&moment(14, "base,run=7")),
+            "pair 7 of up to 24: base,run=7; 0s left; after 6 pairs: inconclusive"
+        );
         progress.know("holds 400/s".to_owned());
         assert_eq!(progress.line(&moment(0, "rate=1")), "run 1: rate=1 (holds 400/s)");
     }

@@ -17,8 +17,13 @@ const WANTED: Wanted = Wanted {
 /// The result at `path`: a `run.json`, or the folder of a run.
 pub fn read(path: &Path) -> Result<RunResult, Failure> {
     let file = if path.is_dir() { path.join("run.json") } else { path.to_owned() };
-    json::read(&WANTED.bytes(&file)?).map_err(|error| match error {
-        json::ReadError::Malformed(error) => WANTED.malformed(&file, &error),
-        other => WANTED.wrong(&file, &other.to_string()),
+    of_bytes(&file, &WANTED.bytes(&file)?)
+}
+
+/// The result in the bytes of a file.
+pub fn of_bytes(file: &Path, bytes: &[u8]) -> Result<RunResult, Failure> {
+    json::read(bytes).map_err(|error| match error {
+        json::ReadError::Malformed(error) => WANTED.malformed(file, &error),
+        other => WANTED.wrong(file, &other.to_string()),
     })
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::interrupts::INTERRUPTED;
 use super::prepare::{self, RESULTS};
 use super::progress::Progress;
-use super::{Exit, Failure, RunArgs, finish, print_out, read, result};
+use super::{Exit, Failure, RunArgs, finish, print_out, read, repeats, result};
 use crate::measure::result::{RunResult, Status};
 use crate::observe::environment;
 use crate::report::files::Folder;
@@ -15,6 +15,9 @@ use crate::scenario::plan::Plan;
 
 /// Runs a scenario.
 pub fn run(args: &RunArgs, command_line: Vec<String>) -> Result<Exit, Failure> {
+    if args.repeats.wanted() {
+        return repeats::run(args, command_line);
+    }
     let resolved = read::scenario(&args.scenario)?;
     let place = &args.place;
     if !resolved.notices.is_empty() && !place.quiet {
@@ -42,7 +45,7 @@ pub fn run(args: &RunArgs, command_line: Vec<String>) -> Result<Exit, Failure> {
         plan,
         folder: Arc::clone(&folder),
         policy,
-        place,
+        place: Arc::new(place),
         environment,
         interrupted: &INTERRUPTED,
     };
@@ -81,6 +84,9 @@ fn reopen(plan: &Plan, given: Option<&Path>) -> Result<(Folder, RunResult), Fail
     };
     if earlier.knee.is_some() {
         return Err(wrong("it is a search (loadgen knee), which has to be made anew"));
+    }
+    if earlier.repeats.is_some() {
+        return Err(wrong("it is a series of repeated runs, which has to be made anew"));
     }
     let differences = runner::differences(plan, &earlier.scenario);
     if !differences.is_empty() {

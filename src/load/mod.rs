@@ -2,11 +2,13 @@
 //! start. No clock and no socket lives here, so that tests are tables and properties.
 
 mod arrivals;
+mod pairs;
 mod shape;
 mod shuffle;
 mod turns;
 
 pub use arrivals::{Arrival, Arrivals};
+pub use pairs::Pairs;
 pub use shape::{Schedule, Shape, Stage};
 pub use shuffle::shuffled;
 pub use turns::Turns;

@@ -3,9 +3,11 @@
 
 pub mod attempts;
 pub mod attribution;
+pub mod baseline;
 pub mod book;
 pub mod card;
 pub mod classes;
+pub mod comparison;
 pub mod datagram;
 pub mod datagrams;
 pub mod greeting;
@@ -20,11 +22,13 @@ pub mod prediction;
 mod record;
 mod restart;
 pub mod result;
+pub mod sample;
 pub mod sent;
 mod sockets;
 pub mod stream;
 pub mod syn_retries;
 mod timeline;
+pub mod trial;
 mod turn;
 pub mod variation;
 pub mod wire;

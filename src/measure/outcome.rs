@@ -101,6 +101,14 @@ classes! {
     }
 }
 
+impl Ending {
+    /// Whether the connection ended before it was done, though neither as planned nor by the run's
+    /// end.
+    pub const fn failed(self) -> bool {
+        matches!(self, Self::Reset | Self::Timeout | Self::Closed | Self::Other)
+    }
+}
+
 classes! {
     /// What became of a connection in the target's accept queue.
     TargetOutcome {

@@ -16,6 +16,7 @@ pub use super::sockets::{MemoryResult, SocketStates, SocketsResult, StatesResult
 pub use super::timeline::{
     Heat, LoadInterval, LoadSeries, QueueInterval, TargetInterval, Timeline,
 };
+pub use super::trial::{Arm, LostRun, RepeatsResult, Trial};
 pub use super::turn::{Resumed, Turn};
 pub use super::wire::{Ladder, Step, WireResult};
 use super::{Ending, Metric, Outcome, Summary, TargetEnding, TargetOutcome};
@@ -46,6 +47,9 @@ pub struct RunResult {
     /// The search that the cells were, where they were one.
     #[serde(default)]
     pub knee: Option<KneeResult>,
+    /// That the cells are repeated runs, where they are.
+    #[serde(default)]
+    pub repeats: Option<RepeatsResult>,
     /// The parts in which it was taken up again, after the first one in `environment`.
     #[serde(default)]
     pub resumed: Vec<Resumed>,
@@ -142,6 +146,9 @@ pub struct CellResult {
     /// When it ran; `None` where an older program did not say.
     #[serde(default)]
     pub turn: Option<Turn>,
+    /// Which run of which side it is, where a scenario was run repeatedly.
+    #[serde(default)]
+    pub trial: Option<Trial>,
     /// Whether the cell ran to its end.
     pub status: Status,
     /// Where it ran.
@@ -458,11 +465,20 @@ impl CellResult {
         }
     }
 
-    /// Its name for people: what was set, as `load.rate = 150/s`, and the run of a search. `name` is
+    /// What was set, as `load.rate = 150/s`; empty without a sweep.
+    pub fn combination(&self) -> String {
+        let axes = self.axes.iter().map(|axis| format!("{} = {}", axis.path, axis.value));
+        axes.collect::<Vec<_>>().join(", ")
+    }
+
+    /// Its name for people: what was set, and which run it was of a search, or of which side. `name` is
     /// made for files.
     pub fn title(&self) -> String {
-        let axes = self.axes.iter().map(|axis| format!("{} = {}", axis.path, axis.value));
-        let axes = axes.collect::<Vec<_>>().join(", ");
+        let axes = self.combination();
+        if let Some(trial) = &self.trial {
+            let comma = if axes.is_empty() { "" } else { ", " };
+            return format!("{axes}{comma}{} run {}", trial.arm.name(), trial.run);
+        }
         match self.name.rsplit_once(",run=") {
             _ if axes.is_empty() => self.name.clone(),
             Some((_, run)) => format!("{axes}, run {run}"),

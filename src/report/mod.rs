@@ -2,7 +2,9 @@
 //!
 //! Renderers are pure; [`files`] alone touches the file system.
 
+pub mod baseline;
 pub mod card;
+pub mod comparison;
 pub mod csv;
 pub mod files;
 pub mod hlog;
@@ -10,10 +12,12 @@ pub mod html;
 pub mod json;
 pub mod pcapng;
 pub mod picture;
+pub mod plausible;
 pub mod terminal;
 
 #[cfg(test)]
 pub(crate) mod sample;
+mod sides;
 pub(crate) mod text;
 
 use crate::measure::result::RunResult;
@@ -22,11 +26,16 @@ use files::{Folder, FolderError};
 /// Writes `run.json` and the tables. Cheap enough to be called after each cell, so that a crash
 /// loses at most the cell that ran.
 pub fn write_results(folder: &Folder, result: &RunResult) -> Result<(), FolderError> {
-    folder.write("run.json", &json::run(result))?;
+    write_run(folder, result)?;
     for (name, table) in csv::TABLES {
         folder.write(name, &table(result))?;
     }
     Ok(())
+}
+
+/// Writes `run.json` alone, from which all else can be made.
+pub fn write_run(folder: &Folder, result: &RunResult) -> Result<(), FolderError> {
+    folder.write("run.json", &json::run(result))
 }
 
 /// Why pictures are missing.
@@ -114,7 +123,12 @@ mod tests {
         let guide = std::fs::read_to_string(guide).expect("the guide");
         let metrics = Metric::ALL.map(Metric::name);
         let causes = Cause::ALL.map(Cause::name);
-        let files = FILES.into_iter().chain(["udp_loss.png", "knee.png", "capture.pcapng"]);
+        let files = FILES.into_iter().chain([
+            "udp_loss.png",
+            "knee.png",
+            "comparison.png",
+            "capture.pcapng",
+        ]);
         let classes = Class::ALL.map(Class::name);
         for name in files.chain(metrics).chain(causes).chain(classes) {
             assert!(guide.contains(&format!("`{name}`")), "{name}");

@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 
 mod card;
+pub mod comparison;
 mod datagrams;
 mod knee;
+mod repeats;
 mod told;
 
 pub use card::{gvisor_card, linux_card};
 pub use datagrams::{datagram_sweep, datagrams};
 pub use knee::knee;
+pub use repeats::repeats;
 pub use told::{ladder, told};
 
 use crate::load::{Schedule, Shape};
@@ -44,6 +47,7 @@ pub fn empty() -> RunResult {
         verdict: Verdict::Pass,
         status: Status::Complete,
         knee: None,
+        repeats: None,
         resumed: Vec::new(),
     }
 }
@@ -358,6 +362,7 @@ fn cell(backlog: u32) -> CellResult {
         prediction: None,
         wire: None,
         turn: None,
+        trial: None,
         findings: vec![],
     }
 }

@@ -122,6 +122,7 @@ pub fn assemble(parts: Parts, attempts: Attempts) -> CellResult {
         prediction: None,
         wire,
         turn: None,
+        trial: None,
         findings: Vec::new(),
     };
     cell.prediction = explain::prediction(parts.occasion, parts.cell, &cell);

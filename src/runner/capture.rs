@@ -60,7 +60,9 @@ impl Ground<'_> {
     pub fn capture(&self, start: Start) -> Result<Option<Capturing>, RunError> {
         let (Some(wanted), Some(lab)) = (self.cell.lab.capture, self.lab) else { return Ok(None) };
         let tap = Tap::open(lab).map_err(|error| RunError::Environment(error.to_string()))?;
-        let cell = (!self.cell.axes.is_empty()).then_some(self.cell.name.as_str());
+        // A search and repeated runs choose their cells on the way: their plans have none.
+        let one_of_many = !self.cell.axes.is_empty() || self.setup.plan.cells.is_empty();
+        let cell = one_of_many.then_some(self.cell.name.as_str());
         let file = self.setup.folder.capture(cell, (tap.interface, SNAP), wanted.size.0)?;
         let recorder = CaptureRecorder {
             ring: tap.ring,

@@ -63,7 +63,7 @@ pub type Measured = (CellResult, Option<RunError>);
 /// Where nothing could be measured at all.
 pub fn run(setup: &Setup, task: &Task<'_>, watch: Watch<'_>) -> Result<Measured, RunError> {
     let Task { index, cell, seed } = *task;
-    let lab = match &setup.place {
+    let lab = match &*setup.place {
         Where::Lab(privacy) => {
             let lab = Lab::create(privacy, &cell.lab);
             Some(lab.map_err(|error| RunError::Environment(error.to_string()))?)
@@ -257,7 +257,7 @@ impl Ground<'_> {
 
     /// Where the cell runs, as results say it.
     pub fn place(&self) -> Place {
-        match (&self.setup.place, self.lab) {
+        match (&*self.setup.place, self.lab) {
             (Where::Host(reason), _) => Place::Host { reason: reason.clone() },
             (Where::Lab(_), lab) => Place::Lab {
                 link: self.cell.lab.link.to_string(),

@@ -17,6 +17,7 @@ mod resume;
 mod series;
 mod session;
 mod side;
+mod trials;
 mod workers;
 
 use std::sync::Arc;
@@ -28,11 +29,13 @@ use crate::report::files::{Folder, FolderError};
 use crate::scenario::plan::Plan;
 use crate::sys::permit::Policy;
 
+pub use crate::scenario::differences;
 pub use collect::Seen;
 pub use ground::{Moment, Watch, window_of};
 pub use processes::work;
-pub use resume::{differences, take_up};
+pub use resume::take_up;
 pub use session::{Order, Outcome, Session, order};
+pub use trials::{Compare, Comparing, Step, Trials};
 
 /// What a run needs.
 pub struct Setup {
@@ -42,8 +45,8 @@ pub struct Setup {
     pub folder: Arc<Folder>,
     /// What load may reach.
     pub policy: Policy,
-    /// Where cells run.
-    pub place: Where,
+    /// Where cells run; two sides of a comparison share it.
+    pub place: Arc<Where>,
     /// Where and how the run is made.
     pub environment: Environment,
     /// Set when the user wants the run to end.

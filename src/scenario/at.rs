@@ -13,6 +13,11 @@ use serde_spanned::Spanned;
 pub struct At<T>(Spanned<T>);
 
 impl<T> At<T> {
+    /// A value that was written there.
+    pub fn new(span: Range<usize>, value: T) -> Self {
+        Self(Spanned::new(span, value))
+    }
+
     /// Where it was written.
     pub fn span(&self) -> Range<usize> {
         self.0.span()

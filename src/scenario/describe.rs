@@ -309,6 +309,8 @@ impl std::fmt::Display for Subject {
             Self::Counter(name) => write!(f, "counters.{name}"),
             Self::Loss(None) => f.write_str("loss"),
             Self::Loss(Some(cause)) => write!(f, "loss.{cause}"),
+            Self::Throughput { load } => write!(f, "{}throughput", of(load)),
+            Self::CpuPerAttempt => f.write_str("cpu_per_attempt"),
         }
     }
 }
@@ -332,6 +334,7 @@ impl std::fmt::Display for Bound {
             Self::Time(span) => span.fmt(f),
             Self::Count(count) => write!(f, "{count}"),
             Self::Share(share) => write!(f, "{}%", share * 100.0),
+            Self::Rate(per_second) => write!(f, "{per_second}/s"),
         }
     }
 }

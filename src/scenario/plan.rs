@@ -230,7 +230,7 @@ pub enum Subject {
     Outcome {
         /// Load's name, if only one is meant.
         load: Option<String>,
-        /// Class, by its name in `outcomes.csv`.
+        /// Class, by its name in `outcomes.csv`, or [`Subject::FAILED`].
         outcome: String,
     },
     /// The number of attempts whose wait or failure has this cause.
@@ -245,6 +245,19 @@ pub enum Subject {
     /// Datagrams that were lost: by one cause, by its name in `outcomes.csv`, or (`None`) all that
     /// were sent and did not come.
     Loss(Option<String>),
+    /// Attempts a second that were issued, over one load or (`None`) over each.
+    Throughput {
+        /// Load's name, if only one is meant.
+        load: Option<String>,
+    },
+    /// CPU time of the generator for an attempt, over all loads.
+    CpuPerAttempt,
+}
+
+impl Subject {
+    /// The word for all attempts that failed: not established, or ended before they were done. Those
+    /// that were to stay half-open, that left as planned, or that the run's end cut are none.
+    pub const FAILED: &'static str = "failed";
 }
 
 /// A statistic of a histogram.
@@ -298,6 +311,8 @@ pub enum Bound {
     Count(f64),
     /// A share of the attempts (or datagrams), as a fraction (`"1%"` is 0.01).
     Share(f64),
+    /// Events a second.
+    Rate(f64),
 }
 
 impl Comparison {

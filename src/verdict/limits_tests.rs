@@ -1,8 +1,10 @@
 use super::*;
-use crate::measure::result::{Class, ClassResult, ClassesResult, DatagramsResult, ReceiverResult};
-use crate::measure::{Summary, encode, record};
+use crate::measure::result::{
+    Class, ClassResult, ClassesResult, DatagramsResult, MetricResult, ReceiverResult,
+};
+use crate::measure::{Metric, Summary, empty, encode, record};
 use crate::report::sample;
-use crate::scenario::plan::Comparison;
+use crate::scenario::plan::{Comparison, Statistic, Subject};
 use crate::units::Span;
 
 fn loss(cause: Option<&str>, bound: Bound) -> Limit {
@@ -86,6 +88,24 @@ fn classes_are_judged_by_count_and_by_share() {
     assert_eq!(single(&none, &cell).holds, Some(true), "nobody was out of ports");
     let other = limit(Some("others"), "no_port", Bound::Count(0.0));
     assert_eq!(single(&other, &cell).holds, None, "there is no such load");
+}
+
+#[test]
+fn throughput_and_cpu_are_judged() {
+    let mut cell = sample::sweep(&[5]).cells.remove(0);
+    let limit = |subject, comparison, bound| Limit { subject, comparison, bound };
+    let throughput = Subject::Throughput { load: None };
+    let enough = single(&limit(throughput, Comparison::AtLeast, Bound::Rate(500.0)), &cell);
+    assert_eq!((enough.measured.as_deref(), enough.holds), (Some("400.0/s"), Some(false)));
+    assert_eq!((enough.condition.as_str(), enough.load.as_deref()), (">= 500/s", Some("clients")));
+    let bound = Bound::Time(Span::from_millis(1));
+    let cheap = limit(Subject::CpuPerAttempt, Comparison::AtMost, bound);
+    assert_eq!(single(&cheap, &cell).holds, None);
+    (cell.validity.cpu_s, cell.loads[0].attempts) = ((0.5, 0.5), 100_000);
+    // 10 us of CPU are no latency that a resolution bounds.
+    cell.validity.resolution = 1 << 40;
+    let cheap = single(&cheap, &cell);
+    assert_eq!((cheap.measured.as_deref(), cheap.holds), (Some("10.0us"), Some(true)));
 }
 
 /// A cell whose delays consist of `lag` and of a service time, all in nanoseconds.

@@ -1,8 +1,12 @@
 //! Results to a judgement: limits, validity, verdict. Pure.
 
 pub mod cards;
+pub mod compare;
 pub mod knee;
 mod limits;
+mod reading;
+mod repeats;
+pub mod statistics;
 mod validity;
 
 use crate::measure::Outcome;
@@ -15,6 +19,9 @@ pub use validity::{Offer, generator_limited, sampler_lossy};
 pub fn verdict(run: &RunResult) -> Verdict {
     if let Some(knee) = &run.knee {
         return knee::verdict(knee, &run.status);
+    }
+    if let Some(repeats) = &run.repeats {
+        return repeats::verdict(run, repeats);
     }
     let several = run.cells.len() > 1;
     let invalid: Vec<String> = run

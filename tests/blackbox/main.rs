@@ -6,12 +6,15 @@
 
 mod addresses;
 mod bad_input;
+mod baseline;
 mod cards;
 mod classes;
 mod closing;
 mod common;
+mod compare;
 mod datagrams;
 mod datagrams_external;
+mod desk;
 mod engines;
 mod environment;
 mod external;
@@ -27,6 +30,7 @@ mod listeners;
 mod many;
 mod output;
 mod probe;
+mod repeats;
 mod report_page;
 mod restart;
 mod resume;

@@ -31,12 +31,6 @@ pub enum ReadError {
     /// No JSON, or not that of a card.
     #[error("{0}")]
     Malformed(serde_json::Error),
-    /// The result of a run.
-    #[error(
-        "this is the result of a run, and comparing runs is not there yet: give cards, which \
-         `loadgen probe` writes (card.json); `loadgen report RUN RUN --out FILE` puts runs on one page"
-    )]
-    Run,
     /// The JSON of something else.
     #[error("this is JSON, and no card of `loadgen probe`: it has no experiments")]
     Other,
@@ -68,8 +62,6 @@ struct Head {
     #[serde(default)]
     loadgen_version: Option<String>,
     experiments: Option<IgnoredAny>,
-    scenario: Option<IgnoredAny>,
-    cells: Option<IgnoredAny>,
 }
 
 /// The card in the bytes of a `card.json`, whoever wrote them. JSON nested deeper than 128 levels is
@@ -79,12 +71,11 @@ struct Head {
 /// Where the bytes are too many, no card, one of another layout, or one that cannot be.
 pub fn read(bytes: &[u8]) -> Result<Card, ReadError> {
     if bytes.len() as u64 > LONGEST {
-        return Err(if begins_as_run(bytes) { ReadError::Run } else { ReadError::TooLarge });
+        return Err(ReadError::TooLarge);
     }
     let head: Head = serde_json::from_slice(bytes).map_err(ReadError::Malformed)?;
     if head.experiments.is_none() {
-        let is_run = head.scenario.is_some() && head.cells.is_some();
-        return Err(if is_run { ReadError::Run } else { ReadError::Other });
+        return Err(ReadError::Other);
     }
     match head.schema_version {
         Some(found) if found != u64::from(SCHEMA_VERSION) => {
@@ -98,12 +89,6 @@ pub fn read(bytes: &[u8]) -> Result<Card, ReadError> {
     let card: Card = serde_json::from_slice(bytes).map_err(ReadError::Malformed)?;
     judge(&card)?;
     Ok(card)
-}
-
-/// Whether what is too long to be read begins as a run's result does.
-fn begins_as_run(bytes: &[u8]) -> bool {
-    let start = String::from_utf8_lossy(&bytes[..bytes.len().min(4096)]).into_owned();
-    start.contains("\"scenario\"") && start.contains("\"schema_version\"")
 }
 
 fn judge(card: &Card) -> Result<(), ReadError> {
@@ -176,7 +161,7 @@ mod tests {
             ("", "EOF"),
             ("null", "invalid type"),
             ("{}", "no experiments"),
-            ("{\"schema_version\":1,\"scenario\":{},\"cells\":[]}", "comparing runs"),
+            ("{\"schema_version\":1,\"scenario\":{},\"cells\":[]}", "no experiments"),
             (
                 "{\"schema_version\":7,\"loadgen_version\":\"9\\u001b\",\"experiments\":[]}",
                 "layout 7",
@@ -194,8 +179,6 @@ mod tests {
         assert!(told(&"[".repeat(100_000)).contains("invalid type"));
         let long = " ".repeat(LONGEST as usize + 1);
         assert!(told(&long).contains("larger than 8 MiB"));
-        let run = format!("{{\"schema_version\": 1, \"scenario\": {{}}{long}");
-        assert!(told(&run).contains("comparing runs"));
         let whole = card(&sample::linux_card());
         for cut in [1, whole.len() / 3, whole.len() - 3] {
             assert!(matches!(read(&whole[..cut]), Err(ReadError::Malformed(_))), "{cut}");

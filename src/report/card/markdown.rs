@@ -10,7 +10,7 @@ use crate::report::text::letter;
 use crate::verdict::cards::{self, Comparison, Kind, Line, Told};
 
 /// A text from outside, of which nothing is markup.
-fn plain(text: &str) -> String {
+pub fn plain(text: &str) -> String {
     let text = clean(text);
     let part = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
     let mut shown = String::new();
@@ -27,6 +27,10 @@ fn plain(text: &str) -> String {
             }
             // What looks like an address would become a link.
             ':' if rest.peek() == Some(&'/') => shown.push_str("&#58;"),
+            // GitHub would send word to whoever has that name.
+            '@' => shown.push_str("@<!-- -->"),
+            // "www." begins a link, too.
+            '.' if before.is_some_and(|c| matches!(c, 'w' | 'W')) => shown.push_str("<!-- -->."),
             c => shown.push(c),
         }
         before = Some(c);

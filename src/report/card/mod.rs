@@ -5,7 +5,7 @@ mod markdown;
 pub mod rows;
 mod words;
 
-pub use markdown::{card as markdown, comparison as markdown_comparison};
+pub use markdown::{card as markdown, comparison as markdown_comparison, plain as escaped};
 pub use words::{clean, found_at, named, remark, stretches, telling, title};
 
 use super::files::{Folder, FolderError};

@@ -19,6 +19,22 @@ pub struct Place {
     pub grain: i32,
 }
 
+/// The figures of one cell, without the pictures.
+pub fn figures(cell: &CellResult, place: Place) -> Markup {
+    let Place { level, .. } = place;
+    html! {
+        (partial(&cell.status))
+        (notices(cell))
+        (why::classes(cell, level))
+        @match &cell.datagrams {
+            Some(ledger) => (datagrams::section(cell, ledger, level)),
+            None => (ledger::section(cell, level)),
+        }
+        (metrics::section(cell, level))
+        (trust(cell, level))
+    }
+}
+
 /// All of one cell.
 pub fn whole(scenario: &str, cell: &CellResult, place: Place) -> Markup {
     let Place { index, level, .. } = place;

@@ -9,6 +9,7 @@ mod card;
 mod cards;
 mod cell;
 mod compare;
+mod comparison;
 mod datagrams;
 mod differences;
 mod figures;
@@ -17,6 +18,7 @@ mod knee;
 mod ledger;
 mod metrics;
 mod parts;
+mod repeats;
 mod runs;
 mod verdict;
 mod why;
@@ -24,6 +26,7 @@ mod wire;
 
 pub use card::page as card;
 pub use cards::page as cards;
+pub use comparison::page as comparison;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
@@ -94,14 +97,21 @@ fn run(result: &RunResult) -> Markup {
         h1 { (name) }
         @if !result.scenario.description.is_empty() { p.lead { (result.scenario.description) } }
     };
+    let compared = result.repeats.as_ref().and_then(|repeats| repeats.comparison.as_ref());
     let main = html! {
+        @if let Some(found) = compared { (comparison::section(found)) }
         (verdict::section(result))
         // What a search broke on purpose is no news.
         (knee::section(result))
         (verdict::findings(result))
         (verdict::limits(result))
-        (compare::section(result))
-        (cells(result))
+        @if result.repeats.is_some() {
+            (repeats::section(result))
+            (repeats::cells(result))
+        } @else {
+            (compare::section(result))
+            (cells(result))
+        }
         (ground::environment(result))
         (ground::scenario(result))
         (ground::words())

@@ -138,9 +138,15 @@ pub fn folded(summary: &str, body: Markup) -> Markup {
     html! { details { summary { (summary) } (body) } }
 }
 
-/// A heading below `h2`: level 3, or 4 within a cell of several.
+/// A heading below `h2`: level 3, 4 within a cell of several, or 5 within a run of a side.
 pub fn heading(level: u8, words: impl Render) -> Markup {
-    html! { @if level <= 3 { h3 { (words) } } @else { h4 { (words) } } }
+    html! {
+        @match level {
+            ..=3 => h3 { (words) },
+            4 => h4 { (words) },
+            _ => h5 { (words) },
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,12 +1,16 @@
 //! Several runs beside each other.
 
+use std::borrow::Cow;
+
 use maud::{Markup, html};
 
 use super::figures::figure;
 use super::parts::{Column, Row, table, text};
 use super::{alt, compare, differences::differences, document, knee, partial, verdict};
 use crate::measure::result::{CellResult, Environment, RunResult};
+use crate::report::comparison::words;
 use crate::report::picture::{self, HEIGHT};
+use crate::report::sides::sides;
 use crate::report::text::{letter, thousands};
 
 /// Keys of the environment that differ between any two runs and mean nothing.
@@ -73,6 +77,10 @@ fn verdicts(results: &[RunResult], names: &[String]) -> Markup {
                 @let (_, tone) = verdict::word(result);
                 div class={ "verdict " (tone) } {
                     h3 { "Run " (name) }
+                    @let repeats = result.repeats.as_ref();
+                    @if let Some(found) = repeats.and_then(|repeats| repeats.comparison.as_ref()) {
+                        p { strong { (words::headline(found)) } }
+                    }
                     (verdict::reasons(result))
                     (knee::told(result))
                     (partial(&result.status))
@@ -129,12 +137,13 @@ fn listed(what: &str, found: Vec<(String, Vec<Option<String>>)>, names: &[String
 }
 
 fn cells(results: &[RunResult], names: &[String]) -> Markup {
+    let runs: Vec<Vec<Cow<CellResult>>> = results.iter().map(compared).collect();
     // The first cells of all runs, then the second ones: what is alike stands side by side.
-    let most = results.iter().map(|run| run.cells.len()).max().unwrap_or(0);
+    let most = runs.iter().map(Vec::len).max().unwrap_or(0);
     let all: Vec<(String, &CellResult)> = (0..most)
-        .flat_map(|index| results.iter().zip(names).map(move |(run, name)| (index, run, name)))
-        .filter_map(|(index, run, name)| Some((name, run.cells.get(index)?)))
-        .map(|(name, cell)| (format!("{name} {}", cell.title()), cell))
+        .flat_map(|index| runs.iter().zip(names).map(move |(run, name)| (index, run, name)))
+        .filter_map(|(index, run, name)| Some((name, run.get(index)?)))
+        .map(|(name, cell)| (format!("{name} {}", cell.title()), cell.as_ref()))
         .collect();
     let rows: Vec<_> = all.iter().map(|(name, cell)| (text(name), *cell)).collect();
     let sketch = picture::overlaid("Runs", &all);
@@ -145,6 +154,18 @@ fn cells(results: &[RunResult], names: &[String]) -> Markup {
             (compare::tables(&rows))
             (figure(&sketch, HEIGHT, "latency", &words))
         }
+    }
+}
+
+/// The cells of a run; of repeated ones what all of each side measured together. Ledgers of
+/// datagrams are not added up, so that these stay single.
+fn compared(result: &RunResult) -> Vec<Cow<'_, CellResult>> {
+    let datagrams = result.cells.iter().any(|cell| cell.datagrams.is_some());
+    match &result.repeats {
+        Some(_) if !datagrams => {
+            sides(result).into_iter().map(|side| Cow::Owned(side.whole)).collect()
+        }
+        _ => result.cells.iter().map(Cow::Borrowed).collect(),
     }
 }
 

@@ -109,6 +109,50 @@ fn a_sweep_is_small_enough_to_be_mailed() {
 }
 
 #[test]
+fn repeated_runs_begin_with_how_they_compare_and_stay_small() {
+    let mut result = sample::repeats(12);
+    let page = checked(&result);
+    let place = |what: &str| page.find(what).unwrap_or_else(|| panic!("{what}"));
+    let order = [
+        "Worse: the candidate is worse in 3 of 4",
+        "id=\"effects",
+        "Verdict over the single runs: pass",
+        "id=\"cells",
+    ];
+    assert!(order.map(place).is_sorted());
+    assert_eq!(page.matches("<svg").count(), 3 + 2 * 2, "over time: one run a side");
+    assert_eq!(page.matches("<details class=\"cell\"").count(), 24);
+    assert!(page.len() < LARGEST, "{} bytes", page.len());
+    if let Some(folder) = std::env::var_os("LOADGEN_PICTURES") {
+        std::fs::write(std::path::Path::new(&folder).join("repeats.html"), &page).expect("written");
+    }
+    let most = checked(&sample::repeats(24)).len();
+    assert!(most < LARGEST / 2, "as many as looks may take: {most} bytes");
+    assert!(text(&[result.clone(), sample::backlog()]).contains("A candidate"));
+    let repeats = result.repeats.as_mut().expect("repeats");
+    (repeats.candidate, repeats.comparison) = (None, None);
+    result.cells.retain(|cell| cell.title().starts_with("base"));
+    let page = checked(&result);
+    assert!(!page.contains("id=\"comparison") && page.contains("12 run(s) of the base"));
+    let mut datagrams = sample::datagrams();
+    datagrams.repeats = result.repeats;
+    checked(&datagrams);
+}
+
+#[test]
+fn a_comparison_has_a_page_of_its_own() {
+    for (found, index) in sample::comparison::all().iter().zip(0..) {
+        let page = String::from_utf8(comparison::page(found)).expect("text");
+        assert!(page.starts_with("<!DOCTYPE html>") && page.len() < LARGEST / 4, "{}", page.len());
+        assert!(!page.contains("<script") && !page.contains('\u{1b}'));
+        if let Some(folder) = std::env::var_os("LOADGEN_PICTURES") {
+            let path = std::path::Path::new(&folder).join(format!("comparison-{index}.html"));
+            std::fs::write(path, &page).expect("written");
+        }
+    }
+}
+
+#[test]
 fn nothing_of_a_result_becomes_markup() {
     const HOSTILE: &str = "</title></style><script>alert(1)</script><img src=x onerror=\"y\">'&";
     let hostile = |value: &mut Value| *value = Value::String(HOSTILE.to_owned());
@@ -255,9 +299,13 @@ proptest! {
 
     #[test]
     fn no_result_makes_it_panic(
-        changes in prop::collection::vec((any::<prop::sample::Index>(), odd()), 1..6), datagrams: bool,
+        changes in prop::collection::vec((any::<prop::sample::Index>(), odd()), 1..6), kind in 0..3,
     ) {
-        let mut made = short(if datagrams { sample::datagrams() } else { sample::told() });
+        let mut made = short(match kind {
+            0 => sample::datagrams(),
+            1 => sample::told(),
+            _ => sample::repeats(2),
+        });
         for (number, by) in &changes {
             let number = number.index(leaves(&made));
             change(&mut made, number, by);

@@ -27,7 +27,11 @@ pub fn section(result: &RunResult) -> Markup {
     let (word, tone) = word(result);
     html! {
         section id="verdict" class={ "verdict " (tone) } {
-            h2 { "Verdict: " (word) }
+            @match result.repeats {
+                // How they compare has been told; this is about limits and validity.
+                Some(_) => h2 { "Verdict over the single runs: " (word) },
+                None => h2 { "Verdict: " (word) },
+            }
             (reasons(result))
             (knee::told(result))
             (partial(&result.status))
@@ -40,7 +44,10 @@ pub fn section(result: &RunResult) -> Markup {
 }
 
 fn sections(result: &RunResult) -> Vec<(&'static str, &'static str)> {
+    let repeats = result.repeats.as_ref();
+    let compared = repeats.is_some_and(|repeats| repeats.comparison.is_some());
     let all = [
+        ("comparison", "Comparison", compared),
         ("findings", "Findings", true),
         ("limits", "Limits", !result.limits.is_empty()),
         ("knee", "Knee", result.knee.is_some()),
@@ -157,6 +164,7 @@ pub fn limits(result: &RunResult) -> Markup {
         Column::Text("cell"),
         Column::Text("load"),
     ];
+    let quiet = limits.len() > SEEN && limits.iter().all(|limit| limit.holds == Some(true));
     let rows = limits.into_iter().map(|limit| {
         let (word, tone) = match limit.holds {
             Some(true) => ("holds", "good"),
@@ -175,7 +183,10 @@ pub fn limits(result: &RunResult) -> Markup {
         @if !result.limits.is_empty() {
             section id="limits" {
                 h2 { "Limits" }
-                (table("What the scenario demands, and what was measured", &columns, rows.collect()))
+                @let all = table(
+                    "What the scenario demands, and what was measured", &columns, rows.collect(),
+                );
+                @if quiet { (folded("All of them held", all)) } @else { (all) }
             }
         }
     }

@@ -23,19 +23,20 @@ const GAP: i32 = 50;
 /// The picture.
 pub fn sketch(result: &RunResult) -> Sketch<'_> {
     let (cells, remark) = shown(result);
-    of_cells(&result.scenario.name, cells, &remark)
+    of_cells(&result.scenario.name, &cells, &remark)
 }
 
 /// The picture of some cells.
-pub fn of_cells<'r>(scenario: &str, cells: &'r [CellResult], remark: &str) -> Sketch<'r> {
-    let words = wording::of(cells);
+pub fn of_cells<'r>(scenario: &str, cells: &[&'r CellResult], remark: &str) -> Sketch<'r> {
+    let cells = cells.to_vec();
+    let words = wording::of(cells.iter().copied());
     let title = format!("{scenario}: {} over time", words.delay);
     let note = format!(
         "each place: {} by their intended instant and {}{}{remark}",
         words.things, words.delay, words.hint
     );
     let why = match cells.iter().any(|cell| readable(&cell.timeline.heat)) {
-        true => return Sketch::new(title, note, move |page| body(page, cells, words)),
+        true => return Sketch::new(title, note, move |page| body(page, &cells, words)),
         false if cells.is_empty() => NOTHING,
         false => words.nothing,
     };
@@ -51,7 +52,7 @@ fn begin(heat: &Heat, row: u32) -> f64 {
     10f64.powf(f64::from(row) / f64::from(heat.rows_per_decade.max(1))).min(1e12)
 }
 
-fn body(page: &Page, cells: &[CellResult], words: &Wording) -> Drawn {
+fn body(page: &Page, cells: &[&CellResult], words: &Wording) -> Drawn {
     let heats: Vec<_> = cells.iter().map(|c| &c.timeline.heat).filter(|h| readable(h)).collect();
     let rows = || {
         heats
@@ -61,7 +62,7 @@ fn body(page: &Page, cells: &[CellResult], words: &Wording) -> Drawn {
     let low = rows().map(|r| r.0).fold(f64::MAX, f64::min);
     let high = rows().map(|r| r.1).fold(1.0, f64::max);
     let y = Scale::decades(low, high);
-    let x = Scale::linear(0.0, cells.iter().map(end).fold(0.0, f64::max));
+    let x = Scale::linear(0.0, cells.iter().map(|cell| end(cell)).fold(0.0, f64::max));
     let width = (page.width - 2 * MARGIN - AXIS - BAR) / cells.len() as i32;
     let most_steps = page.steps(width - GAP);
     let grouped: Vec<_> = cells.iter().map(|cell| group(cell, most_steps)).collect();

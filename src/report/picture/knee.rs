@@ -92,6 +92,7 @@ fn bound(limit: &Limit) -> f64 {
         Bound::Time(span) => span.nanos() as f64,
         Bound::Count(count) => count,
         Bound::Share(share) => share,
+        Bound::Rate(per_second) => per_second,
     }
 }
 

@@ -7,6 +7,7 @@ use super::wording::{self, Wording};
 use super::{BODY, MARGIN, NOTHING, Sketch, label, palette};
 use crate::measure::result::{CellResult, RunResult};
 use crate::measure::{decode, percentile};
+use crate::report::sides::sides;
 use crate::units::human_nanos;
 
 /// Lines that can be told apart, and whose labels fit below each other.
@@ -30,12 +31,17 @@ struct Line {
 
 /// The picture.
 pub fn sketch(result: &RunResult) -> Sketch<'_> {
+    if result.repeats.is_some() {
+        let sides = sides(result);
+        let named: Vec<_> = sides.iter().map(|side| (side.name.clone(), &side.whole)).collect();
+        return of_cells(&result.scenario.name, &named);
+    }
     let named: Vec<_> = result.cells.iter().map(|cell| (label(cell), cell)).collect();
     of_cells(&result.scenario.name, &named)
 }
 
 /// The picture of cells of any runs, each with its name.
-pub fn of_cells<'r>(scenario: &str, cells: &[(String, &'r CellResult)]) -> Sketch<'r> {
+pub fn of_cells<'s>(scenario: &str, cells: &[(String, &CellResult)]) -> Sketch<'s> {
     let (lines, all) = lines(cells);
     let more =
         if all > LINES { format!(" · first {LINES} of {all} lines") } else { String::new() };

@@ -3,6 +3,7 @@
 
 mod bitmap;
 mod card;
+mod comparison;
 mod datagrams;
 mod heatmap;
 mod knee;
@@ -23,6 +24,8 @@ pub use ladder::seconds;
 pub use page::PictureError;
 pub use palette::style;
 
+use super::sides::sides;
+use crate::measure::comparison::ComparisonResult;
 use crate::measure::result::{CellResult, Ladder, RunResult};
 use page::{Align, Drawn, FAINT, INK, NOTE, Page, TITLE, fitted};
 
@@ -58,6 +61,8 @@ pub fn pictures(result: &RunResult) -> Vec<(&'static str, Sketch<'_>)> {
     ];
     if let Some(knee) = &result.knee {
         pictures.push(("knee.png", knee::sketch(&result.scenario.name, knee)));
+    } else if let Some(repeats) = &result.repeats {
+        pictures.extend(repeats.comparison.as_ref().map(|f| ("comparison.png", comparison(f))));
     } else if !result.scenario.sweep.is_empty() {
         pictures.push(("sweep.png", sweep::sketch(result)));
     }
@@ -70,25 +75,35 @@ pub fn pictures(result: &RunResult) -> Vec<(&'static str, Sketch<'_>)> {
 /// The pictures of one cell alone that have a time axis, with the names of the files in which cells
 /// stand beside each other.
 pub fn of_cell<'r>(scenario: &str, cell: &'r CellResult) -> Vec<(&'static str, Sketch<'r>)> {
-    let alone = std::slice::from_ref(cell);
+    let alone = [cell];
     let mut pictures = vec![
-        ("timeline.png", timeline::of_cells(scenario, alone, "")),
-        ("heatmap.png", heatmap::of_cells(scenario, alone, "")),
+        ("timeline.png", timeline::of_cells(scenario, &alone, "")),
+        ("heatmap.png", heatmap::of_cells(scenario, &alone, "")),
     ];
     if cell.datagrams.is_some() {
-        pictures.push(("udp_loss.png", loss::of_cells(scenario, &[cell], "")));
+        pictures.push(("udp_loss.png", loss::of_cells(scenario, &alone, "")));
     }
     pictures
 }
 
 /// Latency by percentile, of cells of any runs, each with its name.
-pub fn overlaid<'r>(scenario: &str, cells: &[(String, &'r CellResult)]) -> Sketch<'r> {
+pub fn overlaid<'s>(scenario: &str, cells: &[(String, &CellResult)]) -> Sketch<'s> {
     latency::of_cells(scenario, cells)
 }
 
 /// A backlog card on one page, or several beside each other, each with a letter.
 pub fn cards<'r>(cards: &'r [card::Named<'r>]) -> Sketch<'r> {
     card::sketch(cards)
+}
+
+/// A comparison of runs on one page: effects, and every run.
+pub fn comparison(found: &ComparisonResult) -> Sketch<'_> {
+    comparison::sketch(found)
+}
+
+/// The parts of a comparison for a page of HTML, each with its height: effects, and every run.
+pub fn of_comparison(found: &ComparisonResult) -> [(Sketch<'_>, u32); 2] {
+    [comparison::effects(found), comparison::each_run(found)]
 }
 
 /// The packets of one connection, between two lines that go down with time; and its height.
@@ -156,10 +171,18 @@ pub fn packets(ladder: &Ladder) -> Vec<String> {
     ladder.steps.iter().map(|step| origins.words(step)).collect()
 }
 
-/// The cells that fit beside each other, and a remark where there are more.
-fn shown(result: &RunResult) -> (&[CellResult], String) {
+/// The cells that fit beside each other, and a remark where there are more. Of repeated runs the
+/// first of each side that counts.
+fn shown(result: &RunResult) -> (Vec<&CellResult>, String) {
     let all = result.cells.len();
-    let cells = &result.cells[..all.min(COLUMNS)];
+    if result.repeats.is_some() {
+        let firsts: Vec<_> = sides(result).into_iter().map(|side| side.first).collect();
+        let cells: Vec<_> = firsts.into_iter().take(COLUMNS).collect();
+        let remark = format!(" · {} of {all} runs: the first of a side that counts", cells.len());
+        let remark = if cells.len() < all { remark } else { String::new() };
+        return (cells, remark);
+    }
+    let cells = result.cells.iter().take(COLUMNS).collect();
     let remark =
         if all > COLUMNS { format!(" · first {COLUMNS} of {all} cells") } else { String::new() };
     (cells, remark)
@@ -169,6 +192,10 @@ fn shown(result: &RunResult) -> (&[CellResult], String) {
 /// values alone; of a search the value and the number of the run.
 pub(crate) fn label(cell: &CellResult) -> String {
     let values: Vec<_> = cell.axes.iter().map(|axis| axis.value.as_str()).collect();
+    if let Some(trial) = &cell.trial {
+        let run = format!("{} #{}", trial.arm.name(), trial.run);
+        return values.into_iter().chain([run.as_str()]).collect::<Vec<_>>().join(" · ");
+    }
     match (values.as_slice(), cell.name.rsplit_once(",run=")) {
         ([value], Some((_, run))) => format!("{value} #{run}"),
         ([_, _, ..], _) => values.join(" · "),

@@ -80,6 +80,20 @@ fn one_cell_and_many_cells_are_drawn() {
 }
 
 #[test]
+fn repeated_runs_are_drawn_by_side() {
+    let images = check(&sample::repeats(12));
+    assert_eq!(names(&images), ["latency.png", "timeline.png", "heatmap.png", "comparison.png"]);
+    if let Some(folder) = std::env::var_os("LOADGEN_PICTURES") {
+        for (name, image) in &images {
+            let path = std::path::Path::new(&folder).join(format!("repeats-{name}"));
+            image.save(path).expect("writable");
+        }
+    }
+    let lines = &images[0].1;
+    assert!(pixels(lines, VERMILLION) > 1000 && pixels(lines, GREEN) == 0, "a line a side");
+}
+
+#[test]
 fn a_sweep_over_several_keys_is_small_multiples() {
     for (keys, panels) in [(1, 4), (2, 12), (3, 6), (4, 12)] {
         let result = sample::product(keys);

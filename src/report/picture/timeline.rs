@@ -71,11 +71,12 @@ fn closes(columns: &[Column], state: usize) -> bool {
 /// The picture.
 pub fn sketch(result: &RunResult) -> Sketch<'_> {
     let (cells, remark) = shown(result);
-    of_cells(&result.scenario.name, cells, &remark)
+    of_cells(&result.scenario.name, &cells, &remark)
 }
 
 /// The picture of some cells.
-pub fn of_cells<'r>(scenario: &str, cells: &'r [CellResult], remark: &str) -> Sketch<'r> {
+pub fn of_cells<'r>(scenario: &str, cells: &[&'r CellResult], remark: &str) -> Sketch<'r> {
+    let cells = cells.to_vec();
     let column = if cells.len() > 1 { "one column a cell, one time axis" } else { "one time axis" };
     let note = format!("{column}{remark}");
     if !cells.is_empty() && cells.iter().all(|cell| cell.datagrams.is_some()) {
@@ -92,9 +93,8 @@ pub fn of_cells<'r>(scenario: &str, cells: &'r [CellResult], remark: &str) -> Sk
     })
 }
 
-fn of_datagrams<'r>(scenario: &str, cells: &'r [CellResult], note: String) -> Sketch<'r> {
+fn of_datagrams<'r>(scenario: &str, cells: Vec<&'r CellResult>, note: String) -> Sketch<'r> {
     let title = format!("{scenario}: what came, what was lost, and when");
-    let cells: Vec<_> = cells.iter().collect();
     let delay = match cells[0].main_metric() {
         Metric::Rtt => "Round trip, from the intended instant:",
         _ => "One-way delay, from the intended instant:",

@@ -1,6 +1,7 @@
 //! The closing summary at a terminal: a compact table a cell, a comparison of all cells, the
 //! limits, and last the verdict. No line is wider than 80 columns.
 
+pub mod baseline;
 mod card;
 mod cards;
 mod cell;
@@ -8,6 +9,7 @@ mod compare;
 mod datagrams;
 mod knee;
 mod metrics;
+mod repeats;
 mod sockets;
 mod target;
 mod why;
@@ -16,6 +18,7 @@ mod wire;
 pub use card::card;
 pub use cards::cards;
 
+use super::comparison;
 use super::text::{columns, plain, wrap};
 use crate::measure::result::{LimitResult, RunResult, Status, Verdict};
 use crate::units::human_nanos;
@@ -96,13 +99,16 @@ pub fn summary(result: &RunResult, width: usize, colour: bool) -> String {
     if let Some(knee) = &result.knee {
         knee::table(&mut sheet, knee);
         sheet.blank();
+    } else if let Some(repeats) = &result.repeats {
+        repeats::table(&mut sheet, result, repeats);
+        sheet.blank();
     } else if result.cells.len() <= MOST_TABLES {
         for cell in &result.cells {
             cell::table(&mut sheet, cell);
             sheet.blank();
         }
     }
-    if result.cells.len() > 1 && result.knee.is_none() {
+    if result.cells.len() > 1 && result.knee.is_none() && result.repeats.is_none() {
         compare::table(&mut sheet, &result.cells);
         sheet.blank();
     }
@@ -152,7 +158,12 @@ fn verdict(sheet: &mut Sheet, result: &RunResult) {
         Verdict::Invalid { reasons } => (Tone::Bad, "INVALID", reasons.join("; ")),
     };
     let separator = if reasons.is_empty() { "" } else { ": " };
-    sheet.say(tone, "verdict: ", &format!("{word}{separator}{reasons}"));
+    let compared = result.repeats.as_ref().and_then(|repeats| repeats.comparison.as_ref());
+    let first = if compared.is_some() { "single runs: " } else { "verdict: " };
+    sheet.say(tone, first, &format!("{word}{separator}{reasons}"));
+    if let Some(found) = compared {
+        sheet.say(repeats::tone(found), "compared: ", comparison::words::word(&found.verdict));
+    }
 }
 
 /// A latency, as `<58.0us` where the run could not resolve it.

@@ -63,6 +63,21 @@ fn a_knee_comes_first_and_in_words() {
 }
 
 #[test]
+fn repeated_runs_are_told_as_sides() {
+    let mut result = sample::repeats(12);
+    let told = summary(&result, 80, false);
+    fits(&told);
+    assert!(told.starts_with("Worse: the candidate is worse in 3 of 4"), "{told}");
+    assert!(told.lines().count() < 35, "{told}");
+    insta::assert_snapshot!(told);
+    result.cells[3].validity.reasons.push("the schedule was not kept".to_owned());
+    result.repeats.as_mut().expect("repeats").comparison = None;
+    let told = summary(&result, 80, false);
+    let flat = told.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(flat.contains("base run 2 does not count: the schedule was not kept"), "{told}");
+}
+
+#[test]
 fn many_cells_are_compared_and_not_told_one_by_one() {
     let backlogs: Vec<_> = (1..=13).collect();
     let text = summary(&sample::sweep(&backlogs), 80, false);

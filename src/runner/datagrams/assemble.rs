@@ -100,6 +100,7 @@ pub fn assemble(parts: Parts) -> CellResult {
         prediction: None,
         wire: parts.wire,
         turn: None,
+        trial: None,
         findings: Vec::new(),
     };
     result.findings = explain::findings(cell, &result);

@@ -99,7 +99,7 @@ impl<T, const WHICH: u8> JsonSchema for Named<T, WHICH> {
             1 => json_schema!({
                 "type": "string",
                 "pattern": r"^\s*(<=|<|==|!=|>=|>)\s*[0-9]",
-                "examples": ["<= 5ms", "== 0", "<= 0.1%"],
+                "examples": ["<= 5ms", "== 0", "<= 0.1%", ">= 2000/s"],
             }),
             _ => json_schema!({ "type": "array", "minItems": 1 }),
         };

@@ -8,6 +8,7 @@ use crate::scenario::plan::{
     Bound, Cell, Client, Closer, Comparison, DatagramReply, Limit, Statistic, Subject, Target,
 };
 use crate::scenario::raw;
+use crate::units::Rate;
 
 /// At most this many limits.
 const MOST: usize = 200;
@@ -53,7 +54,12 @@ pub(in crate::scenario) fn limits(
         .collect()
 }
 
-fn subject(key: &At<String>, cells: &[Cell], problems: &mut Problems) -> Option<Subject> {
+/// What a limit judges, or a comparison of runs.
+pub(in crate::scenario) fn subject(
+    key: &At<String>,
+    cells: &[Cell],
+    problems: &mut Problems,
+) -> Option<Subject> {
     let path = key.get().as_str();
     if let Some(name) = path.strip_prefix("counters.") {
         return counter(key, name, problems);
@@ -78,17 +84,47 @@ fn subject(key: &At<String>, cells: &[Cell], problems: &mut Problems) -> Option<
             let statistic = statistic_of(key, statistic, problems);
             Some(Subject::Metric { load, metric: found?.name().to_owned(), statistic: statistic? })
         }
-        None => {
+        None => of_one_word(key, rest, load, problems),
+    }
+}
+
+/// A subject without a statistic or a class.
+fn of_one_word(
+    key: &At<String>,
+    word: &str,
+    load: Option<String>,
+    problems: &mut Problems,
+) -> Option<Subject> {
+    const WORDS: [&str; 3] = ["throughput", "cpu_per_attempt", "loss"];
+    match word {
+        "throughput" => return Some(Subject::Throughput { load }),
+        "cpu_per_attempt" if load.is_none() => return Some(Subject::CpuPerAttempt),
+        "cpu_per_attempt" => problems.error(
+            key.span(),
+            "`cpu_per_attempt` is measured of the generator, over all loads",
+            "write `cpu_per_attempt`, without a load",
+        ),
+        _ => {
+            let mut known: Vec<&str> = Metric::ALL.iter().map(|metric| metric.name()).collect();
+            known.extend(WORDS);
+            let meant = match nearest(word, known) {
+                Some(close) if WORDS.contains(&close) => format!("did you mean `{close}`? "),
+                Some(metric) => format!("did you mean `{metric}.p99`? "),
+                None => String::new(),
+            };
             problems.error(
                 key.span(),
-                format!("`{path}` is not something that a limit can judge"),
-                "write a metric and its statistic (connect.p99), outcomes.timeout, \
-                 classes.accept_queue_full, loss, loss.receive_buffer, counters.ListenOverflows, or a metric or an outcome after \
-                 load.NAME.",
+                format!("`{}` is not something that can be judged", key.get()),
+                format!(
+                    "{meant}Write a metric and its statistic (connect.p99), outcomes.timeout, \
+                     outcomes.failed, classes.accept_queue_full, loss, loss.receive_buffer, \
+                     counters.ListenOverflows, throughput, cpu_per_attempt; a metric, an outcome, \
+                     a class or throughput also after load.NAME."
+                ),
             );
-            None
         }
     }
+    None
 }
 
 fn counter(key: &At<String>, name: &str, problems: &mut Problems) -> Option<Subject> {
@@ -167,6 +203,7 @@ fn check_outcome(key: &At<String>, outcome: &str, problems: &mut Problems) -> bo
             .map(|class| class.name())
             .filter(|name| matches!(*name, "done" | "closed" | "vanished")),
     );
+    names.push(Subject::FAILED);
     let known = names.contains(&outcome);
     if !known {
         let help = suggest(outcome, &names).0;
@@ -332,6 +369,9 @@ fn bound(text: &str) -> Option<Bound> {
     if let Some(percent) = text.strip_suffix('%') {
         return number(percent).filter(|n| *n <= 100.0).map(|n| Bound::Share(n / 100.0));
     }
+    if text.contains('/') {
+        return text.parse().ok().map(|rate: Rate| Bound::Rate(rate.per_second()));
+    }
     match number(text) {
         Some(count) => Some(Bound::Count(count)),
         None => text.parse().ok().map(Bound::Time),
@@ -360,15 +400,23 @@ fn check_pair(subject: &Subject, bound: Bound, value: &At<String>, problems: &mu
         (Subject::Metric { statistic: Statistic::Count, .. } | Subject::Counter(_), _) => {
             ("a number of events is compared with a number", "write one, such as \"== 0\"")
         }
-        (Subject::Outcome { .. } | Subject::Class { .. }, Bound::Time(_)) => (
-            "a number of attempts is not compared with a time",
+        (Subject::Outcome { .. } | Subject::Class { .. }, _) => (
+            "a number of attempts is not compared with a time or a rate",
             "write a number or a share of the attempts, such as \"== 0\" or \"<= 0.1%\"",
         ),
-        (Subject::Loss(_), Bound::Time(_)) => (
-            "a number of datagrams is not compared with a time",
+        (Subject::Loss(_), _) => (
+            "a number of datagrams is not compared with a time or a rate",
             "write a number or a share of the datagrams, such as \"== 0\" or \"<= 0.1%\"",
         ),
-        (Subject::Metric { .. }, Bound::Time(_)) => return,
+        (Subject::Metric { .. } | Subject::CpuPerAttempt, Bound::Time(_))
+        | (Subject::Throughput { .. }, Bound::Rate(_)) => return,
+        (Subject::Throughput { .. }, _) => (
+            "a throughput is compared with a rate",
+            "write attempts a second, such as \">= 2000/s\"",
+        ),
+        (Subject::CpuPerAttempt, _) => {
+            ("a CPU time is compared with a time", "write it with its unit, such as \"<= 20us\"")
+        }
         (Subject::Metric { .. }, _) => {
             ("a latency is compared with a time", "write it with its unit, such as \"<= 5ms\"")
         }
@@ -402,11 +450,35 @@ mod tests {
     }
 
     #[test]
+    fn each_subject_has_bounds_of_its_own_kind() {
+        let at = |text: &str| At::new(0..text.len(), text.to_owned());
+        for (subject, condition, sound) in [
+            ("throughput", ">= 2000/s", true),
+            ("throughput", ">= 2000", false),
+            ("throughput", ">= 2ms", false),
+            ("cpu_per_attempt", "<= 20us", true),
+            ("cpu_per_attempt", "<= 20/s", false),
+            ("outcomes.failed", "<= 1%", true),
+            ("outcomes.failed", "<= 1/s", false),
+            ("connect.p99", "<= 1/s", false),
+            ("loss", "<= 1/s", false),
+        ] {
+            let mut problems = Problems::default();
+            let read = super::subject(&at(subject), &[], &mut problems).expect(subject);
+            let (_, bound) = super::condition(&at(condition), &mut problems).expect(condition);
+            check_pair(&read, bound, &at(condition), &mut problems);
+            assert_eq!(!problems.any_error(), sound, "{subject} {condition}");
+            assert_eq!(read.to_string(), subject);
+        }
+    }
+
+    #[test]
     fn bounds_keep_their_unit() {
         assert_eq!(bound("5ms"), Some(Bound::Time(crate::units::Span::from_millis(5))));
         assert_eq!(bound("0"), Some(Bound::Count(0.0)));
         assert_eq!(bound("0.1%"), Some(Bound::Share(0.001)));
-        for wrong in ["", "%", "101%", "-1", "inf", "nan", "5 parsecs"] {
+        assert_eq!(bound("120/min"), Some(Bound::Rate(2.0)));
+        for wrong in ["", "%", "101%", "-1", "inf", "nan", "5 parsecs", "5/", "0/0"] {
             assert_eq!(bound(wrong), None, "{wrong}");
         }
     }

@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use lab::is_setting;
-pub(super) use limits::limits;
+pub(super) use limits::{limits, subject};
 pub(super) use load::{latest_end, longest_attempt};
 
 use super::at::At;

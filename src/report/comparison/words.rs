@@ -1,0 +1,311 @@
+//! What a comparison says, in words and figures for people.
+
+use crate::measure::comparison::{
+    Better, Change, ComparedMetric, ComparisonResult, Effect, Measure, Scale,
+};
+use crate::report::card::clean;
+use crate::report::text::thousands;
+use crate::units::human_nanos;
+
+/// So many reasons and runs are named one by one.
+const NAMED: usize = 20;
+
+/// The judgement in a word.
+pub fn word(change: &Change) -> &'static str {
+    match change {
+        Change::Worse => "worse",
+        Change::Better => "better",
+        Change::Same => "same",
+        Change::Inconclusive { .. } => "inconclusive",
+        Change::Incomparable { .. } => "incomparable",
+    }
+}
+
+/// The judgement over all, as a colleague would say it.
+pub fn headline(found: &ComparisonResult) -> String {
+    let counting = || found.metrics.iter().filter(|metric| metric.counts);
+    let all = counting().count();
+    let with = |wanted: &str| counting().filter(|metric| word(&metric.change) == wanted).count();
+    let metrics = |number: usize| match (number, all) {
+        (_, 1) => "the one metric that counts".to_owned(),
+        (number, all) if number == all => format!("all {all} metrics that count"),
+        _ => format!("{number} of {all} metrics that count"),
+    };
+    match &found.verdict {
+        Change::Worse => format!("Worse: the candidate is worse in {}.", metrics(with("worse"))),
+        Change::Better => {
+            format!(
+                "Better: the candidate is better in {}, and worse in none.",
+                metrics(with("better"))
+            )
+        }
+        Change::Same => {
+            format!("Same: base and candidate differ by less than matters in {}.", metrics(all))
+        }
+        Change::Inconclusive { .. } => {
+            "Inconclusive: these runs do not tell whether the candidate got worse.".to_owned()
+        }
+        Change::Incomparable { .. } => {
+            "Incomparable: base and candidate were not measured alike.".to_owned()
+        }
+    }
+}
+
+/// Why the judgement is none, and what would help; one sentence each.
+pub fn reasons(change: &Change) -> Vec<String> {
+    match change {
+        Change::Worse | Change::Better | Change::Same => Vec::new(),
+        Change::Inconclusive { reason, more_runs } => {
+            let more = more_runs.map(more);
+            std::iter::once(clean(reason)).chain(more).collect()
+        }
+        Change::Incomparable { reasons } => few(reasons),
+    }
+}
+
+fn more(runs: u32) -> String {
+    match runs {
+        1 => "1 more run a side would probably suffice.".to_owned(),
+        runs => format!("{} more runs a side would probably suffice.", thousands(runs)),
+    }
+}
+
+/// Texts from outside; of many the first.
+fn few(texts: &[String]) -> Vec<String> {
+    let rest = texts.len().saturating_sub(NAMED);
+    let rest = (rest > 0).then(|| format!("and {rest} more"));
+    texts.iter().take(NAMED).map(|text| clean(text)).chain(rest).collect()
+}
+
+/// What else has to be known: unlike sides that were accepted, runs left out, looks taken.
+pub fn notes(found: &ComparisonResult) -> Vec<String> {
+    let mut notes = Vec::new();
+    let incomparable = matches!(found.verdict, Change::Incomparable { .. });
+    match (incomparable, found.accepted) {
+        (true, _) => notes.push("To compare them nevertheless: --accept-environment.".to_owned()),
+        (false, true) => notes.extend(
+            few(&found.unlike).into_iter().map(|one| format!("Not alike, and accepted: {one}")),
+        ),
+        (false, false) => {}
+    }
+    for (side, party) in [("base", &found.base), ("candidate", &found.candidate)] {
+        let left = few(&party.left_out).into_iter();
+        notes.extend(left.map(|one| format!("Left out of the {side}: {one}")));
+    }
+    if let Some(looks) = &found.looks {
+        notes.push(format!(
+            "Look {} of {}: each may spend {} of alpha = {}, so that looking often raises no \
+             false alarm.",
+            looks.at,
+            looks.after.len(),
+            alpha(looks.alpha_each),
+            alpha(found.alpha)
+        ));
+    }
+    notes
+}
+
+/// Both sides in a line each: name, runs, and when they began.
+pub fn parties(found: &ComparisonResult) -> [(&'static str, String); 2] {
+    [("base", &found.base), ("candidate", &found.candidate)].map(|(side, party)| {
+        let runs =
+            if party.runs == 1 { "1 run".to_owned() } else { format!("{} runs", party.runs) };
+        let told = format!(
+            "{}, {runs} from {}, loadgen {}",
+            party.name, party.started_at, party.loadgen_version
+        );
+        (side, clean(&told))
+    })
+}
+
+/// Where a metric was measured: its combination and load; empty where there is nothing to say.
+pub fn place(metric: &ComparedMetric) -> String {
+    let load = metric.load.iter().map(String::as_str);
+    let parts = std::iter::once(metric.cell.as_str()).chain(load).filter(|part| !part.is_empty());
+    clean(&parts.collect::<Vec<_>>().join(", "))
+}
+
+/// What is compared, such as `request.p99`.
+pub fn subject(metric: &ComparedMetric) -> String {
+    clean(&metric.subject)
+}
+
+/// The middle of a side's runs, as text with its unit.
+pub fn middle(unit: Measure, runs: &[f64]) -> String {
+    median(runs).map_or("-".to_owned(), |value| figure(unit, value))
+}
+
+/// The median; `None` of nothing.
+pub fn median(runs: &[f64]) -> Option<f64> {
+    let mut sorted = runs.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let upper = *sorted.get(sorted.len() / 2)?;
+    match sorted.len() % 2 {
+        1 => Some(upper),
+        _ => sorted.get(sorted.len() / 2 - 1).map(|lower| lower / 2.0 + upper / 2.0),
+    }
+}
+
+/// A value with its unit, short.
+pub fn figure(unit: Measure, value: f64) -> String {
+    match unit {
+        Measure::Nanoseconds => human_nanos(value.round() as u64),
+        Measure::Share => format!("{} %", digits(value * 100.0)),
+        Measure::Count => count(value),
+        Measure::PerSecond => format!("{}/s", count(value)),
+    }
+}
+
+/// A count, or a mean of counts.
+fn count(value: f64) -> String {
+    match value.abs() {
+        at if at >= 1e15 => format!("{value:.1e}"),
+        at if at >= 1e7 => format!("{:.1}M", value / 1e6),
+        at if at >= 100.0 || value.fract() == 0.0 => thousands(value.round() as i64),
+        _ => digits(value),
+    }
+}
+
+/// As many digits as one compares at a glance.
+fn digits(value: f64) -> String {
+    match value.abs() {
+        at if at >= 1e6 => format!("{value:.0e}"),
+        at if at >= 100.0 => format!("{value:.0}"),
+        at if at >= 10.0 || value == 0.0 => format!("{value:.1}"),
+        at if at < 0.01 => format!("{value:.0e}"),
+        _ => format!("{value:.2}"),
+    }
+}
+
+/// A difference in percent or in percentage points, with its sign.
+pub fn signed(share: f64) -> String {
+    let value = share * 100.0;
+    match value.abs() {
+        at if at >= 1e5 => format!("{value:+.0e}"),
+        at if at >= 100.0 => format!("{value:+.0}"),
+        0.05..1.0 => format!("{value:+.2}"),
+        _ => format!("{value:+.1}"),
+    }
+}
+
+/// By how much, with the interval: `+14.8 % [+13.9, +15.6]`.
+pub fn effect(effect: &Effect) -> String {
+    let unit = unit(effect.scale);
+    let high = effect.high.map_or("...".to_owned(), signed);
+    format!("{} {unit} [{}, {high}]", signed(effect.estimate), signed(effect.low))
+}
+
+/// Percent, or percentage points.
+pub fn unit(scale: Scale) -> &'static str {
+    match scale {
+        Scale::Relative => "%",
+        Scale::Points => "pp",
+    }
+}
+
+/// A probability in a few characters.
+pub fn probability(p: f64) -> String {
+    match p {
+        ..0.0 => "-".to_owned(),
+        0.0..0.0001 => "<.0001".to_owned(),
+        0.0001..0.01 => format!("{p:.4}"),
+        _ if p <= 1.0 => format!("{p:.3}"),
+        _ => "-".to_owned(),
+    }
+}
+
+/// A rate of false alarms: `0.05`.
+pub fn alpha(alpha: f64) -> String {
+    let text = probability(alpha);
+    text.trim_end_matches('0').to_owned()
+}
+
+/// The least effect that matters, with its unit.
+pub fn least(metric: &ComparedMetric) -> String {
+    let scale = metric.effect.map_or(Scale::Relative, |effect| effect.scale);
+    let scale = if metric.unit == Measure::Share { Scale::Points } else { scale };
+    format!("{} {}", digits(metric.minimum_effect * 100.0), unit(scale))
+}
+
+/// A changed metric in a sentence.
+pub fn sentence(metric: &ComparedMetric) -> String {
+    let place = match place(metric) {
+        place if place.is_empty() => place,
+        place => format!(" ({place})"),
+    };
+    let (base, candidate) =
+        (middle(metric.unit, &metric.base), middle(metric.unit, &metric.candidate));
+    let mut text = format!("{}{place}: {base} -> {candidate}", subject(metric));
+    if let Some(found) = &metric.effect {
+        let p = probability(found.p_corrected);
+        text.push_str(&format!(", {}, p = {p}", effect(found)));
+    }
+    let direction = match metric.better {
+        Better::Lower => "lower is better",
+        Better::Higher => "higher is better",
+    };
+    text.push_str(&format!("; {direction}, less than {} does not matter", least(metric)));
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+    use proptest::prelude::*;
+
+    #[test]
+    fn figures_are_short_and_have_their_unit() {
+        for (unit, value, text) in [
+            (Measure::Nanoseconds, 1_171_234.4, "1.17ms"),
+            (Measure::Nanoseconds, -1.0, "0ns"),
+            (Measure::Share, 0.0, "0.0 %"),
+            (Measure::Share, 0.0213, "2.13 %"),
+            (Measure::Share, 0.00003, "3e-3 %"),
+            (Measure::Count, 0.0, "0"),
+            (Measure::Count, 1204.5, "1,205"),
+            (Measure::Count, 2.5, "2.50"),
+            (Measure::PerSecond, 1998.2, "1,998/s"),
+            (Measure::PerSecond, 36_400_000.0, "36.4M/s"),
+        ] {
+            assert_eq!(figure(unit, value), text);
+        }
+        let shares = [0.148, -0.0021, 1.148, 0.0, -0.9995, 12.5];
+        assert_eq!(shares.map(signed), ["+14.8", "-0.21", "+115", "+0.0", "-100.0", "+1250"]);
+        assert_eq!(
+            [0.00001, 0.00216, 0.39, 1.0].map(probability),
+            ["<.0001", "0.0022", "0.390", "1.000"]
+        );
+    }
+
+    #[test]
+    fn the_median_is_between_the_middle_runs() {
+        assert_eq!(median(&[3.0, 1.0, 2.0]), Some(2.0));
+        assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), Some(2.5));
+        assert_eq!(median(&[1e308, 1e308]), Some(1e308), "no overflow");
+        assert_eq!(median(&[]), None);
+    }
+
+    #[test]
+    fn a_change_is_told_in_a_sentence() {
+        let told: Vec<_> = sample::comparison::worse().metrics.iter().map(sentence).collect();
+        assert_eq!(
+            told[0],
+            "request.p99 (clients): 1.02ms -> 1.17ms, +14.8 % [+14.1, +15.5], p = 0.0065; lower is \
+             better, less than 10.0 % does not matter"
+        );
+        assert!(told[2].contains("0.0 % -> 2.10 %, +2.1 pp [+1.8, +2.5]"), "{}", told[2]);
+        assert!(told[4].contains("+900 % [+800, ...]"), "{}", told[4]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_figure_is_long(value in any::<f64>()) {
+            for unit in [Measure::Nanoseconds, Measure::Share, Measure::Count, Measure::PerSecond] {
+                prop_assert!(figure(unit, value).len() <= 19, "{}", figure(unit, value));
+            }
+            prop_assert!(signed(value).len() <= 8, "{}", signed(value));
+            prop_assert!(probability(value).len() <= 6);
+        }
+    }
+}
