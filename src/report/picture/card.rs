@@ -84,6 +84,12 @@ fn absent(cards: &[Named], shown: impl Iterator<Item = usize>) -> String {
     if names.is_empty() { String::new() } else { format!("not known of {}", names.join(", ")) }
 }
 
+/// By how many pixels the `index`th of `all` lines is wider than the last, so that what is the same
+/// shows beside what covers it.
+fn rim((index, all): (usize, usize)) -> u32 {
+    6 * (all.saturating_sub(index + 1)).min(3) as u32
+}
+
 /// Words in the colour of what explains, no wider than `room`.
 fn small(page: &Page, at: (i32, i32), align: Align, words: &str, room: i32) -> Drawn {
     page.text(at, align, &fitted(words, LABEL - 4, false, room), (LABEL - 4, false), FAINT)

@@ -1,7 +1,7 @@
 //! What a listener's two queues hold for each n, with the rule that fits.
 
 use super::series::{Series, every, points, settings};
-use super::{Named, absent, nothing, small};
+use super::{Named, absent, nothing, rim, small};
 use crate::measure::card::{Experiment, Inferred, Value};
 use crate::report::picture::page::{Align, Drawn, FAINT, LABEL, Page, Stroke, fitted};
 use crate::report::picture::palette;
@@ -62,7 +62,7 @@ fn draw(page: &Page, frame: Frame, cards: &[Named], queue: &str) -> Drawn {
     panel.columns(&marks(&inputs), true)?;
     panel.floor()?;
     for (index, line) in lines.iter().enumerate() {
-        curve(page, &panel, line, &inputs, index)?;
+        curve(page, &panel, line, &inputs, (index, lines.len()))?;
         let at = (frame.left, frame.top + 10 + LINE * index as i32);
         let words = format!("{}{}", line.name, rule(cards, line));
         let words = fitted(&words, LABEL, true, frame.right - frame.left);
@@ -71,8 +71,11 @@ fn draw(page: &Page, frame: Frame, cards: &[Named], queue: &str) -> Drawn {
     if lines.len() == 1 {
         figures(page, &panel, &lines[0], &inputs)?;
     }
-    let words = absent(cards, lines.iter().map(|line| line.card));
-    small(page, (plot.right, plot.top - 10), Align::Right, &words, 500)?;
+    let mut words = absent(cards, lines.iter().map(|line| line.card));
+    if inputs.len() == COLUMNS {
+        words = format!("at most {COLUMNS} of the values are shown {words}");
+    }
+    small(page, (plot.right, plot.top - 10), Align::Right, words.trim_end(), 700)?;
     small(page, (frame.left, plot.bottom + 34), Align::Left, "n", 60)
 }
 
@@ -80,7 +83,12 @@ fn draw(page: &Page, frame: Frame, cards: &[Named], queue: &str) -> Drawn {
 fn fold(lines: &mut Vec<Series>, cards: &[Named]) {
     let mut kept: Vec<Series> = Vec::new();
     for line in lines.drain(..) {
-        match kept.iter_mut().find(|one| one.card == line.card && one.value == line.value) {
+        let alike = |one: &&mut Series| {
+            let card = one.card == line.card && one.value == line.value;
+            // What the legend says of one is to hold for the other.
+            card && rule(cards, one) == rule(cards, &line)
+        };
+        match kept.iter_mut().find(alike) {
             Some(one) => {
                 // The card's letter stands once.
                 let letter = cards.get(line.card).map_or("", |(letter, _)| letter.as_str());
@@ -108,18 +116,18 @@ fn marks(inputs: &[i64]) -> Vec<Tick> {
     each.map(|(index, of)| Tick { at: index as f64, label: number(*of as f64) }).collect()
 }
 
-fn curve(page: &Page, panel: &Panel, line: &Series, inputs: &[i64], index: usize) -> Drawn {
+fn curve(page: &Page, panel: &Panel, line: &Series, inputs: &[i64], nth: (usize, usize)) -> Drawn {
     let place = |(of, count): &(i64, i64)| {
         let column = inputs.iter().position(|input| input == of)?;
         Some((column as f64, *count as f64))
     };
     let mut places: Vec<_> = points(line.value).iter().filter_map(place).collect();
     places.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let stroke = palette::series(index);
-    panel.curve(&places, Stroke { width: 4, ..stroke })?;
+    let (stroke, rim) = (palette::series(nth.0), rim(nth));
+    panel.curve(&places, Stroke { width: 4 + rim, ..stroke })?;
     for (x, count) in places {
         let at = (panel.x(x), panel.y(count));
-        page.disc(at, 11, stroke.colour)?;
+        page.disc(at, 11 + rim, stroke.colour)?;
         let words = format!("{}: {count} for {}", line.name, inputs[x as usize]);
         page.note((at.0 - 24, at.1 - 24), (at.0 + 24, at.1 + 24), &words)?;
     }
