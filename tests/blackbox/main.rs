@@ -26,6 +26,7 @@ mod limits;
 mod listeners;
 mod many;
 mod output;
+mod perf;
 mod probe;
 mod report_page;
 mod restart;
