@@ -1,7 +1,7 @@
 //! What a listener's two queues hold for each n, with the rule that fits.
 
 use super::series::{Series, every, points, settings};
-use super::{Named, absent, nothing, rim, small};
+use super::{Named, absent, nothing, rims, small};
 use crate::measure::card::{Experiment, Inferred, Value};
 use crate::report::picture::page::{Align, Drawn, FAINT, LABEL, Page, Stroke, fitted};
 use crate::report::picture::palette;
@@ -61,12 +61,14 @@ fn draw(page: &Page, frame: Frame, cards: &[Named], queue: &str) -> Drawn {
     panel.rows(&y.count_ticks(5))?;
     panel.columns(&marks(&inputs), true)?;
     panel.floor()?;
-    for (index, line) in lines.iter().enumerate() {
-        curve(page, &panel, line, &inputs, (index, lines.len()))?;
+    let rims = rims(&lines.iter().map(|line| points(line.value)).collect::<Vec<_>>());
+    for (index, (line, rim)) in lines.iter().zip(rims).enumerate() {
+        let stroke = palette::series(index);
+        curve(page, &panel, line, &inputs, Stroke { width: 4 + rim, ..stroke })?;
         let at = (frame.left, frame.top + 10 + LINE * index as i32);
         let words = format!("{}{}", line.name, rule(cards, line));
         let words = fitted(&words, LABEL, true, frame.right - frame.left);
-        page.text(at, Align::Left, &words, (LABEL, true), palette::series(index).colour)?;
+        page.text(at, Align::Left, &words, (LABEL, true), stroke.colour)?;
     }
     if lines.len() == 1 {
         figures(page, &panel, &lines[0], &inputs)?;
@@ -86,7 +88,8 @@ fn fold(lines: &mut Vec<Series>, cards: &[Named]) {
         let alike = |one: &&mut Series| {
             let card = one.card == line.card && one.value == line.value;
             // What the legend says of one is to hold for the other.
-            card && rule(cards, one) == rule(cards, &line)
+            let rule = rule(cards, &line);
+            card && (rule.is_empty() || rule == self::rule(cards, one))
         };
         match kept.iter_mut().find(alike) {
             Some(one) => {
@@ -116,18 +119,17 @@ fn marks(inputs: &[i64]) -> Vec<Tick> {
     each.map(|(index, of)| Tick { at: index as f64, label: number(*of as f64) }).collect()
 }
 
-fn curve(page: &Page, panel: &Panel, line: &Series, inputs: &[i64], nth: (usize, usize)) -> Drawn {
+fn curve(page: &Page, panel: &Panel, line: &Series, inputs: &[i64], stroke: Stroke) -> Drawn {
     let place = |(of, count): &(i64, i64)| {
         let column = inputs.iter().position(|input| input == of)?;
         Some((column as f64, *count as f64))
     };
     let mut places: Vec<_> = points(line.value).iter().filter_map(place).collect();
     places.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let (stroke, rim) = (palette::series(nth.0), rim(nth));
-    panel.curve(&places, Stroke { width: 4 + rim, ..stroke })?;
+    panel.curve(&places, stroke)?;
     for (x, count) in places {
         let at = (panel.x(x), panel.y(count));
-        page.disc(at, 11 + rim, stroke.colour)?;
+        page.disc(at, 7 + stroke.width, stroke.colour)?;
         let words = format!("{}: {count} for {}", line.name, inputs[x as usize]);
         page.note((at.0 - 24, at.1 - 24), (at.0 + 24, at.1 + 24), &words)?;
     }

@@ -1,7 +1,7 @@
 //! What a datagram takes of the receive buffer, by its payload.
 
 use super::series::{every, points};
-use super::{Named, absent, nothing, rim, small};
+use super::{Named, absent, nothing, rims, small};
 use crate::report::picture::page::{Align, Drawn, FAINT, LABEL, Page, Stroke, fitted};
 use crate::report::picture::palette;
 use crate::report::picture::panel::{Frame, Panel};
@@ -40,11 +40,11 @@ pub fn draw(page: &Page, frame: Frame, cards: &[Named]) -> Drawn {
     panel.floor()?;
     let end = (longest as f64).min(y.high());
     panel.curve(&[(0.0, 0.0), (end, end)], Stroke::dashed(FAINT, 3))?;
-    for (index, line) in lines.iter().enumerate() {
+    let rims = rims(&lines.iter().map(|line| points(line.value)).collect::<Vec<_>>());
+    for (index, (line, rim)) in lines.iter().zip(rims).enumerate() {
         let stroke = palette::series(line.card);
         let places: Vec<_> =
             points(line.value).iter().map(|(of, bytes)| (*of as f64, *bytes as f64)).collect();
-        let rim = rim((index, lines.len()));
         panel.curve(&places, Stroke { width: 4 + rim, ..stroke })?;
         let mut free = i32::MIN;
         for (payload, bytes) in &places {

@@ -130,3 +130,15 @@ fn a_legend_claims_of_no_line_what_another_has() {
     let svg = sketch(&named).svg(HEIGHT, 6, "id", "alt").expect("drawn");
     assert!(svg.contains("cookies, then cookie") && svg.contains("none, then dropped"), "{svg}");
 }
+
+#[test]
+fn a_line_is_wider_than_what_covers_it_and_no_other() {
+    let (a, b): (&[_], &[_]) = (&[(1, 2), (5, 6)], &[(5, 6)]);
+    let apart: &[_] = &[(5, 9)];
+    assert_eq!(rims(&[a, b]), [6, 0]);
+    assert_eq!(rims(&[a, apart, b]), [6, 0, 0]);
+    assert_eq!(rims(&[a; 4]), [18, 12, 6, 0]);
+    let many = rims(&[a; 8]);
+    assert!(many.windows(2).all(|pair| pair[0] > pair[1]), "{many:?}");
+    assert!(rims(&[]).is_empty());
+}
