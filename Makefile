@@ -14,10 +14,10 @@ DOC_LINTS := -D warnings -A rustdoc::private_intra_doc_links -A rustdoc::invalid
 # Other systems for which everything compiles, where rustup has their standard library.
 SYSTEMS := x86_64-unknown-freebsd aarch64-apple-darwin
 
-.PHONY: help build run check test systems portable cards bench clean
+.PHONY: help build run check test systems portable cards bench perf-ci error-rates clean
 
 help: ## list these targets
-	@grep -E '^[a-z]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+	@grep -E '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 21
 
 build: ## build the program, optimised
 	$(CARGO) build --release --locked
@@ -70,6 +70,12 @@ cards: ## the backlog cards of this host, Linux 6.1 and gVisor, compared and con
 bench: ## what a connection and a datagram cost, as ratios to bare loops
 	$(CARGO) bench --locked --bench connect
 	$(CARGO) bench --locked --bench datagram
+
+perf-ci: ## is this engine dearer than at the previous commit? (PERF_BASE names another)
+	CARGO="$(CARGO)" CARGO_TARGET_DIR="$(TARGET)" tests/perf/perf-ci
+
+error-rates: build ## how often are verdicts wrong here? an hour; goes on with ARGS=--continue
+	tests/perf/error-rates --loadgen "$(TARGET)/release/loadgen" --csv "$(TARGET)/error-rates.csv" $(ARGS)
 
 clean: ## remove what was built; results in reports/ stay
 	$(CARGO) clean

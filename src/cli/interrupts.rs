@@ -11,7 +11,8 @@ pub static INTERRUPTED: Stop = Stop::new();
 pub fn listen() -> Result<(), Failure> {
     let failed = |error: std::io::Error| {
         Failure::Environment(format!(
-            "cannot watch for Ctrl-C: {}; raise the limit of open descriptors (ulimit -n)",
+            "cannot watch for Ctrl-C: {}; raise the limits of descriptors and processes \
+             (ulimit -n, ulimit -u)",
             errno::describe(&error)
         ))
     };

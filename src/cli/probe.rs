@@ -59,7 +59,8 @@ pub struct ProbeArgs {
 const AFTER: &str = "\
 What a system lacks is a line of the card that says why, and no error.
 Exit status: 0 a card was made; 2 bad arguments or folder; 3 --lab is not
-possible here, or the card cannot be written; 130 interrupted (a partial card).";
+possible here, there are too few descriptors, or the card cannot be
+written; 130 interrupted (a partial card).";
 
 /// Makes a card.
 pub fn probe(args: &ProbeArgs, command_line: Vec<String>) -> Result<Exit, Failure> {

@@ -210,6 +210,8 @@ fn link_error(step: impl Into<String>, error: &io::Error) -> LabError {
         Some(libc::EAFNOSUPPORT | libc::EACCES | libc::EADDRNOTAVAIL) => {
             "Where IPv6 is switched off in this kernel, use family = \"ipv4\""
         }
+        Some(libc::EMFILE | libc::ENFILE) => "Raise the limit of descriptors (ulimit -n)",
+        Some(libc::EAGAIN) => "Raise the limit of processes (ulimit -u)",
         _ => "If this persists, use link = \"loopback\" or --lab off, and report the error",
     };
     LabError::Link { step: step.into(), reason: error_name(error), remedy }

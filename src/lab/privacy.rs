@@ -112,6 +112,11 @@ impl Host {
                     shown(self.max_net)
                 );
             }
+            Some(libc::EAGAIN) => {
+                return "No more threads may be started: raise the limit of processes (ulimit -u); \
+                        or --lab off"
+                    .into();
+            }
             Some(libc::EINVAL | libc::ENOSYS) => {
                 return "This kernel was built without user or network namespaces: use another \
                         kernel, or --lab off"

@@ -27,7 +27,10 @@ pub(super) fn apply(
             .iter()
             .map(|(key, value)| match &inside {
                 Ok(id) if *id != privacy.outside() => set(key, value),
-                _ => Err(failed(key, value, "this is the host's namespace", "Report this".into())),
+                Ok(_) => {
+                    Err(failed(key, value, "this is the host's namespace", "Report this".into()))
+                }
+                Err(error) => Err(unknown_place(key, value, error)),
             })
             .collect()
     };
@@ -53,6 +56,12 @@ fn set(key: &str, value: &str) -> Result<(String, String), LabError> {
         return Err(failed(key, value, &reason, "Write a value that the kernel keeps".into()));
     }
     Ok((key.to_owned(), normal(&now)))
+}
+
+/// Nothing is written where nobody knows whose setting it would be.
+fn unknown_place(key: &str, value: &str, error: &io::Error) -> LabError {
+    let reason = format!("which namespace this is cannot be seen ({})", error_name(error));
+    failed(key, value, &reason, "Raise the limit of descriptors (ulimit -n)".into())
 }
 
 /// The file of a key below `net.`, and of no other.

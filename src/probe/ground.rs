@@ -1,12 +1,14 @@
 //! Where experiments are made, and what can be seen there.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::time::Duration;
 
 use socket2::Socket;
 
 use super::METHODS;
 use crate::lab::{Lab, Privacy};
+use crate::measure::Outcome;
 use crate::measure::card::{Family, Methods, Missing, Place};
 use crate::scenario::plan;
 use crate::sys::endpoint::Endpoint;
@@ -16,6 +18,9 @@ use crate::sys::netlink::SockDiag;
 use crate::sys::permit::{PermittedAddr, Policy};
 use crate::sys::standing::Standing;
 use crate::sys::tcp_info::TcpInfo;
+
+/// How long a client of an empty queue may take: one SYN may be lost.
+const PATIENCE: Duration = Duration::from_secs(4);
 
 /// A lab, or the host's loopback.
 #[derive(Debug)]
@@ -77,6 +82,24 @@ impl Ground {
                 Err(no_lab("kernel settings are changed in a lab only, and there is none", reason))
             }
             Self::Host(_) => work(&Site::new(loopback(family), None)?),
+        }
+    }
+
+    /// Does `work` where nothing of the network is used: in a fresh namespace as well, or on the host,
+    /// whatever its loopback is like.
+    ///
+    /// # Errors
+    /// As of [`Ground::at`].
+    pub fn off_network<T: Send>(
+        &self,
+        work: impl FnOnce(&Site) -> Result<T, Missing> + Send,
+    ) -> Result<T, Missing> {
+        match self {
+            Self::Lab(_) => self.at(Family::Ipv4, &[], work),
+            Self::Host(_) => {
+                let (instruments, policy) = (Instruments::NONE, Policy::default());
+                work(&Site { address: loopback(Family::Ipv4), lab: None, instruments, policy })
+            }
         }
     }
 
@@ -153,24 +176,35 @@ impl<'a> Site<'a> {
 }
 
 impl Instruments {
+    /// What every system has.
+    const NONE: Self = Self { tcp_info: false, listener_info: false, sock_diag: false };
+
     /// Tries them on a listener and a client of its own.
     fn found(address: IpAddr) -> Result<Self, Missing> {
         let listener = crate::sys::listener::listen(SocketAddr::new(address, 0), 7)
             .map_err(|error| missing("listen", &error))?;
-        if METHODS == Methods::Portable {
-            return Ok(Self { tcp_info: false, listener_info: false, sock_diag: false });
-        }
         let local = listener.local_addr().ok().and_then(|address| address.as_socket());
-        let client = local.and_then(|local| std::net::TcpStream::connect(local).ok());
+        let local = local.unwrap_or(SocketAddr::new(address, 0));
+        // Where not even this client comes in, what keeps others out is not the queue.
+        let client = TcpStream::connect_timeout(&local, PATIENCE)
+            .map_err(|error| missing("connect to a listener with an empty queue", &error))?;
+        if METHODS == Methods::Portable {
+            return Ok(Self::NONE);
+        }
         let established =
             |info: TcpInfo| info.standing() == Standing::Established && info.rtt_us() > 0;
-        let tcp_info = client.as_ref().is_some_and(|c| TcpInfo::of(c).is_ok_and(established));
+        let tcp_info = TcpInfo::of(&client).is_ok_and(established);
         let queue = TcpInfo::of(&listener);
         let told = |info: TcpInfo| info.accept_queue() == 1 && info.accept_limit() >= 1;
         let listener_info = queue.is_ok_and(told);
-        let port = local.map_or(0, |local| local.port());
         let mut seen = false;
-        let asked = SockDiag::open().and_then(|mut kernel| kernel.listeners(port, |_| seen = true));
+        let asked = SockDiag::open();
+        let asked = asked.and_then(|mut kernel| kernel.listeners(local.port(), |_| seen = true));
+        if let Err(error) = &asked
+            && is_shortage(error)
+        {
+            return Err(missing("sock_diag", error));
+        }
         let sock_diag = asked.is_ok() && seen;
         Ok(Self { tcp_info, listener_info, sock_diag })
     }
@@ -185,7 +219,24 @@ fn no_lab(what: &str, reason: &str) -> Missing {
 
 /// What a call that failed leaves unknown.
 pub fn missing(call: &str, error: &io::Error) -> Missing {
-    Missing::all(format!("{call} failed with {}", errno::describe(error)), "none is known")
+    let remedy = match errno::outcome(errno::number(error)) {
+        Outcome::NoFd => "raise the limit of descriptors (ulimit -n)",
+        Outcome::Unreachable => "bring the loopback interface up (ip link set lo up)",
+        Outcome::NoPort if call == "listen" => {
+            "give the loopback interface an address of this family (of IPv6: \
+             net.ipv6.conf.lo.disable_ipv6 = 0)"
+        }
+        Outcome::Again if matches!(call, "setns" | "starting a thread") => {
+            "raise the limit of processes (ulimit -u)"
+        }
+        _ => "none is known",
+    };
+    Missing::all(format!("{call} failed with {}", errno::describe(error)), remedy)
+}
+
+/// Whether this process has too little of something, which tells nothing of the system.
+pub fn is_shortage(error: &io::Error) -> bool {
+    matches!(errno::outcome(errno::number(error)), Outcome::NoFd | Outcome::NoBuffer)
 }
 
 fn loopback(family: Family) -> IpAddr {

@@ -1,6 +1,7 @@
 //! Clients that wait for a kernel's timers: what is noted of them, and where they wait.
 
-use std::thread;
+use std::io;
+use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use socket2::Socket;
@@ -130,14 +131,18 @@ pub fn follow(
 /// Families and settings of an experiment.
 pub type Variant<'a> = (Family, &'a [(&'a str, &'a str)]);
 
-/// Makes one experiment for each variant, all at the same time.
+/// Makes one experiment for each variant, all at the same time; where the system starts no more
+/// threads, the others follow when those have ended.
 pub fn side_by_side<T: Sync, R: Send>(variants: &[T], make: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let make = &make;
     thread::scope(|scope| {
-        let made: Vec<_> = variants.iter().map(|one| scope.spawn(move || make(one))).collect();
-        made.into_iter()
-            .map(|made| made.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            .collect()
+        let begin = |one| thread::Builder::new().spawn_scoped(scope, move || make(one));
+        let begun: Vec<_> = variants.iter().map(begin).collect();
+        let end = |(begun, one): (io::Result<ScopedJoinHandle<R>>, &T)| match begun {
+            Ok(made) => made.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            Err(_) => make(one),
+        };
+        begun.into_iter().zip(variants).map(end).collect()
     })
 }
 

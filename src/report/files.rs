@@ -149,7 +149,9 @@ impl Folder {
         let (path, kind) = match out {
             Some(out) => {
                 let kind = Kind::Exact { made: !out.exists() };
-                (exact(out, force)?, kind)
+                let instead = "choose another with --out, or replace loadgen's own files in it \
+                               with --force";
+                (exact(out, force, instead)?, kind)
             }
             None => (fresh(base, scenario, started_at_utc)?, Kind::Dated),
         };
@@ -168,7 +170,7 @@ impl Folder {
         let (path, kind) = match out {
             Some(out) => {
                 let kind = Kind::Exact { made: !out.exists() };
-                (exact(out, false)?, kind)
+                (exact(out, false, "choose another with --out")?, kind)
             }
             None => (fresh(base, system, started_at_utc)?, Kind::Dated),
         };
@@ -345,18 +347,14 @@ fn lock(path: &Path) -> Result<Option<File>, FolderError> {
 }
 
 /// `out` itself, made if need be, and empty of results.
-fn exact(out: &Path, force: bool) -> Result<PathBuf, FolderError> {
+fn exact(out: &Path, force: bool, instead: &'static str) -> Result<PathBuf, FolderError> {
     if out.exists() && !out.is_dir() {
         return Err(FolderError::input(out, "is not a folder", "name a folder with --out"));
     }
     make(out)?;
     let listing = |e| FolderError::system(out, "readdir", e);
     if !force && fs::read_dir(out).map_err(listing)?.next().is_some() {
-        return Err(FolderError::input(
-            out,
-            "the folder is not empty",
-            "choose another with --out, or replace loadgen's own files in it with --force",
-        ));
+        return Err(FolderError::input(out, "the folder is not empty", instead));
     }
     Ok(out.to_owned())
 }

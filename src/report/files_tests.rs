@@ -59,6 +59,9 @@ fn out_refuses_what_is_there_and_force_removes_only_our_own() {
     let error = create(false).expect_err("not empty");
     assert!(error.is_bad_input(), "{error}");
     assert!(error.to_string().contains("--force"), "{error}");
+    // `loadgen probe` has no --force.
+    let error = Folder::for_card(base.path(), "s", AT, Some(&out)).expect_err("not empty");
+    assert!(!error.to_string().contains("--force"), "{error}");
     drop(folder);
     let forced = create(true).expect("forced");
     assert!(out.join("run.json").exists(), "results stay until the run begins");

@@ -29,6 +29,7 @@ mod limits;
 mod listeners;
 mod many;
 mod output;
+mod perf;
 mod probe;
 mod repeats;
 mod report_page;

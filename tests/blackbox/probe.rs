@@ -237,6 +237,65 @@ fn where_half_is_forbidden_there_is_still_a_card_that_says_what_is_missing() {
     assert!(why.contains("in a lab only") && why.contains("EPERM"), "{why}");
 }
 
+/// A fresh network namespace, whose loopback interface is down: nobody can connect there, which says
+/// nothing of any queue.
+#[test]
+fn a_network_that_is_down_is_no_queue_that_holds_nothing() {
+    if !lab_or_skip("probe::down") || !programs_or_skip("probe::down", &["unshare"]) {
+        return;
+    }
+    let mut command = Command::new("unshare");
+    command.args(["--map-root-user", "--net", PROGRAM]).args(PROBE).arg("--host");
+    let card = card_by(command);
+    for (name, experiment) in experiments(&card) {
+        let found = experiment["inferred"].as_array().expect("inferred");
+        let unix = name.starts_with("\"unix") && experiment["settings"] == json!({});
+        assert_eq!(found.is_empty(), !unix, "{name}: {found:#?}");
+    }
+    let queue = called(&card, "tcp.accept_queue.sequential")[0];
+    let why = queue["missing"][0].to_string();
+    assert!(why.contains("ENETUNREACH") && why.contains("ip link set lo up"), "{why}");
+}
+
+/// Experiments that would run side by side then run one after the other, or say what they lacked.
+#[test]
+fn few_processes_make_a_whole_card_all_the_same() {
+    const FEW: &str = "--nproc=14";
+    if !programs_or_skip("probe::few", &["unshare", "setpriv", "prlimit"]) {
+        return;
+    }
+    let folder = TempDir::new().expect("a folder");
+    let open = |path: &std::path::Path| {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o777)).expect("chmod");
+    };
+    open(folder.path());
+    let copy = folder.path().join("loadgen");
+    std::fs::copy(PROGRAM, &copy).expect("a copy that anybody may run");
+    let out = folder.path().join("out");
+    // The limit does not hold for root; and of any user it counts what else they run.
+    let mut command = match nix::unistd::geteuid().is_root() {
+        true => {
+            let mut command = Command::new("setpriv");
+            command.args(["--reuid=64123", "--clear-groups"]);
+            command
+        }
+        false => {
+            let mut command = Command::new("unshare");
+            command.arg("--user");
+            command
+        }
+    };
+    command.args(["prlimit", FEW]).arg(&copy).args(PROBE).arg("--out").arg(&out);
+    command.env("TMPDIR", folder.path()).env("NO_COLOR", "1");
+    let said = Running::start(&mut command).finish_within(LIMIT);
+    said.exits(&[0]);
+    assert!(!said.stderr.contains("panicked"), "{said}");
+    let text = std::fs::read_to_string(out.join("card.json")).expect("a card");
+    let card: Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(card["status"], json!({ "status": "complete" }), "{said}");
+}
+
 /// `make portable` builds the other program, names it, and runs this.
 #[test]
 #[ignore = "make portable runs it, with a program of portable methods"]

@@ -1,7 +1,7 @@
 //! How many connections does the accept queue hold for `listen(n)`?
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::Barrier;
+use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use socket2::Socket;
@@ -11,6 +11,7 @@ use crate::measure::card::{
     Depth, Experiment, Family, Instrument, Method, Methods, Missing, Observation,
 };
 use crate::probe::client::{Client, Fate, discard, tally, wait};
+use crate::probe::ground::missing;
 use crate::probe::infer::queue;
 use crate::probe::{Ground, METHODS, Order, Site};
 use crate::sys::limits;
@@ -188,14 +189,21 @@ fn at_once(site: &Site, backlog: i64, held: i64) -> Result<Observation, Missing>
     let listener = site.listen(backlog)?;
     let to = site.permit(&listener)?;
     let total = (usize::try_from(held).unwrap_or(0) + BEYOND).min(room(-1)?);
-    let start = Barrier::new(THREADS);
-    let share = |_| {
-        start.wait();
-        (0..total.div_ceil(THREADS)).map(|_| Client::connect(to)).collect::<Result<Vec<_>, _>>()
+    // Closed until all of them are there; whether to begin at all is told when it opens.
+    let gate = RwLock::new(false);
+    let share = || {
+        let begin = *gate.read().unwrap_or_else(PoisonError::into_inner);
+        let clients = if begin { total.div_ceil(THREADS) } else { 0 };
+        (0..clients).map(|_| Client::connect(to)).collect::<Result<Vec<_>, _>>()
     };
     let clients = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..THREADS).map(|n| scope.spawn(move || share(n))).collect();
+        let mut all_there = gate.write().unwrap_or_else(PoisonError::into_inner);
+        let start = |_| std::thread::Builder::new().spawn_scoped(scope, share);
+        let threads = (0..THREADS).map(start).collect::<Result<Vec<_>, _>>();
+        *all_there = threads.is_ok();
+        drop(all_there);
         let joined = threads
+            .map_err(|error| missing("starting a thread", &error))?
             .into_iter()
             .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
         joined.collect::<Result<Vec<_>, _>>()

@@ -7,7 +7,7 @@ use socket2::Socket;
 use super::{FAMILIES, tried};
 use crate::measure::card::{Experiment, Family, Instrument, Method, Missing, Observation};
 use crate::observe::environment::settings_here;
-use crate::probe::ground::missing;
+use crate::probe::ground::{is_shortage, missing};
 use crate::probe::infer::timers;
 use crate::probe::waiting::word;
 use crate::probe::{Ground, Order, Site};
@@ -44,7 +44,7 @@ fn whole(ground: &Ground, family: Family) -> Experiment {
     tried(experiment, |experiment| {
         let (range, seen) = ground.at(family, &[], |site| {
             let listener = site.listen(2 * FEW as i32)?;
-            let taken = connects(site.permit(&listener)?, None, FEW);
+            let taken = connects(site.permit(&listener)?, None, FEW)?;
             Ok((settings_here().get(RANGE).cloned(), taken))
         })?;
         experiment.saw(seen);
@@ -71,10 +71,10 @@ fn short(ground: &Ground, family: Family) -> Experiment {
     tried(experiment.over(family).with(settings), |experiment| {
         for bound in [false, true] {
             let seen = ground.at(family, settings, |site| match bound {
-                true => Ok(binds(site, 2 * SHORT.1)),
+                true => binds(site, 2 * SHORT.1),
                 false => {
                     let (_listener, address) = outside(site)?;
-                    Ok(connects(address, None, 2 * SHORT.1))
+                    connects(address, None, 2 * SHORT.1)
                 }
             })?;
             experiment.saw(seen);
@@ -98,7 +98,7 @@ fn own(ground: &Ground, family: Family) -> Experiment {
             Dialer::new(address, &[], Some(ports), false)
                 .socket(0)
                 .map_err(|error| missing("IP_LOCAL_PORT_RANGE", &error))?;
-            Ok(connects(address, Some(ports), 2 * SHORT.1))
+            connects(address, Some(ports), 2 * SHORT.1)
         })?;
         experiment.saw(seen);
         timers::ports(experiment);
@@ -115,7 +115,7 @@ fn outside(site: &Site) -> Result<(Socket, PermittedAddr), Missing> {
 }
 
 /// Clients that connect and stay, until one is refused or there are so many.
-fn connects(to: PermittedAddr, range: Option<Ports>, most: usize) -> Observation {
+fn connects(to: PermittedAddr, range: Option<Ports>, most: usize) -> Result<Observation, Missing> {
     let dialer = Dialer::new(to, &[], range, false);
     let next = || {
         let socket = dialer.socket(0)?;
@@ -126,7 +126,7 @@ fn connects(to: PermittedAddr, range: Option<Ports>, most: usize) -> Observation
 }
 
 /// Sockets that are bound to a port of the system's choice, until one is refused.
-fn binds(site: &Site, most: usize) -> Observation {
+fn binds(site: &Site, most: usize) -> Result<Observation, Missing> {
     let anywhere = SocketAddr::new(site.address, 0);
     let next = || {
         let socket = Endpoint::from(anywhere).socket()?;
@@ -136,13 +136,19 @@ fn binds(site: &Site, most: usize) -> Observation {
     taken("bind", most, next)
 }
 
-/// Calls `next` until it fails, at most so often; which ports that took.
-fn taken(way: &str, most: usize, next: impl Fn() -> std::io::Result<Socket>) -> Observation {
+/// Calls `next` until it fails, at most so often; which ports that took. A want of descriptors or
+/// memory is no end of ports.
+fn taken(
+    way: &str,
+    most: usize,
+    next: impl Fn() -> std::io::Result<Socket>,
+) -> Result<Observation, Missing> {
     let mut held = Vec::new();
     let mut error = "ok".to_owned();
     while held.len() < most {
         match next() {
             Ok(socket) => held.push(socket),
+            Err(error) if is_shortage(&error) => return Err(missing(way, &error)),
             refused => {
                 error = word(&refused);
                 break;
@@ -152,5 +158,21 @@ fn taken(way: &str, most: usize, next: impl Fn() -> std::io::Result<Socket>) -> 
     let port = |socket: &Socket| Some(f64::from(socket.local_addr().ok()?.as_socket()?.port()));
     let ports: Vec<_> = held.iter().filter_map(port).collect();
     let seen = Observation::new().given("way", way).seen("got", held.len() as i64);
-    seen.seen("error", error).seen("ports", ports)
+    Ok(seen.seen("error", error).seen("ports", ports))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_want_of_descriptors_is_no_end_of_ports() {
+        let failing = |errno: i32| move || Err(std::io::Error::from_raw_os_error(errno));
+        let used_up = taken("connect", 9, failing(libc::EADDRNOTAVAIL)).expect("an end of ports");
+        assert_eq!(used_up.seen["error"], "EADDRNOTAVAIL".into());
+        for errno in [libc::EMFILE, libc::ENFILE, libc::ENOBUFS] {
+            let missing = taken("connect", 9, failing(errno)).expect_err("no end of ports");
+            assert!(missing.why.starts_with("connect failed with E"), "{missing:?}");
+        }
+    }
 }

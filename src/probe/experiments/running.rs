@@ -21,24 +21,30 @@ pub struct Running {
     ended: Receiver<Ended>,
     made: Vec<Option<Vec<Experiment>>>,
     interrupted: bool,
-    /// Threads that could not be started, and why.
-    unstarted: Vec<String>,
+    /// Why not even one thread could be started.
+    unstarted: Option<String>,
 }
 
 impl Running {
-    /// Starts all of them.
+    /// Starts all of them; where the system starts no more threads, the others take their turn.
     pub(super) fn begin(tasks: &'static [Task], ground: &Arc<Ground>, order: &Arc<Order>) -> Self {
         let (tell, ended) = mpsc::channel();
         let every = || tasks.iter().enumerate();
-        let beside = every().filter(|(_, task)| task.waits).map(|one| vec![one]);
-        let in_turn = every().filter(|(_, task)| !task.waits).collect();
-        let mut unstarted = Vec::new();
-        for some in beside.chain([in_turn]) {
+        let in_turn: Vec<_> = every().filter(|(_, task)| !task.waits).collect();
+        let (leave, left) = mpsc::channel();
+        let begin = |some: Vec<_>, then: Option<Receiver<_>>| {
             let (ground, order, tell) = (Arc::clone(ground), Arc::clone(order), tell.clone());
-            let names: Vec<_> = some.iter().map(|(_, task)| task.name).collect();
-            let work = move || make(&some, &ground, &order, &tell);
-            if let Err(error) = thread::Builder::new().name("probe".to_owned()).spawn(work) {
-                unstarted.push(format!("{}: no thread: {error}", names.join(", ")));
+            let work = move || {
+                let all = std::iter::once(some).chain(then.into_iter().flatten());
+                all.for_each(|some| make(&some, &ground, &order, &tell));
+            };
+            thread::Builder::new().name("probe".to_owned()).spawn(work)
+        };
+        let unstarted = begin(in_turn, Some(left)).err().map(|error| format!("no thread: {error}"));
+        for one in every().filter(|(_, task)| task.waits) {
+            if begin(vec![one], None).is_err() {
+                // Nobody takes it where no thread at all was started.
+                let _ = leave.send(vec![one]);
             }
         }
         let made = tasks.iter().map(|_| None).collect();
@@ -80,11 +86,11 @@ impl Running {
     pub fn status(&self) -> Status {
         let (_, _, left) = self.progress();
         let left = left.join(", ");
-        let reason = match (left.is_empty(), self.interrupted, self.unstarted.as_slice()) {
+        let reason = match (left.is_empty(), self.interrupted, &self.unstarted) {
             (true, ..) => return Status::Complete,
             (_, true, _) => format!("it was interrupted; not ended: {left}"),
-            (_, _, []) => format!("not ended: {left}"),
-            (_, _, why) => format!("not ended: {left} ({})", why.join("; ")),
+            (_, _, None) => format!("not ended: {left}"),
+            (_, _, Some(why)) => format!("not ended: {left} ({why})"),
         };
         Status::Partial { reason }
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use socket2::Socket;
 
 use super::tried;
-use crate::measure::card::{Experiment, Family, Instrument, Method, Missing, Observation};
+use crate::measure::card::{Experiment, Instrument, Method, Missing, Observation};
 use crate::probe::ground::missing;
 use crate::probe::infer::sockets as infer;
 use crate::probe::unix_place::{UnixPlace, accept_one};
@@ -46,7 +46,7 @@ fn queue(ground: &Ground, order: &Order, kind: UnixKind, id: &str) -> Experiment
         "How many connections wait for accept() at listen(n), and what becomes of the next?";
     tried(Experiment::new(id, question, method), |experiment| {
         for backlog in &order.backlogs {
-            match ground.at(Family::Ipv4, &[], |site| filled(site, kind, *backlog)) {
+            match ground.off_network(|site| filled(site, kind, *backlog)) {
                 Ok(seen) => {
                     experiment.saw(seen);
                 }
@@ -54,7 +54,7 @@ fn queue(ground: &Ground, order: &Order, kind: UnixKind, id: &str) -> Experiment
             }
         }
         for trial in [blocking, order::trial] {
-            match ground.at(Family::Ipv4, &[], |site| trial(site, kind)) {
+            match ground.off_network(|site| trial(site, kind)) {
                 Ok(seen) => {
                     experiment.saw(seen);
                 }

@@ -78,7 +78,9 @@ fn agree(experiment: &mut Experiment, second: Option<&Schedule>, name: &str) {
     second.enter(experiment, name);
     let first = experiment.value("schedule");
     if first.is_some_and(|first| first.compared(&second.value()) == Sameness::Different) {
-        for inferred in &mut experiment.inferred {
+        // What is itself not sure casts no doubt on the other.
+        let doubted = |which: &str| which == name || second.sure.0 != Confidence::Low;
+        for inferred in experiment.inferred.iter_mut().filter(|one| doubted(&one.name)) {
             inferred.confidence = Confidence::Low;
             inferred.because = format!("two ways to see the schedule differ: see {name}");
         }
@@ -158,7 +160,7 @@ fn released(all: &[Observation]) -> Option<Schedule> {
         }
     }
     let first = groups.first()?;
-    let alone = groups.iter().filter(|group| group.len() < 2).count();
+    let alone: Vec<_> = groups.iter().filter(|group| group.len() < 2).map(|g| g[0].1).collect();
     let seconds = groups.iter().map(|g| median(&g.iter().map(|(_, at)| *at).collect::<Vec<_>>()));
     let seconds: Vec<_> = seconds.collect();
     // Between one SYN and the youngest client that waited for the next one there may be another.
@@ -167,11 +169,12 @@ fn released(all: &[Observation]) -> Option<Schedule> {
     let unseen = groups.iter().zip(&seconds).skip(1).zip(&seconds);
     let hidden =
         unseen.map(|((group, _), before)| youngest(group) - before).fold(youngest(first), f64::max);
-    let sure = match (alone, hidden < 1.0) {
-        (0, true) => {
+    let sure = match (alone.first(), hidden < 1.0) {
+        (None, true) => {
             (Confidence::High, format!("each by several clients; no gap above {hidden:.1} s"))
         }
-        (_, true) => (Confidence::Medium, "some instants by one client only".to_owned()),
+        // It may have been held up by something else than its own timer.
+        (Some(at), true) => (Confidence::Low, format!("that at {at:.1} s by one client only")),
         (_, false) => (Confidence::Low, format!("retries may hide in a gap of {hidden:.1} s")),
     };
     let from = notes.iter().map(|(number, _)| *number).collect();

@@ -83,6 +83,28 @@ fn ages_too_far_apart_may_hide_a_retry() {
 }
 
 #[test]
+fn what_one_client_saw_is_not_sure_and_casts_no_doubt_on_the_other_way() {
+    let run = [1.0, 2.0, 3.0, 4.0];
+    let mut all = watched("watched", &[&run, &run, &run], None);
+    all.extend(released(every(0.25, 3.9), &run, 0.0));
+    // One that was held up on its way.
+    let late = Observation::new().given("way", "released").given("waited", 0.4);
+    all.push(late.seen("became", "established").seen("at", 1.5));
+    let mut seen = experiment(all);
+    syn_retries(&mut seen);
+    let sure = |name: &str| {
+        let one = seen.inferred.iter().find(|one| one.name == name).expect("inferred");
+        (one.confidence, one.because.as_str())
+    };
+    assert_eq!(sure("schedule"), (Confidence::High, "3 clients, the same for each"));
+    assert_eq!(shown(&seen, "schedule_portable"), "1, 1.5, 2, 3, 4 s ...");
+    assert_eq!(sure("schedule_portable").0, Confidence::Low);
+    let mut alone = experiment(seen.observations.into_iter().skip(15).collect());
+    syn_retries(&mut alone);
+    assert_eq!(alone.inferred[0].because, "that at 1.5 s by one client only");
+}
+
+#[test]
 fn two_ways_that_differ_are_not_sure() {
     let mut all = watched("watched", &[&[1.0, 2.0, 3.0], &[1.0, 2.0, 3.0]], None);
     all.extend(released(every(0.25, 5.0), &[1.0, 3.0, 7.0], 0.0));

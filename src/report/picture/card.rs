@@ -22,6 +22,8 @@ const MOST: usize = 7;
 /// Distance between the plots of a page, and of a plot's heading from it.
 const GAP: i32 = 110;
 const HEADING: i32 = 62;
+/// A line that several others cover is wider by so many pixels.
+const WIDEST: u32 = 18;
 
 /// The picture of a card, or of several.
 pub fn sketch<'r>(cards: &'r [Named<'r>]) -> Sketch<'r> {
@@ -82,6 +84,20 @@ fn absent(cards: &[Named], shown: impl Iterator<Item = usize>) -> String {
     let missing = cards.iter().enumerate().filter(|(index, _)| !shown.contains(index));
     let names: Vec<_> = missing.map(|(_, (name, _))| name.as_str()).collect();
     if names.is_empty() { String::new() } else { format!("not known of {}", names.join(", ")) }
+}
+
+/// By how many pixels each line is wider than usual, so that it shows beside later ones that cover it
+/// where they have the same points.
+fn rims(lines: &[&[(i64, i64)]]) -> Vec<u32> {
+    let lines: Vec<BTreeSet<_>> = lines.iter().map(|line| line.iter().collect()).collect();
+    let mut depths = vec![0u32; lines.len()];
+    for (index, line) in lines.iter().enumerate().rev() {
+        let later = lines.iter().zip(&depths).skip(index + 1);
+        let above = later.filter(|(later, _)| !later.is_disjoint(line));
+        depths[index] = above.map(|(_, depth)| depth + 1).max().unwrap_or(0);
+    }
+    let deepest = depths.iter().copied().max().unwrap_or(0).max(3);
+    depths.into_iter().map(|depth| WIDEST * depth / deepest).collect()
 }
 
 /// Words in the colour of what explains, no wider than `room`.

@@ -50,14 +50,14 @@ pub fn trial(site: &Site, kind: UnixKind) -> Result<Observation, Missing> {
     };
     thread::scope(|scope| {
         let late = &late;
-        let waiting: Vec<_> = (early..early + LATE)
-            .map(|number| {
-                let done = done.clone();
-                let thread = scope.spawn(move || late(number, done));
-                thread::sleep(APART);
-                thread
-            })
-            .collect();
+        let waiting = (early..early + LATE).map(|number| {
+            let done = done.clone();
+            let thread = thread::Builder::new().spawn_scoped(scope, move || late(number, done));
+            thread::sleep(APART);
+            thread
+        });
+        let waiting = waiting.collect::<Result<Vec<_>, _>>();
+        let waiting = waiting.map_err(|error| missing("starting a thread", &error))?;
         let accepted = numbers(&place.socket, early + LATE, &inside)?;
         // They hold their sockets until all numbers were read.
         let waited = waiting.into_iter().filter_map(|thread| thread.join().ok().flatten()).count();

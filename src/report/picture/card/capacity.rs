@@ -1,7 +1,7 @@
 //! What a listener's two queues hold for each n, with the rule that fits.
 
 use super::series::{Series, every, points, settings};
-use super::{Named, absent, nothing, small};
+use super::{Named, absent, nothing, rims, small};
 use crate::measure::card::{Experiment, Inferred, Value};
 use crate::report::picture::page::{Align, Drawn, FAINT, LABEL, Page, Stroke, fitted};
 use crate::report::picture::palette;
@@ -61,18 +61,23 @@ fn draw(page: &Page, frame: Frame, cards: &[Named], queue: &str) -> Drawn {
     panel.rows(&y.count_ticks(5))?;
     panel.columns(&marks(&inputs), true)?;
     panel.floor()?;
-    for (index, line) in lines.iter().enumerate() {
-        curve(page, &panel, line, &inputs, index)?;
+    let rims = rims(&lines.iter().map(|line| points(line.value)).collect::<Vec<_>>());
+    for (index, (line, rim)) in lines.iter().zip(rims).enumerate() {
+        let stroke = palette::series(index);
+        curve(page, &panel, line, &inputs, Stroke { width: 4 + rim, ..stroke })?;
         let at = (frame.left, frame.top + 10 + LINE * index as i32);
         let words = format!("{}{}", line.name, rule(cards, line));
         let words = fitted(&words, LABEL, true, frame.right - frame.left);
-        page.text(at, Align::Left, &words, (LABEL, true), palette::series(index).colour)?;
+        page.text(at, Align::Left, &words, (LABEL, true), stroke.colour)?;
     }
     if lines.len() == 1 {
         figures(page, &panel, &lines[0], &inputs)?;
     }
-    let words = absent(cards, lines.iter().map(|line| line.card));
-    small(page, (plot.right, plot.top - 10), Align::Right, &words, 500)?;
+    let mut words = absent(cards, lines.iter().map(|line| line.card));
+    if inputs.len() == COLUMNS {
+        words = format!("at most {COLUMNS} of the values are shown {words}");
+    }
+    small(page, (plot.right, plot.top - 10), Align::Right, words.trim_end(), 700)?;
     small(page, (frame.left, plot.bottom + 34), Align::Left, "n", 60)
 }
 
@@ -80,7 +85,13 @@ fn draw(page: &Page, frame: Frame, cards: &[Named], queue: &str) -> Drawn {
 fn fold(lines: &mut Vec<Series>, cards: &[Named]) {
     let mut kept: Vec<Series> = Vec::new();
     for line in lines.drain(..) {
-        match kept.iter_mut().find(|one| one.card == line.card && one.value == line.value) {
+        let alike = |one: &&mut Series| {
+            let card = one.card == line.card && one.value == line.value;
+            // What the legend says of one is to hold for the other.
+            let rule = rule(cards, &line);
+            card && (rule.is_empty() || rule == self::rule(cards, one))
+        };
+        match kept.iter_mut().find(alike) {
             Some(one) => {
                 // The card's letter stands once.
                 let letter = cards.get(line.card).map_or("", |(letter, _)| letter.as_str());
@@ -108,18 +119,17 @@ fn marks(inputs: &[i64]) -> Vec<Tick> {
     each.map(|(index, of)| Tick { at: index as f64, label: number(*of as f64) }).collect()
 }
 
-fn curve(page: &Page, panel: &Panel, line: &Series, inputs: &[i64], index: usize) -> Drawn {
+fn curve(page: &Page, panel: &Panel, line: &Series, inputs: &[i64], stroke: Stroke) -> Drawn {
     let place = |(of, count): &(i64, i64)| {
         let column = inputs.iter().position(|input| input == of)?;
         Some((column as f64, *count as f64))
     };
     let mut places: Vec<_> = points(line.value).iter().filter_map(place).collect();
     places.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let stroke = palette::series(index);
-    panel.curve(&places, Stroke { width: 4, ..stroke })?;
+    panel.curve(&places, stroke)?;
     for (x, count) in places {
         let at = (panel.x(x), panel.y(count));
-        page.disc(at, 11, stroke.colour)?;
+        page.disc(at, 7 + stroke.width, stroke.colour)?;
         let words = format!("{}: {count} for {}", line.name, inputs[x as usize]);
         page.note((at.0 - 24, at.1 - 24), (at.0 + 24, at.1 + 24), &words)?;
     }

@@ -1,7 +1,7 @@
 //! What a datagram takes of the receive buffer, by its payload.
 
 use super::series::{every, points};
-use super::{Named, absent, nothing, small};
+use super::{Named, absent, nothing, rims, small};
 use crate::report::picture::page::{Align, Drawn, FAINT, LABEL, Page, Stroke, fitted};
 use crate::report::picture::palette;
 use crate::report::picture::panel::{Frame, Panel};
@@ -40,15 +40,16 @@ pub fn draw(page: &Page, frame: Frame, cards: &[Named]) -> Drawn {
     panel.floor()?;
     let end = (longest as f64).min(y.high());
     panel.curve(&[(0.0, 0.0), (end, end)], Stroke::dashed(FAINT, 3))?;
-    for (index, line) in lines.iter().enumerate() {
+    let rims = rims(&lines.iter().map(|line| points(line.value)).collect::<Vec<_>>());
+    for (index, (line, rim)) in lines.iter().zip(rims).enumerate() {
         let stroke = palette::series(line.card);
         let places: Vec<_> =
             points(line.value).iter().map(|(of, bytes)| (*of as f64, *bytes as f64)).collect();
-        panel.curve(&places, Stroke { width: 4, ..stroke })?;
+        panel.curve(&places, Stroke { width: 4 + rim, ..stroke })?;
         let mut free = i32::MIN;
         for (payload, bytes) in &places {
             let at = (panel.x(*payload), panel.y(*bytes));
-            page.disc(at, 11, stroke.colour)?;
+            page.disc(at, 11 + rim, stroke.colour)?;
             page.note(
                 (at.0 - 20, at.1 - 20),
                 (at.0 + 20, at.1 + 20),

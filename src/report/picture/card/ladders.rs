@@ -3,14 +3,23 @@
 use super::series::{Series, every, settings};
 use super::{Named, absent, nothing, small};
 use crate::measure::card::{Experiment, Inferred, Value};
-use crate::report::picture::page::{Align, Drawn, FAINT, INK, LABEL, Page, Stroke, fitted};
+use crate::report::picture::page::{
+    Align, Drawn, FAINT, INK, LABEL, Page, Stroke, fitted, text_width,
+};
 use crate::report::picture::palette;
 use crate::report::picture::panel::{Frame, Panel};
 use crate::report::picture::scale::{Scale, Tick, number};
+use crate::report::picture::{MARGIN, PictureError};
 
 /// Most ladders, and most rungs of one.
 const LADDERS: usize = 7;
 const RUNGS: usize = 40;
+
+/// Instants that have a place on the axis, in seconds.
+const AXIS: std::ops::Range<f64> = 0.0..1e5;
+/// Half the height of a title, the distance of the line below it, and what a ladder with figures takes
+/// in all, in pixels.
+const FIGURES: (i32, i32, i32) = (18, 14, 90);
 
 /// Draws them.
 pub fn draw(page: &Page, frame: Frame, cards: &[Named]) -> Drawn {
@@ -20,7 +29,8 @@ pub fn draw(page: &Page, frame: Frame, cards: &[Named]) -> Drawn {
     if ladders.is_empty() {
         return nothing(page, frame, "No schedule is known.");
     }
-    let last = ladders.iter().flat_map(|one| rungs(one.value)).fold(10.0, f64::max);
+    let ends = ladders.iter().filter_map(end);
+    let last = ladders.iter().flat_map(|one| rungs(one.value)).chain(ends).fold(10.0, f64::max);
     let x = Scale::log(0.7, (last * 1.5).min(1e5));
     let plot = Frame {
         left: frame.left + 10,
@@ -33,11 +43,10 @@ pub fn draw(page: &Page, frame: Frame, cards: &[Named]) -> Drawn {
     panel.floor()?;
     let step = (plot.bottom - plot.top) / ladders.len() as i32;
     for (index, ladder) in ladders.iter().enumerate() {
-        let middle = plot.top + step * index as i32 + step / 2;
-        one(page, &panel, ladder, middle, step)?;
+        one(page, &panel, ladder, Place::of(plot.top + step * index as i32, step))?;
     }
     let words = absent(cards, ladders.iter().map(|one| one.card));
-    small(page, (plot.right, plot.top + 16), Align::Right, &words, 500)
+    small(page, (plot.right, plot.top - 14), Align::Right, &words, 500)
 }
 
 /// What is sent again, in the words of TCP, and with which settings.
@@ -53,12 +62,36 @@ fn name(experiment: &Experiment, inferred: &Inferred) -> String {
     }
 }
 
-fn one(page: &Page, panel: &Panel, ladder: &Series, middle: i32, step: i32) -> Drawn {
+/// Where a ladder's parts are, in pixels from the top of the page.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    title: i32,
+    line: i32,
+    /// The rungs' figures, where there is room for them.
+    figures: Option<i32>,
+}
+
+impl Place {
+    /// In a stretch of `step` pixels from `top` on.
+    fn of(top: i32, step: i32) -> Self {
+        let room = step - FIGURES.2;
+        if room >= 0 {
+            let title = top + room.min(40) / 2 + FIGURES.0;
+            let line = title + FIGURES.0 + FIGURES.1;
+            return Self { title, line, figures: Some(line + 27) };
+        }
+        let apart = (step / 5).clamp(14, 26);
+        let middle = top + step / 2;
+        Self { title: middle - apart, line: middle + apart, figures: None }
+    }
+}
+
+fn one(page: &Page, panel: &Panel, ladder: &Series, place: Place) -> Drawn {
     let colour = palette::series(ladder.card).colour;
-    let words = fitted(&ladder.name, LABEL, true, panel.frame.right - panel.frame.left);
-    let below = (step / 5).clamp(14, 26);
-    page.text((panel.frame.left, middle - below), Align::Left, &words, (LABEL, true), colour)?;
-    let y = middle + below;
+    let y = place.line;
+    let free = gives_up(page, panel, ladder, place)?;
+    let words = fitted(&ladder.name, LABEL, true, free - panel.frame.left);
+    page.text((panel.frame.left, place.title), Align::Left, &words, (LABEL, true), colour)?;
     let all = rungs(ladder.value);
     let Some(last) = all.last() else {
         let at = (panel.frame.left, y);
@@ -77,31 +110,50 @@ fn one(page: &Page, panel: &Panel, ladder: &Series, middle: i32, step: i32) -> D
         page.disc((x, y), 11, colour)?;
         page.note((x - 20, y - 20), (x + 20, y + 20), &format!("{}: {at:.2} s", ladder.name))?;
         // Where rungs crowd, some have no figure.
-        if x >= free && step > 90 {
+        if let Some(height) = place.figures.filter(|_| x >= free) {
             let words = number(at.round());
-            page.text((x, y + 34), Align::Centre, &words, (LABEL - 6, false), FAINT)?;
+            page.text((x, height), Align::Centre, &words, (LABEL - 6, false), FAINT)?;
             free = x + 40;
         }
     }
-    gives_up(page, panel, ladder, y)
+    Ok(())
 }
 
-/// The instant at which the same experiment saw that nothing follows.
-fn gives_up(page: &Page, panel: &Panel, ladder: &Series, y: i32) -> Drawn {
-    let Some(Value::Seconds { seconds, .. }) = ladder.experiment.value("gives_up") else {
-        return Ok(());
-    };
-    let x = panel.x(*seconds);
-    page.line((x, y - 22), (x, y + 22), Stroke::solid(INK, 5))?;
+/// The instant at which the same experiment saw that nothing follows; how far the title may reach.
+fn gives_up(
+    page: &Page,
+    panel: &Panel,
+    ladder: &Series,
+    place: Place,
+) -> Result<i32, PictureError> {
+    let right = panel.frame.right;
+    let Some(seconds) = end(ladder) else { return Ok(right) };
+    let x = panel.x(seconds);
+    page.line((x, place.line - 22), (x, place.line + 22), Stroke::solid(INK, 5))?;
     let words = format!("gives up at {} s", number(seconds.round()));
-    page.label((x + 14, y), Align::Left, &words, false, INK)
+    let start = right + MARGIN - text_width(&words, LABEL, false);
+    if x + 14 <= start {
+        page.label((x + 14, place.line), Align::Left, &words, false, INK)?;
+        return Ok(right);
+    }
+    // Beside the title, where it has no room behind its mark.
+    page.label((start, place.title), Align::Left, &words, false, INK)?;
+    Ok(start - 20)
+}
+
+/// When it was over, if that has a place on the axis.
+fn end(ladder: &Series) -> Option<f64> {
+    match ladder.experiment.value("gives_up") {
+        Some(Value::Seconds { seconds, .. }) => Some(*seconds).filter(|at| AXIS.contains(at)),
+        _ => None,
+    }
 }
 
 /// Instants that have a place on the axis.
 fn rungs(value: &Value) -> Vec<f64> {
     match value {
         Value::Schedule { seconds, .. } => {
-            seconds.iter().copied().filter(|at| (0.0..1e5).contains(at)).take(RUNGS).collect()
+            seconds.iter().copied().filter(|at| AXIS.contains(at)).take(RUNGS).collect()
         }
         _ => Vec::new(),
     }
