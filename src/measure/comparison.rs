@@ -42,6 +42,8 @@ pub struct Party {
     pub name: String,
     /// Version of the program that measured it.
     pub loadgen_version: String,
+    /// On which kernel: system, release and version.
+    pub kernel: String,
     /// When the first of its runs began: UTC, RFC 3339.
     pub started_at: String,
     /// Runs that count, for the combination that has fewest.
@@ -117,6 +119,8 @@ pub enum Scale {
     Relative,
     /// candidate - base, of shares.
     Points,
+    /// candidate - base in the values' own unit: from nothing to something is no ratio.
+    Difference,
 }
 
 /// Unit of a compared value.
@@ -147,7 +151,8 @@ pub enum Better {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "change")]
 pub enum Change {
-    /// Worse: the whole interval lies beyond the least effect that matters, and chance is excluded.
+    /// Worse: the estimate is past the least effect that matters, the whole interval past half of it,
+    /// and chance is excluded.
     Worse,
     /// Better, in the same sense.
     Better,

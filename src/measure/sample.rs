@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::result::{CellResult, Environment, RunResult};
 use super::timeline::Timeline;
-use super::trial::Arm;
+use super::trial::{Arm, LostRun};
 use crate::scenario::plan::Plan;
 
 /// Runs of one scenario in one environment.
@@ -20,6 +20,9 @@ pub struct Sample {
     /// Every run of every combination, in the order in which they ran, with what a comparison can
     /// judge; see [`CellResult::essence`].
     pub runs: Vec<CellResult>,
+    /// Runs that left no result.
+    #[serde(default)]
+    pub lost: Vec<LostRun>,
 }
 
 impl Sample {
@@ -44,7 +47,10 @@ impl Sample {
             let name = planned.map_or(&cell.name, |planned| &planned.name).clone();
             CellResult { name, ..cell.essence() }
         });
+        let lost = result.repeats.iter().flat_map(|repeats| &repeats.lost);
+        let lost = lost.filter(|lost| lost.trial.arm == arm).cloned().collect();
         Some(Self {
+            lost,
             loadgen_version: result.loadgen_version.clone(),
             scenario: scenario.clone(),
             environment: result.environment.clone(),

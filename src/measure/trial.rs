@@ -82,6 +82,13 @@ pub struct LostRun {
     pub reason: String,
 }
 
+impl LostRun {
+    /// Which and why.
+    pub fn told(self) -> String {
+        format!("{}: {}", self.cell, self.reason)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

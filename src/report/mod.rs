@@ -7,6 +7,7 @@ pub mod card;
 pub mod comparison;
 pub mod csv;
 pub mod files;
+mod grounds;
 pub mod hlog;
 pub mod html;
 pub mod json;

@@ -165,7 +165,16 @@ impl Reading<'_> {
     pub fn lag(&self, cell: &CellResult) -> Option<f64> {
         let (measured, statistic) = self.of?;
         without_lag(measured.metric)?;
-        lag(cell, &measured.load, statistic)
+        of_tool(cell, Metric::Lag, &measured.load, statistic)
+    }
+
+    /// The tool's own error of the same statistic, in nanoseconds: its lag, where the metric begins at
+    /// the intended instant, and what observing adds. `None` where neither its lateness nor its
+    /// clock readings are in the metric.
+    pub fn own_error(&self, cell: &CellResult) -> Option<f64> {
+        let (measured, statistic) = self.of.filter(|_| self.is_observed())?;
+        let observing = of_tool(cell, Metric::ObserverError, &measured.load, statistic);
+        Some(self.lag(cell).unwrap_or(0.0) + observing.unwrap_or(0.0))
     }
 
     /// The same value from the issued instant; `None` where it is not measured.
@@ -207,14 +216,15 @@ pub fn without_lag(metric: Metric) -> Option<Metric> {
     }
 }
 
-/// The statistic of a load's lag; of all loads' together, where the target measured over all.
-fn lag(cell: &CellResult, load: &str, statistic: Statistic) -> Option<f64> {
-    if let Some(own) = cell.metric(load, Metric::Lag) {
+/// The statistic of what the tool adds to a load; of all loads together, where the target measured
+/// over all.
+fn of_tool(cell: &CellResult, metric: Metric, load: &str, statistic: Statistic) -> Option<f64> {
+    if let Some(own) = cell.metric(load, metric) {
         return value(&own.histogram, statistic);
     }
     let mut all = empty();
-    for lag in cell.metrics.iter().filter(|measured| measured.metric == Metric::Lag) {
-        all.add(&decode(&lag.histogram)?).ok()?;
+    for own in cell.metrics.iter().filter(|measured| measured.metric == metric) {
+        all.add(&decode(&own.histogram)?).ok()?;
     }
     of(&all, statistic)
 }

@@ -202,6 +202,7 @@ mod tests {
         let party = |name: &str| Party {
             name: name.to_owned(),
             loadgen_version: String::new(),
+            kernel: String::new(),
             started_at: String::new(),
             runs: 4,
             left_out: Vec::new(),

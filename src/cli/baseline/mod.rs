@@ -10,7 +10,7 @@ use super::compare::{ArmChoice, Given, Runs, read};
 use super::document::shown;
 use super::{Exit, Failure, print_out};
 use crate::measure::baseline::{Baseline, Ground};
-use crate::measure::result::{Arm, CellResult, Status};
+use crate::measure::result::{Arm, CellResult, LostRun, Status};
 use crate::measure::sample::Sample;
 use crate::observe::environment;
 use crate::report::card::clean;
@@ -87,8 +87,7 @@ fn keep(args: &SaveArgs, shelf: &Shelf, now: &str) -> Result<Exit, Failure> {
     };
     whole(&runs)?;
     let side = runs.side(args.arm.map(Into::into), false)?;
-    let (sample, mut left_out) = valid(side.sample);
-    left_out.extend(lost(&runs, args.arm.map_or(Arm::Base, Into::into)));
+    let (sample, left_out) = valid(side.sample);
     if sample.runs.is_empty() {
         let why = left_out.first().map_or_else(|| "there is no run in it".to_owned(), Clone::clone);
         let why = format!("no run of it is valid, so that it is no measure: {why}");
@@ -143,14 +142,6 @@ fn whole(runs: &Runs) -> Result<(), Failure> {
     }
 }
 
-/// Runs of the arm that left no result, and why.
-fn lost(runs: &Runs, arm: Arm) -> impl Iterator<Item = String> {
-    let repeats = runs.results.iter().filter_map(|(_, result)| result.repeats.as_ref());
-    let of_arm = repeats.flat_map(|repeats| &repeats.lost);
-    let of_arm = of_arm.filter(move |lost| lost.trial.arm == arm);
-    of_arm.map(|lost| format!("{}: {}", lost.cell, lost.reason))
-}
-
 /// The runs that are a measure, and why the others are none.
 fn valid(mut sample: Sample) -> (Sample, Vec<String>) {
     let doubt = |run: &CellResult| match &run.status {
@@ -163,6 +154,7 @@ fn valid(mut sample: Sample) -> (Sample, Vec<String>) {
         left_out.extend(doubt.as_ref().map(|why| format!("{}: {why}", run.title())));
         doubt.is_none()
     });
+    left_out.extend(sample.lost.drain(..).map(LostRun::told));
     (sample, left_out)
 }
 

@@ -216,6 +216,7 @@ fn join(samples: Vec<(&Path, Sample)>, accept_unlike: bool) -> Result<Sample, Fa
             return Err(Failure::Inconclusive(text));
         }
         all.runs.extend(sample.runs);
+        all.lost.extend(sample.lost);
     }
     if several {
         number(&mut all);

@@ -5,7 +5,8 @@ use crate::measure::comparison::{ComparedMetric, ComparisonResult, Measure};
 use crate::report::card::clean;
 
 /// Columns before those of metrics.
-const FIXED: [&str; 7] = ["time", "commit", "scenario", "loadgen", "base_runs", "runs", "verdict"];
+const FIXED: [&str; 8] =
+    ["time", "commit", "scenario", "loadgen", "kernel", "base_runs", "runs", "verdict"];
 /// A file with more columns, or a longer header in bytes, is none of ours.
 const MOST_COLUMNS: usize = 4_000;
 const LONGEST_HEADER: usize = 1 << 20;
@@ -137,6 +138,7 @@ fn field(
         "commit" => told(commit.unwrap_or_default()),
         "scenario" => told(&found.scenario),
         "loadgen" => told(&found.candidate.loadgen_version),
+        "kernel" => told(&found.candidate.kernel),
         "base_runs" => found.base.runs.to_string(),
         "runs" => found.candidate.runs.to_string(),
         "verdict" => word(&found.verdict).to_owned(),

@@ -105,6 +105,7 @@ fn properties(xml: &mut Xml, found: &ComparisonResult) -> Written {
         for (name, value) in [
             ("name", party.name.clone()),
             ("loadgen", party.loadgen_version.clone()),
+            ("kernel", party.kernel.clone()),
             ("started_at", party.started_at.clone()),
             ("runs", party.runs.to_string()),
         ] {

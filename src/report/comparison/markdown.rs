@@ -102,7 +102,7 @@ fn table(text: &mut String, metrics: &[&ComparedMetric]) {
             middle(metric.unit, &metric.base),
             middle(metric.unit, &metric.candidate),
             // In one piece, however narrow the column.
-            found.map_or("-".to_owned(), effect).replace(' ', "\u{a0}"),
+            found.map_or("-".to_owned(), |found| effect(metric.unit, found)).replace(' ', "\u{a0}"),
             found.map_or("-".to_owned(), |one| probability(one.p_corrected).replace('<', "&lt;")),
             least(metric),
         );

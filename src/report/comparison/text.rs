@@ -31,14 +31,14 @@ pub fn text(found: &ComparisonResult, width: usize) -> String {
     let told: Vec<_> = others.iter().filter(changed).copied().collect();
     if !told.is_empty() {
         sheet.blank();
-        sheet.say("", "Changed as well, and does not count:");
+        sheet.say("", "Changed as well, but not judged:");
         table(&mut sheet, &told);
     }
     let rest = others.len() - told.len();
     if rest > 0 {
         sheet.blank();
-        let metrics = if rest == 1 { "metric".to_owned() } else { format!("{rest} metrics") };
-        sheet.say("", &format!("Not shown: {metrics} that did not change and does not count."));
+        let metrics = if rest == 1 { "metric" } else { "metrics" };
+        sheet.say("", &format!("Not shown: {rest} {metrics} without a change, and not judged."));
     }
     sheet.text
 }
@@ -105,7 +105,7 @@ fn row(sheet: &mut Sheet, metric: &ComparedMetric) {
     let fields = [
         middle(unit, &metric.base),
         middle(unit, &metric.candidate),
-        found.map_or("-".to_owned(), effect),
+        found.map_or("-".to_owned(), |found| effect(unit, found)),
         found.map_or("-".to_owned(), |found| probability(found.p_corrected)),
         word(&metric.change).to_owned(),
     ];

@@ -23,6 +23,12 @@ pub fn word(change: &Change) -> &'static str {
 
 /// The judgement over all, as a colleague would say it.
 pub fn headline(found: &ComparisonResult) -> String {
+    let (first, rest) = word(&found.verdict).split_at(1);
+    format!("{}{rest}: {}.", first.to_uppercase(), told(found))
+}
+
+/// What was found out, as part of a sentence.
+pub fn told(found: &ComparisonResult) -> String {
     let counting = || found.metrics.iter().filter(|metric| metric.counts);
     let all = counting().count();
     let with = |wanted: &str| counting().filter(|metric| word(&metric.change) == wanted).count();
@@ -32,22 +38,17 @@ pub fn headline(found: &ComparisonResult) -> String {
         _ => format!("{number} of {all} metrics that count"),
     };
     match &found.verdict {
-        Change::Worse => format!("Worse: the candidate is worse in {}.", metrics(with("worse"))),
+        Change::Worse => format!("the candidate is worse in {}", metrics(with("worse"))),
         Change::Better => {
-            format!(
-                "Better: the candidate is better in {}, and worse in none.",
-                metrics(with("better"))
-            )
+            format!("the candidate is better in {}, and worse in none", metrics(with("better")))
         }
         Change::Same => {
-            format!("Same: base and candidate differ by less than matters in {}.", metrics(all))
+            format!("base and candidate differ by less than matters in {}", metrics(all))
         }
         Change::Inconclusive { .. } => {
-            "Inconclusive: these runs do not tell whether the candidate got worse.".to_owned()
+            "these runs do not tell whether the candidate got worse".to_owned()
         }
-        Change::Incomparable { .. } => {
-            "Incomparable: base and candidate were not measured alike.".to_owned()
-        }
+        Change::Incomparable { .. } => "base and candidate were not measured alike".to_owned(),
     }
 }
 
@@ -189,17 +190,25 @@ pub fn signed(share: f64) -> String {
 }
 
 /// By how much, with the interval: `+14.8 % [+13.9, +15.6]`.
-pub fn effect(effect: &Effect) -> String {
+pub fn effect(of: Measure, effect: &Effect) -> String {
+    let told = |value: f64| match effect.scale {
+        Scale::Relative | Scale::Points => signed(value),
+        Scale::Difference => {
+            let sign = if value < 0.0 { "-" } else { "+" };
+            format!("{sign}{}", figure(of, value.abs()))
+        }
+    };
     let unit = unit(effect.scale);
-    let high = effect.high.map_or("...".to_owned(), signed);
-    format!("{} {unit} [{}, {high}]", signed(effect.estimate), signed(effect.low))
+    let high = effect.high.map_or("...".to_owned(), told);
+    format!("{}{unit} [{}, {high}]", told(effect.estimate), told(effect.low))
 }
 
-/// Percent, or percentage points.
-pub fn unit(scale: Scale) -> &'static str {
+/// Percent, or percentage points; nothing where figures bring their own.
+fn unit(scale: Scale) -> &'static str {
     match scale {
-        Scale::Relative => "%",
-        Scale::Points => "pp",
+        Scale::Relative => " %",
+        Scale::Points => " pp",
+        Scale::Difference => "",
     }
 }
 
@@ -222,9 +231,8 @@ pub fn alpha(alpha: f64) -> String {
 
 /// The least effect that matters, with its unit.
 pub fn least(metric: &ComparedMetric) -> String {
-    let scale = metric.effect.map_or(Scale::Relative, |effect| effect.scale);
-    let scale = if metric.unit == Measure::Share { Scale::Points } else { scale };
-    format!("{} {}", digits(metric.minimum_effect * 100.0), unit(scale))
+    let scale = if metric.unit == Measure::Share { Scale::Points } else { Scale::Relative };
+    format!("{}{}", digits(metric.minimum_effect * 100.0), unit(scale))
 }
 
 /// A changed metric in a sentence.
@@ -238,7 +246,7 @@ pub fn sentence(metric: &ComparedMetric) -> String {
     let mut text = format!("{}{place}: {base} -> {candidate}", subject(metric));
     if let Some(found) = &metric.effect {
         let p = probability(found.p_corrected);
-        text.push_str(&format!(", {}, p = {p}", effect(found)));
+        text.push_str(&format!(", {}, p = {p}", effect(metric.unit, found)));
     }
     let direction = match metric.better {
         Better::Lower => "lower is better",

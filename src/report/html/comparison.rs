@@ -63,8 +63,8 @@ pub fn section(found: &ComparisonResult) -> Markup {
                 "Each run is one value. Effect: Hodges-Lehmann estimate, with an interval by bootstrap \
                  over runs. p: exact two-sided Mann-Whitney, corrected for the metrics that count \
                  (Holm), against alpha = " (words::alpha(found.alpha)) ". Worse or better: p is not \
-                 above alpha and the whole interval lies beyond the least effect that matters; same: \
-                 the whole interval lies within it."
+                 above alpha, the estimate is past the least effect that matters, and the whole \
+                 interval past half of it; same: the whole interval lies within it."
             }
         }
     }
@@ -106,7 +106,7 @@ fn metrics(caption: &str, metrics: &[&ComparedMetric]) -> Markup {
             html! { strong class=(tone(&metric.change)) { (words::word(&metric.change)) } },
             text(words::middle(metric.unit, &metric.base)),
             text(words::middle(metric.unit, &metric.candidate)),
-            text(found.map_or("-".to_owned(), words::effect)),
+            text(found.map_or("-".to_owned(), |found| words::effect(metric.unit, found))),
             text(found.map_or("-".to_owned(), |one| words::probability(one.p_corrected))),
             text(words::least(metric)),
         ])

@@ -6,6 +6,7 @@ use super::alike::{Alike, alike};
 use super::parts::{Column, Row, folded, percent, table, text};
 use super::{compare, knee, partial};
 use crate::measure::result::{CellResult, Finding, RunResult, Verdict};
+use crate::report::grounds::grounds;
 
 /// So many findings are seen at once.
 const SEEN: usize = 12;
@@ -27,11 +28,7 @@ pub fn section(result: &RunResult) -> Markup {
     let (word, tone) = word(result);
     html! {
         section id="verdict" class={ "verdict " (tone) } {
-            @match result.repeats {
-                // How they compare has been told; this is about limits and validity.
-                Some(_) => h2 { "Verdict over the single runs: " (word) },
-                None => h2 { "Verdict: " (word) },
-            }
+            h2 { "Verdict: " (word) }
             (reasons(result))
             (knee::told(result))
             (partial(&result.status))
@@ -62,21 +59,26 @@ fn sections(result: &RunResult) -> Vec<(&'static str, &'static str)> {
 
 /// Why the verdict is what it is.
 pub fn reasons(result: &RunResult) -> Markup {
-    let broken = result.limits.iter().filter(|limit| limit.holds == Some(false)).count();
+    let grounds = grounds(result);
     let all = result.limits.len();
     html! {
         @match &result.verdict {
             Verdict::Pass if result.knee.is_some() => {
                 p { "The search came to its end, and the knee was found." }
             }
+            Verdict::Pass if !grounds.is_empty() => (sentences(&grounds)),
             Verdict::Pass if all == 0 => p { "The run is valid; the scenario sets no limits." },
             Verdict::Pass => p { "The run is valid, and " (all) " of " (all) " limits held." },
-            Verdict::Fail => p { (broken) " of " (all) " limits broken." },
-            Verdict::Inconclusive { reasons } | Verdict::Invalid { reasons } => {
-                @if let [reason] = reasons.as_slice() { p { (reason) } }
-                @else { ul { @for reason in reasons { li { (reason) } } } }
-            }
+            _ => (sentences(&grounds)),
         }
+    }
+}
+
+/// One as a paragraph, several as a list.
+fn sentences(parts: &[String]) -> Markup {
+    html! {
+        @if let [part] = parts { p { (part) } }
+        @else { ul { @for part in parts { li { (part) } } } }
     }
 }
 

@@ -77,7 +77,10 @@ fn overflows() -> ComparedMetric {
         counts: false,
         base: vec![0.0; 6],
         candidate: vec![1204.0, 1190.0, 1233.0, 1201.0, 1187.0, 1219.0],
-        effect: Some(Effect { high: None, ..effect(9.0, 8.0, 0.0, 2.0 / 924.0) }),
+        effect: Some(Effect {
+            scale: Scale::Difference,
+            ..effect(1201.0, 1188.0, 1210.0, 2.0 / 924.0)
+        }),
         change: Change::Worse,
         ..latency("", 1.0, 0.0, Change::Same)
     }
@@ -85,6 +88,7 @@ fn overflows() -> ComparedMetric {
 
 fn party(name: &str, started_at: &str) -> Party {
     Party {
+        kernel: "Linux 6.18.5".to_owned(),
         name: name.to_owned(),
         loadgen_version: "0.1.0".to_owned(),
         started_at: started_at.to_owned(),

@@ -18,7 +18,7 @@ mod wire;
 pub use card::card;
 pub use cards::cards;
 
-use super::comparison;
+use super::grounds::grounds;
 use super::text::{columns, plain, wrap};
 use crate::measure::result::{LimitResult, RunResult, Status, Verdict};
 use crate::units::human_nanos;
@@ -147,23 +147,15 @@ fn judged(sheet: &mut Sheet, limit: &LimitResult) {
 }
 
 fn verdict(sheet: &mut Sheet, result: &RunResult) {
-    let (tone, word, reasons) = match &result.verdict {
-        Verdict::Pass => (Tone::Good, "pass", String::new()),
-        Verdict::Fail => {
-            let broken = result.limits.iter().filter(|l| l.holds == Some(false)).count();
-            let all = result.limits.len();
-            (Tone::Bad, "fail", format!("{broken} of {all} limits broken"))
-        }
-        Verdict::Inconclusive { reasons } => (Tone::Doubtful, "inconclusive", reasons.join("; ")),
-        Verdict::Invalid { reasons } => (Tone::Bad, "INVALID", reasons.join("; ")),
+    let (tone, word) = match &result.verdict {
+        Verdict::Pass => (Tone::Good, "pass"),
+        Verdict::Fail => (Tone::Bad, "fail"),
+        Verdict::Inconclusive { .. } => (Tone::Doubtful, "inconclusive"),
+        Verdict::Invalid { .. } => (Tone::Bad, "INVALID"),
     };
-    let separator = if reasons.is_empty() { "" } else { ": " };
-    let compared = result.repeats.as_ref().and_then(|repeats| repeats.comparison.as_ref());
-    let first = if compared.is_some() { "single runs: " } else { "verdict: " };
-    sheet.say(tone, first, &format!("{word}{separator}{reasons}"));
-    if let Some(found) = compared {
-        sheet.say(repeats::tone(found), "compared: ", comparison::words::word(&found.verdict));
-    }
+    let grounds = grounds(result).join("; ");
+    let separator = if grounds.is_empty() { "" } else { ": " };
+    sheet.say(tone, "verdict: ", &format!("{word}{separator}{grounds}"));
 }
 
 /// A latency, as `<58.0us` where the run could not resolve it.

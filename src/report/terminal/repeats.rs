@@ -7,7 +7,7 @@ use crate::report::comparison;
 use crate::report::sides::sides;
 
 /// Of a comparison's verdict.
-pub fn tone(found: &ComparisonResult) -> Tone {
+fn tone(found: &ComparisonResult) -> Tone {
     match found.verdict {
         Change::Worse => Tone::Bad,
         Change::Better | Change::Same => Tone::Good,

@@ -3,9 +3,12 @@
 use super::Judging;
 use super::more_runs::{Standing, fewest};
 use super::values::Gathered;
-use crate::measure::comparison::{Better, Change, ComparedMetric, Effect, Measure, Scale};
+use crate::measure::comparison::{Better, Change, ComparedMetric, Effect, Scale};
 use crate::units::human_nanos;
 use crate::verdict::statistics::{Difference, Interval, RankTest, holm, interval, least_p, median};
+
+/// This share of the least effect that matters has to be certain before a change is one.
+pub const SURE_OF: f64 = 0.5;
 
 /// More than this share of a side's runs must not be unresolved.
 const MOST_UNRESOLVED: f64 = 0.25;
@@ -42,13 +45,11 @@ fn effect(one: &Gathered, p: f64, p_corrected: f64, how: &Judging) -> Option<Eff
     let scale = one.scale();
     let (base, candidate) = (&one.metric.base, &one.metric.candidate);
     let of = |difference| interval(difference, base, candidate, 1.0 - how.alpha_now(), how.seed);
-    let Interval { mut estimate, mut low, high, confidence } = of(Difference::of(scale))?;
-    if estimate.is_infinite() || low.is_infinite() {
-        // From nothing to something is no ratio: the difference is told, in the value's own unit.
-        let plain = of(Difference::Plain)?;
-        low = if low.is_infinite() { plain.low } else { low };
-        estimate = if estimate.is_infinite() { plain.estimate.max(low) } else { estimate };
-    }
+    let (scale, found) = match of(Difference::of(scale))? {
+        found if found.estimate.is_infinite() => (Scale::Difference, of(Difference::Plain)?),
+        found => (scale, found),
+    };
+    let Interval { estimate, low, high, confidence } = found;
     let high = high.is_finite().then_some(high);
     Some(Effect { scale, estimate, low, high, confidence, p, p_corrected })
 }
@@ -75,11 +76,7 @@ fn change(one: &Gathered, effect: Option<&Effect>, shared_by: usize, alpha: f64)
         );
         return unclear(reason, more_runs);
     };
-    let beyond = match effect {
-        Effect { low, .. } if *low > minimum_effect => Some(Better::Higher),
-        Effect { high: Some(high), .. } if *high < -minimum_effect => Some(Better::Lower),
-        _ => None,
-    };
+    let beyond = beyond(effect, minimum_effect);
     let within =
         effect.low >= -minimum_effect && effect.high.is_some_and(|high| high <= minimum_effect);
     match beyond {
@@ -90,11 +87,26 @@ fn change(one: &Gathered, effect: Option<&Effect>, shared_by: usize, alpha: f64)
             );
             unclear(reason, more_runs)
         }
-        Some(_) if below_resolution(one) => unclear(below(one), None),
+        Some(_) if let Some(error) = covering(one) => unclear(below(error), None),
         Some(direction) if direction == metric.better => Change::Better,
         Some(_) => Change::Worse,
         None if within => Change::Same,
         None => unclear(noisy(effect, minimum_effect), more_runs),
+    }
+}
+
+/// In which direction the effect matters: the estimate is past the least one that does, and the whole
+/// interval past [`SURE_OF`] of it. To wait until the whole interval is past the least one would leave
+/// a change of one and a half times what matters undecided on most machines.
+fn beyond(effect: &Effect, minimum_effect: f64) -> Option<Better> {
+    let sure = SURE_OF * minimum_effect;
+    let Effect { estimate, low, high, .. } = *effect;
+    if estimate > minimum_effect && low > sure {
+        Some(Better::Higher)
+    } else if estimate < -minimum_effect && high.is_some_and(|high| high < -sure) {
+        Some(Better::Lower)
+    } else {
+        None
     }
 }
 
@@ -124,26 +136,25 @@ fn absent(base: usize, candidate: usize) -> String {
     format!("nothing was measured of it {whose}")
 }
 
-/// Whether both sides are below what the tool resolves: nobody knows what such a difference is of.
-fn below_resolution(one: &Gathered) -> bool {
-    let Some(resolution) = one.resolution else { return false };
+/// The tool's own error, where both sides are below it: nobody knows what such a difference is of.
+fn covering(one: &Gathered) -> Option<f64> {
     let middle = |values: &[f64]| median(values).unwrap_or(0.0);
-    middle(&one.metric.base).max(middle(&one.metric.candidate)) < resolution
+    let slower = middle(&one.metric.base).max(middle(&one.metric.candidate));
+    median(&one.own_errors).filter(|error| slower < *error)
 }
 
-fn below(one: &Gathered) -> String {
-    let resolution = one.resolution.unwrap_or_default();
-    let resolution = match one.metric.unit {
-        Measure::Nanoseconds => human_nanos(resolution as u64),
-        Measure::Share | Measure::Count | Measure::PerSecond => resolution.to_string(),
-    };
-    format!("not resolved: both sides are below the tool's own error of {resolution}")
+fn below(error: f64) -> String {
+    let error = human_nanos(error as u64);
+    format!("not resolved: both sides are below the tool's own error of {error}")
 }
 
 fn noisy(effect: &Effect, minimum_effect: f64) -> String {
     let unit = match effect.scale {
         Scale::Relative => "%",
         Scale::Points => "points",
+        Scale::Difference => {
+            return "too noisy, from nothing in most of the base's runs".to_owned();
+        }
     };
     let percent = |share: f64| format!("{:+.1}", share * 100.0);
     let high = effect.high.map_or("any height".to_owned(), percent);

@@ -103,6 +103,7 @@ pub fn compare(base: Named, candidate: Named, how: &Judging) -> ComparisonResult
     let party = |(name, sample): Named, runs: u32, left_out: &[String]| Party {
         name: name.to_owned(),
         loadgen_version: sample.loadgen_version.clone(),
+        kernel: sample.environment.kernel.clone(),
         started_at: sample.environment.started_at.clone(),
         runs,
         left_out: left_out.to_vec(),

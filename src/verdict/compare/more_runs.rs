@@ -1,5 +1,6 @@
 //! How many more runs would probably make a comparison conclusive.
 
+use super::judge::SURE_OF;
 use crate::measure::comparison::Effect;
 use crate::verdict::statistics::least_p;
 
@@ -35,8 +36,8 @@ impl Standing {
         (more <= f64::from(MOST)).then_some(more as u32)
     }
 
-    /// By what factor the interval must shrink to lie on one side of what matters. It does so with
-    /// the square root of the number of runs.
+    /// By what factor the interval must shrink to decide: towards past [`SURE_OF`] of what matters, or
+    /// to within it. It does so with the square root of the number of runs.
     fn narrower(&self, effect: &Effect) -> Option<f64> {
         let least = self.minimum_effect;
         let Effect { estimate, low, .. } = *effect;
@@ -44,9 +45,9 @@ impl Standing {
         let above = effect.high.map_or(0.0, |high| high - estimate);
         let below = estimate - low;
         let factor = if estimate > least {
-            below / (estimate - least)
+            below / (estimate - SURE_OF * least)
         } else if estimate < -least {
-            above / (-least - estimate)
+            above / (-SURE_OF * least - estimate)
         } else if effect.high.is_some() {
             (above / (least - estimate)).max(below / (estimate + least))
         } else {
@@ -92,14 +93,14 @@ mod tests {
     #[test]
     fn the_interval_shrinks_with_the_root_of_the_runs() {
         let now = Standing { runs: 6, minimum_effect: 0.1, alpha: 0.05, metrics: 2 };
-        // 15 % +- 10 %: half as wide to exclude 10 %, so four times the runs.
-        assert_eq!(now.more_runs(Some(&effect(0.05, 0.15, Some(0.25)))), Some(18));
+        // 15 % +- 20 %: half as wide to be surely past 5 %, so four times the runs.
+        assert_eq!(now.more_runs(Some(&effect(-0.05, 0.15, Some(0.35)))), Some(18));
         // 0 % +- 20 %: the same, to lie within 10 %.
         assert_eq!(now.more_runs(Some(&effect(-0.2, 0.0, Some(0.2)))), Some(18));
-        assert_eq!(now.more_runs(Some(&effect(-0.25, -0.15, Some(-0.05)))), Some(18));
+        assert_eq!(now.more_runs(Some(&effect(-0.35, -0.15, Some(0.05)))), Some(18));
         // Just at the edge, nobody can tell; and nobody waits for thousands.
         assert_eq!(now.more_runs(Some(&effect(0.0, 0.1, Some(0.2)))), None);
-        assert_eq!(now.more_runs(Some(&effect(0.0, 0.101, Some(0.2)))), None);
+        assert_eq!(now.more_runs(Some(&effect(-0.5, 0.101, Some(0.7)))), None);
         assert_eq!(now.more_runs(Some(&effect(2.0, 3.0, None))), Some(1));
         assert_eq!(now.more_runs(Some(&effect(0.0, 0.05, None))), None);
         let one = Standing { runs: 1, ..now };

@@ -1,7 +1,7 @@
 use super::*;
 use crate::measure::comparison::{Better, Measure, Scale};
 use crate::measure::result::{
-    Arm, CellResult, Environment, MetricResult, Place, RunResult, Status, Trial,
+    Arm, CellResult, Environment, LostRun, MetricResult, Place, RunResult, Status, Trial,
 };
 use crate::measure::{Metric, Outcome, Summary, empty, encode, record_many};
 use crate::report::sample;
@@ -39,7 +39,7 @@ fn run(nanos: f64) -> CellResult {
 
 fn side(runs: Vec<CellResult>) -> Sample {
     let RunResult { scenario, environment, loadgen_version, .. } = sample::sweep(&[1024]);
-    Sample { loadgen_version, scenario, environment, runs }
+    Sample { loadgen_version, scenario, environment, runs, lost: Vec::new() }
 }
 
 fn slower(by: f64) -> Sample {
@@ -166,8 +166,8 @@ fn from_nothing_to_something_has_no_upper_bound_and_no_infinity() {
     let how = only(Subject::Counter("ListenOverflows".to_owned()));
     let result = compare(("a", &with(0)), ("b", &with(40)), &how);
     let effect = result.metrics[0].effect.expect("an effect");
-    assert_eq!((effect.high, &result.verdict), (None, &Change::Worse));
-    assert!(effect.low >= 40.0 && effect.estimate >= effect.low, "{effect:?}");
+    assert_eq!((effect.scale, &result.verdict), (Scale::Difference, &Change::Worse));
+    assert!(effect.low >= 40.0 && effect.high.is_some_and(|high| high <= 45.0), "{effect:?}");
     let back = compare(("a", &with(40)), ("b", &with(0)), &how);
     assert_eq!(
         (back.metrics[0].effect.expect("one").estimate, back.verdict),
@@ -241,13 +241,18 @@ fn runs_that_do_not_count_are_named() {
         ]
     );
     assert_eq!(result.verdict, Change::Worse, "{:#?}", result.metrics[0]);
+    let trial = Trial { arm: Arm::Candidate, run: 7 };
+    let cell = "backlog=1024,candidate,run=7".to_owned();
+    candidate.lost.push(LostRun { trial, cell, reason: "no port".to_owned() });
+    let lost = compared(&slower(1.0), &candidate).candidate.left_out;
+    assert_eq!(lost.last().map(String::as_str), Some("backlog=1024,candidate,run=7: no port"));
     candidate.runs.iter_mut().for_each(|cell| cell.validity.reasons.push("lag".to_owned()));
     let none = compared(&slower(1.0), &candidate);
     assert_eq!(
         reason(&none.verdict).0,
         "the candidate has no run that counts of target.backlog = 1024"
     );
-    assert_eq!(none.candidate.left_out.len(), 6);
+    assert_eq!(none.candidate.left_out.len(), 6, "the rest in one line");
     let nothing = compared(&side(vec![]), &slower(1.0));
     assert_eq!(
         reason(&nothing.verdict).0,
@@ -275,7 +280,8 @@ fn what_lag_explains_is_not_resolved() {
 fn below_the_tools_own_error_nothing_is_better_or_worse() {
     let with = |by| {
         let mut side = slower(by);
-        side.runs.iter_mut().for_each(|cell| cell.validity.resolution = 4_000_000);
+        let error = measured(Metric::ObserverError, 3_999_000.0, 1000);
+        side.runs.iter_mut().for_each(|cell| cell.metrics.push(error.clone()));
         side
     };
     for by in [1.5, 0.5] {
@@ -422,6 +428,7 @@ fn datagrams_are_judged_by_delay_and_loss() {
         scenario: result.scenario,
         environment: result.environment,
         runs: vec![cell; 6],
+        lost: Vec::new(),
     };
     let mut lossy = runs.clone();
     for cell in &mut lossy.runs {

@@ -4,12 +4,11 @@ use std::collections::HashMap;
 
 use super::{Judging, Wanted};
 use crate::measure::comparison::{Better, Change, ComparedMetric, Measure, Scale};
-use crate::measure::result::{CellResult, Class, Status};
+use crate::measure::result::{CellResult, Class, LostRun, Status};
 use crate::measure::sample::Sample;
 use crate::measure::{Ending, Metric, Outcome, Unit};
 use crate::scenario::plan::{Statistic, Subject};
 use crate::verdict::reading::{Reading, read};
-use crate::verdict::statistics::median;
 
 /// What the target measured over all loads has this in the place of a load.
 const TARGET: &str = "target";
@@ -58,6 +57,8 @@ impl<'a> Runs<'a> {
                 runs.combinations[place].candidate.push(cell);
             }
         }
+        runs.left_out.0.extend(base.lost.iter().cloned().map(LostRun::told));
+        runs.left_out.1.extend(candidate.lost.iter().cloned().map(LostRun::told));
         fold(&mut runs.left_out.0);
         fold(&mut runs.left_out.1);
         runs
@@ -119,9 +120,9 @@ pub struct Gathered {
     pub metric: ComparedMetric,
     /// Runs of the base and of the candidate of which lag explains more than half of the value.
     pub unresolved: (usize, usize),
-    /// What the tool resolves, in the unit of the values: the median over runs. `None` where its own
-    /// clock readings do not bound the metric.
-    pub resolution: Option<f64>,
+    /// The tool's own error of the same statistic, in nanoseconds, in each run of either side that has
+    /// one.
+    pub own_errors: Vec<f64>,
 }
 
 impl Gathered {
@@ -179,12 +180,10 @@ fn of_subject(
     how: &Judging,
 ) -> Vec<Gathered> {
     let mut found: Vec<Gathered> = Vec::new();
-    let mut resolutions = Vec::new();
     let sides = [(true, &combination.base), (false, &combination.candidate)];
     for (is_base, cell) in
         sides.iter().flat_map(|(base, runs)| runs.iter().map(|run| (*base, *run)))
     {
-        resolutions.push(cell.validity.resolution as f64);
         for reading in read(&wanted.subject, cell) {
             let load = reading.load.clone().filter(|load| load != TARGET);
             let place = found.iter().position(|had| had.metric.load == load);
@@ -198,10 +197,6 @@ fn of_subject(
     // A run without any value does not say of which load it has none.
     if !found.iter().all(Gathered::is_without_values) {
         found.retain(|one| !one.is_without_values());
-    }
-    let resolution = median(&resolutions);
-    for one in found.iter_mut().filter(|one| one.resolution.is_some()) {
-        one.resolution = resolution;
     }
     found
 }
@@ -234,14 +229,12 @@ fn empty(
             change: Change::Same,
         },
         unresolved: (0, 0),
-        resolution: None,
+        own_errors: Vec::new(),
     }
 }
 
 fn enter(into: &mut Gathered, is_base: bool, cell: &CellResult, reading: &Reading) {
-    if reading.is_observed() {
-        into.resolution = Some(0.0);
-    }
+    into.own_errors.extend(reading.own_error(cell));
     let value = reading.amount.and_then(|amount| match into.metric.unit {
         Measure::Share => amount.share(),
         _ => Some(amount.count()),

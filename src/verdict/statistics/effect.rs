@@ -17,7 +17,7 @@ impl Difference {
     pub fn of(scale: Scale) -> Self {
         match scale {
             Scale::Relative => Self::Ratio,
-            Scale::Points => Self::Plain,
+            Scale::Points | Scale::Difference => Self::Plain,
         }
     }
 

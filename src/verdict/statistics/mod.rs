@@ -1,8 +1,8 @@
 //! Statistics of runs: one value a run, few runs a side. Pure; every random draw is seeded.
 //!
 //! A difference is believed where two things hold: chance is excluded (an exact rank test,
-//! corrected for the number of metrics), and the whole interval of the effect lies beyond what
-//! matters. Neither assumes anything of how the values are distributed.
+//! corrected for the number of metrics), and the effect is past what matters, its whole interval
+//! past half of that. Neither assumes anything of how the values are distributed.
 
 mod bootstrap;
 mod effect;

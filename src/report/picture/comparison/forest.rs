@@ -4,7 +4,7 @@ use super::super::page::{Align, Drawn, FAINT, GRID, INK, LABEL, Page, Stroke, fi
 use super::super::panel::{Frame, Panel};
 use super::super::scale::{Scale, Tick, number};
 use super::{colour, judged};
-use crate::measure::comparison::{ComparedMetric, Effect};
+use crate::measure::comparison::{ComparedMetric, Effect, Scale as Share};
 use crate::report::comparison::words::{effect, place, subject};
 
 /// Room for names to the left, and for figures to the right.
@@ -65,6 +65,7 @@ fn scale(metrics: &[&ComparedMetric]) -> Scale {
     let metrics = if counting.is_empty() { metrics.iter().collect() } else { counting };
     let least = metrics.iter().map(|metric| metric.minimum_effect);
     let found = metrics.iter().filter_map(|metric| metric.effect.as_ref());
+    let found = found.filter(|one| one.scale != Share::Difference);
     let ends = found.flat_map(|one| [one.low, one.high.unwrap_or(one.estimate), one.estimate]);
     let all: Vec<_> = ends.chain(least.flat_map(|least| [least, -least])).collect();
     let low = all.iter().copied().fold(-0.02, f64::min).max(-FURTHEST);
@@ -95,7 +96,8 @@ fn row(
         let place = fitted(&place, LABEL - 8, false, left - whole.left - 30);
         page.text((whole.left, y + 20), Align::Left, &place, (LABEL - 8, false), FAINT)?;
     }
-    let told = metric.effect.as_ref().map_or("not known".to_owned(), effect);
+    let told = metric.effect.as_ref();
+    let told = told.map_or("not known".to_owned(), |found| effect(metric.unit, found));
     let told = fitted(&told, LABEL - 2, false, FIGURES - WORD - ASIDE);
     page.text((right + ASIDE, y), Align::Left, &told, (LABEL - 2, false), ink)?;
     let word = fitted(&judged(metric), LABEL, true, WORD);
@@ -106,7 +108,9 @@ fn row(
 fn interval(page: &Page, panel: &Panel, metric: &ComparedMetric, found: &Effect, y: i32) -> Drawn {
     let colour = colour(&metric.change);
     let line = Stroke::solid(colour, 8);
-    let x = |share: f64| panel.x(share.clamp(-1e9, 1e9) * 100.0);
+    // What is no ratio goes on for ever.
+    let scaled = if found.scale == Share::Difference { f64::MAX } else { 1.0 };
+    let x = |share: f64| panel.x((share * scaled).clamp(-1e9, 1e9) * 100.0);
     let (from, to) = (x(found.low), x(found.high.unwrap_or(f64::MAX)));
     page.line((from, y), (to, y), line)?;
     for x in [from, to] {
@@ -119,6 +123,6 @@ fn interval(page: &Page, panel: &Panel, metric: &ComparedMetric, found: &Effect,
         }
     }
     page.disc((x(found.estimate), y), 14, colour)?;
-    let text = format!("{}: {}", subject(metric), effect(found));
+    let text = format!("{}: {}", subject(metric), effect(metric.unit, found));
     page.note((from - 10, y - 20), (to + 10, y + 20), &text)
 }
