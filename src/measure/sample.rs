@@ -17,12 +17,12 @@ pub struct Sample {
     pub scenario: Plan,
     /// Where and how the first of them was made.
     pub environment: Environment,
+    /// Runs that left no result; a baseline has none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lost: Vec<LostRun>,
     /// Every run of every combination, in the order in which they ran, with what a comparison can
     /// judge; see [`CellResult::essence`].
     pub runs: Vec<CellResult>,
-    /// Runs that left no result.
-    #[serde(default)]
-    pub lost: Vec<LostRun>,
 }
 
 impl Sample {

@@ -79,7 +79,8 @@ fn what_was_edited_by_hand_is_told_with_its_place() {
         change(&mut value);
         told(&value.to_string())
     };
-    let cases: [(&dyn Fn(&mut serde_json::Value), &str); 9] = [
+    type Edit = dyn Fn(&mut serde_json::Value);
+    let cases: [(&Edit, &str); 9] = [
         (&|v| v["saved_at"] = "yesterday".into(), "saved_at: `yesterday`"),
         (&|v| v["sample"]["runs"] = serde_json::json!([]), "sample.runs: there is none"),
         (&|v| v["sample"]["runs"][1]["name"] = "x".into(), "sample.runs[1].name: `x` is no"),

@@ -128,7 +128,7 @@ impl Desk {
         }
         let said = Running::start(&mut loadgen).finish();
         // Formats for others are as wide as they are, and a path cannot be wrapped.
-        let others = arguments.iter().any(|one| *one == "--format");
+        let others = arguments.contains(&"--format");
         let path = |line: &&str| !others && !line.starts_with("baseline: ") && !line.contains('/');
         narrow(&said.stdout.lines().filter(path).collect::<Vec<_>>().join("\n"));
         assert!(!said.stderr.contains('\u{1b}') && !said.stdout.contains('\u{1b}'), "{said}");

@@ -10,7 +10,7 @@ use super::compare::{ArmChoice, Given, Runs, read};
 use super::document::shown;
 use super::{Exit, Failure, print_out};
 use crate::measure::baseline::{Baseline, Ground};
-use crate::measure::result::{Arm, CellResult, LostRun, Status};
+use crate::measure::result::{CellResult, LostRun, Status};
 use crate::measure::sample::Sample;
 use crate::observe::environment;
 use crate::report::card::clean;

@@ -303,7 +303,7 @@ mod tests {
              better, less than 10.0 % does not matter"
         );
         assert!(told[2].contains("0.0 % -> 2.10 %, +2.1 pp [+1.8, +2.5]"), "{}", told[2]);
-        assert!(told[4].contains("+900 % [+800, ...]"), "{}", told[4]);
+        assert!(told[4].contains("+1,201 [+1,188, +1,210]"), "{}", told[4]);
     }
 
     proptest! {

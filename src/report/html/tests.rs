@@ -113,8 +113,13 @@ fn repeated_runs_begin_with_how_they_compare_and_stay_small() {
     let mut result = sample::repeats(12);
     let page = checked(&result);
     let place = |what: &str| page.find(what).unwrap_or_else(|| panic!("{what}"));
-    let order =
-        ["Worse: the candidate is worse in 3 of 4", "id=\"effects", "Verdict: pass", "id=\"cells"];
+    let order = [
+        "Worse: the candidate is worse in 3 of 4",
+        "id=\"effects",
+        "Verdict: fail",
+        "<p>the candidate is worse in 3 of 4",
+        "id=\"cells",
+    ];
     assert!(order.map(place).is_sorted());
     assert_eq!(page.matches("<svg").count(), 3 + 2 * 2, "over time: one run a side");
     assert_eq!(page.matches("<details class=\"cell\"").count(), 24);
