@@ -34,6 +34,7 @@ pub struct ProbeArgs {
         long,
         value_name = "N,...",
         value_delimiter = ',',
+        value_parser = |text: &str| text.trim().parse::<i32>(),
         allow_hyphen_values = true,
         default_value = "0,1,5,16,128,1000,-1"
     )]

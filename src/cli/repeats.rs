@@ -53,8 +53,8 @@ pub struct RepeatArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=500),
           requires = "until_conclusive")]
     max_pairs: Option<u32>,
-    /// What counts, such as "request.p99>15%,outcomes.timeout>1%,throughput"; behind > the least
-    /// change that matters [default: main latency, errors, throughput]
+    /// What counts, such as "request.p99>15%,throughput"; behind > the least change that matters
+    /// [default: main latency, errors, throughput]
     #[arg(long, value_name = "SPEC", requires = "candidate")]
     fail_on: Option<String>,
     /// Least change that matters, where --fail-on says none

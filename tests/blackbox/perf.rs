@@ -193,8 +193,10 @@ fn wrong_verdicts_are_counted_and_a_measurement_goes_on() {
     let (status, text) = rates("better", &["--aa", "0", "--ab", "2", "--csv", "better.csv"]);
     assert!(status == Some(1) && text.contains("called better: 2"), "{text}");
     let log = fs::read_to_string(folder.path().join("log")).expect("calls");
-    assert!(log.contains(
-        "--set target.service=10ms --versus-set target.service=11.5ms --until-conclusive"
-    ));
+    assert!(
+        log.contains(
+            "--set target.service=2ms --versus-set target.service=2.3ms --until-conclusive"
+        )
+    );
     assert!(log.contains("aa.toml --pairs 6"), "{log}");
 }

@@ -119,6 +119,14 @@ fn runs_end_when_the_comparison_is_conclusive() {
     assert!(pairs < 20, "a tenfold service time is seen long before");
     assert_eq!(run["status"]["status"], "complete");
     assert_eq!(comparison["candidate"]["name"].as_str(), Some(slower.as_str()));
+
+    let again = call(&["compare", &bench.out(), "--format", "json"]);
+    again.exits(&[1]);
+    assert_eq!(serde_json::from_str::<Value>(&again.stdout).unwrap(), *comparison, "not anew");
+    // What was looked at in between stays so, whatever else is judged.
+    let other = call(&["compare", &bench.out(), "--fail-on", "request.p50", "--format", "json"]);
+    let other: Value = serde_json::from_str(&other.stdout).unwrap();
+    assert_eq!(other["looks"], comparison["looks"]);
 }
 
 #[test]

@@ -81,6 +81,11 @@ impl RunsArgs {
         (!known.is_empty()).then(|| known.chars().take(LONGEST_COMMIT).collect())
     }
 
+    /// Whether something else is to be judged than what a run has judged by itself.
+    fn judge_anew(&self) -> bool {
+        self.fail_on.is_some() || self.min_effect.is_some() || self.accept_environment
+    }
+
     /// The first option that means nothing where cards are compared.
     pub fn used(&self) -> Option<&'static str> {
         let options = [
@@ -100,6 +105,15 @@ struct Pair {
     base: Side,
     candidate: Side,
     relation: Relation,
+    /// What the run that made both said of them.
+    recorded: Option<ComparisonResult>,
+}
+
+impl Pair {
+    /// Runs that were made apart.
+    fn apart(base: Side, candidate: Side) -> Self {
+        Self { base, candidate, relation: Relation::Apart, recorded: None }
+    }
 }
 
 /// Compares what was given.
@@ -113,9 +127,7 @@ pub fn compare(
     let pair = if args.baseline {
         let candidate = candidate(args, given)?;
         match shelf.fitting(&candidate.sample, args.accept_environment)? {
-            Fitting::One(kept) => {
-                Pair { base: of_baseline(*kept), candidate, relation: Relation::Apart }
-            }
+            Fitting::One(kept) => Pair::apart(of_baseline(*kept), candidate),
             Fitting::None { near } => return no_baseline(args, &candidate, &near, shelf),
         }
     } else {
@@ -158,16 +170,15 @@ fn sides(args: &RunsArgs, given: Vec<Given>) -> Result<Pair, Failure> {
                 base: side(Arm::Base)?,
                 candidate: side(Arm::Candidate)?,
                 relation: Relation::Arms,
+                recorded: runs.recorded().cloned(),
             })
         }
         (Some(_), None, _) => Err(Failure::Input(
             "this is one side: give BASE and CANDIDATE, or --baseline and the candidate".to_owned(),
         )),
-        (Some(base), Some(candidate), None) => Ok(Pair {
-            base: one_side(args, base)?,
-            candidate: one_side(args, candidate)?,
-            relation: Relation::Apart,
-        }),
+        (Some(base), Some(candidate), None) => {
+            Ok(Pair::apart(one_side(args, base)?, one_side(args, candidate)?))
+        }
         _ => Err(Failure::Input(format!(
             "{count} are given, and runs are compared two by two: put the folders of one side's \
              runs into one folder, and give BASE and CANDIDATE"
@@ -193,10 +204,16 @@ fn of_baseline(kept: Kept) -> Side {
     Side { name: kept.name, sample: kept.baseline.sample }
 }
 
-/// The judgement.
+/// The judgement: that of the run which made both sides, unless another is wanted.
 fn judge(args: &RunsArgs, pair: &Pair) -> Result<ComparisonResult, Failure> {
+    let recorded = pair.recorded.as_ref();
+    if let Some(recorded) = recorded.filter(|_| !args.judge_anew()) {
+        return Ok(recorded.clone());
+    }
     let default = Judging::default();
     let how = Judging {
+        // Runs that were looked at in between have spent some of alpha, however often they are judged.
+        looks: recorded.and_then(|recorded| recorded.looks.clone()),
         wanted: wanted(args.fail_on.as_deref(), pair)?,
         minimum_effect: args.min_effect.map_or(default.minimum_effect, Ratio::get),
         accept_unlike: args.accept_environment,
@@ -205,7 +222,11 @@ fn judge(args: &RunsArgs, pair: &Pair) -> Result<ComparisonResult, Failure> {
         ..default
     };
     let Pair { base, candidate, .. } = pair;
-    Ok(compare::compare((&base.name, &base.sample), (&candidate.name, &candidate.sample), &how))
+    let names = match recorded {
+        Some(recorded) => (&recorded.base.name, &recorded.candidate.name),
+        None => (&base.name, &candidate.name),
+    };
+    Ok(compare::compare((names.0, &base.sample), (names.1, &candidate.sample), &how))
 }
 
 /// What counts, by the user's words; they may name the loads of either side.

@@ -10,6 +10,7 @@ use crate::cli::baseline::{Kept, Shelf, is_name, of_bytes};
 use crate::cli::document::{Wanted, shown};
 use crate::cli::{Failure, result};
 use crate::measure::card::Card;
+use crate::measure::comparison::ComparisonResult;
 use crate::measure::result::{Arm, RunResult, Trial};
 use crate::measure::sample::Sample;
 use crate::report::card::{CARD, clean};
@@ -163,6 +164,14 @@ impl Runs {
     /// Whether it is a trial of two arms.
     pub fn has_arms(&self) -> bool {
         self.results.iter().any(|(_, result)| has_arms(result))
+    }
+
+    /// How its arms compare, where one run made both and has said so.
+    pub fn recorded(&self) -> Option<&ComparisonResult> {
+        match self.results.as_slice() {
+            [(_, result)] => result.repeats.as_ref()?.comparison.as_ref(),
+            _ => None,
+        }
     }
 
     /// The runs of one arm, or all of them.
