@@ -9,7 +9,7 @@ use super::interrupts::INTERRUPTED;
 use super::progress::Progress;
 use super::read::Written;
 use super::{Exit, Failure, RunArgs, ScenarioArgs, finish, prepare};
-use crate::measure::comparison::{self, Looks};
+use crate::measure::comparison::{self, Looks, Relation};
 use crate::measure::result::Arm;
 use crate::observe::environment;
 use crate::report::json::MOST_CELLS;
@@ -17,10 +17,12 @@ use crate::runner::{Comparing, Setup, Step, Trials};
 use crate::scenario::plan::{Axis, Cell, Plan};
 use crate::scenario::{self, Change, ChangeKind, Diagnostics};
 use crate::units::Ratio;
-use crate::verdict::compare::{Judging, Relation, Wanted, compare};
+use crate::verdict::compare::{Judging, Wanted, compare};
 
 /// Pairs of `--versus`, unless told.
 const PAIRS: u32 = 6;
+/// With fewer pairs chance is not excluded among the two or three metrics that mostly count.
+const FEWEST: u32 = 5;
 /// Most pairs of `--until-conclusive`, unless told.
 const MOST_PAIRS: u32 = 24;
 /// More values of a swept path are not listed where two sweeps differ.
@@ -53,8 +55,8 @@ pub struct RepeatArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=500),
           requires = "until_conclusive")]
     max_pairs: Option<u32>,
-    /// What counts, such as "request.p99>15%,throughput"; behind > the least change that matters
-    /// [default: main latency, errors, throughput]
+    /// What counts, such as "request.p99>15%,throughput"; behind > the least change that matters.
+    /// Beside a latency, failures count always [default: main latency, failures, throughput]
     #[arg(long, value_name = "SPEC", requires = "candidate")]
     fail_on: Option<String>,
     /// Least change that matters, where --fail-on says none
@@ -236,10 +238,21 @@ fn refuse_too_many(base: &Plan, versus: bool, runs: u32) -> Result<(), Failure> 
 fn comparing(args: &RunArgs, base: &Plan) -> Result<Comparing, Failure> {
     let repeats = &args.repeats;
     let named = repeats.fail_on.as_deref().map(|text| scenario::fail_on(text, &base.cells));
-    let wanted = named.transpose()?.unwrap_or_default().into_iter();
-    let wanted = wanted.map(|(subject, minimum_effect)| Wanted { subject, minimum_effect });
+    let (wanted, notices) = named.transpose()?.unwrap_or_default();
+    if !args.place.quiet {
+        anstream::eprint!("{}", notices.render(true));
+        if repeats.has_candidate() && repeats.runs() < FEWEST {
+            let pairs = repeats.runs();
+            anstream::eprintln!(
+                "notice: {pairs} pairs are too few to tell: {FEWEST} are the least, and 6 do better"
+            );
+        }
+    }
+    let wanted =
+        wanted.into_iter().map(|(subject, minimum_effect)| Wanted { subject, minimum_effect });
     let judging = Judging {
         wanted: wanted.collect(),
+        fail_on: repeats.fail_on.clone(),
         minimum_effect: repeats.min_effect.get(),
         seed: base.seed,
         relation: Relation::Arms,

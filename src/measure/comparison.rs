@@ -21,6 +21,12 @@ pub struct ComparisonResult {
     pub base: Party,
     /// What is judged.
     pub candidate: Party,
+    /// What the sides are to each other.
+    pub relation: Relation,
+    /// What the user wanted to count, as written; `None` for what counts by itself.
+    pub fail_on: Option<String>,
+    /// The least effect that matters, where `fail_on` has none.
+    pub minimum_effect: f64,
     /// Wanted rate of false alarms over all metrics together: 0.05 unless told.
     pub alpha: f64,
     /// What of it this look may spend, where looks are taken in turn until it is conclusive.
@@ -33,6 +39,16 @@ pub struct ComparisonResult {
     pub metrics: Vec<ComparedMetric>,
     /// The judgement over all that count.
     pub verdict: Change,
+}
+
+/// What two sides are to each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Relation {
+    /// Runs made apart, which are to be runs of one scenario in one environment.
+    Apart,
+    /// Two arms of one result, run in turn: in what their scenarios differ is what is tried.
+    Arms,
 }
 
 /// One side.

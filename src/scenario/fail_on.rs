@@ -20,7 +20,11 @@ const EXAMPLE: &str = "write what is judged as in [limits], and behind > the lea
 /// The subjects that decide, in the order written, each with its least effect where it has one of
 /// its own: a ratio's distance from 1, or for shares a difference (`>15%` is 0.15). `cells` are
 /// those that are compared: their loads may be named, and what none of them measures is refused.
-pub fn fail_on(text: &str, cells: &[Cell]) -> Result<Vec<(Subject, Option<f64>)>, Diagnostics> {
+/// Beside them what is doubtful, such as a counter that this kernel has not.
+pub fn fail_on(
+    text: &str,
+    cells: &[Cell],
+) -> Result<(Vec<(Subject, Option<f64>)>, Diagnostics), Diagnostics> {
     if text.len() > LONGEST {
         let why = format!("this is longer than {LONGEST} bytes");
         return Err(Diagnostics::unreadable(NAME, &why, "name fewer subjects"));
@@ -46,7 +50,7 @@ pub fn fail_on(text: &str, cells: &[Cell]) -> Result<Vec<(Subject, Option<f64>)>
     }
     let failed = problems.any_error();
     let found = problems.located(&sources);
-    if failed { Err(found) } else { Ok(wanted) }
+    if failed { Err(found) } else { Ok((wanted, found)) }
 }
 
 /// The part without the space around it, `start` bytes into the text.
@@ -116,7 +120,8 @@ mod tests {
     #[test]
     fn subjects_and_their_least_effects_are_read() {
         let text = "connect.p99 > 15%, outcomes.timeout>0.5%,throughput,load.clients.connect.p999";
-        let wanted = fail_on(text, &cells()).expect("sound");
+        let (wanted, doubts) = fail_on(text, &cells()).expect("sound");
+        assert!(doubts.is_empty());
         let connect = |load, p| Subject::Metric {
             load,
             metric: "connect".to_owned(),
@@ -134,6 +139,7 @@ mod tests {
         assert_eq!(
             fail_on("cpu_per_attempt,outcomes.failed>0%,counters.ListenDrops", &cells())
                 .expect("sound")
+                .0
                 .len(),
             3
         );

@@ -47,15 +47,35 @@ pub fn verdict(run: &RunResult) -> Verdict {
 /// Cells whose target nobody reached who wanted to: without a limit that expects it, that is no
 /// pass.
 fn unreached(run: &RunResult) -> impl Iterator<Item = String> {
-    let none_expected = run.limits.is_empty();
-    let cells = run.cells.iter().filter(move |cell| none_expected && !reached(cell));
+    let expected = run.limits.iter().any(expects_failure);
+    let cells = run.cells.iter().filter(move |cell| !expected && !reached(cell));
     cells.map(|cell| match cell.datagrams {
         Some(_) => format!("cell {}: no datagram is known to have arrived", cell.title()),
         None => format!("no attempt of {} was established", cell.title()),
     })
 }
 
-fn reached(cell: &CellResult) -> bool {
+/// Whether a limit says that attempts or datagrams come to nothing.
+fn expects_failure(limit: &LimitResult) -> bool {
+    let subject = limit.subject.rsplit_once("outcomes.").map_or(limit.subject.as_str(), |(_, o)| o);
+    let demands = limit.condition.starts_with('>')
+        || limit.condition.strip_prefix("==").is_some_and(|value| !is_none(value));
+    match subject {
+        "ok" | "done" => !demands,
+        "connect.count" | "request.count" => !demands,
+        name if name.len() < limit.subject.len() => demands,
+        name if name.starts_with("loss") || name.contains("classes.") => demands,
+        _ => false,
+    }
+}
+
+/// Whether a bound is 0, whatever its unit.
+fn is_none(value: &str) -> bool {
+    !value.contains(|c: char| ('1'..='9').contains(&c))
+}
+
+/// Whether anything came to the target that was to come there.
+pub fn reached(cell: &CellResult) -> bool {
     if let Some(datagrams) = &cell.datagrams {
         // A server that never replies tells nothing of what reaches it.
         let came = datagrams.received > 0 || datagrams.late > 0;
@@ -111,8 +131,24 @@ mod tests {
         run.limits.clear();
         run.cells[1].ledger.established = 0;
         assert!(matches!(verdict(&run), Verdict::Inconclusive { .. }));
-        run.limits = vec![limit(Some("0"), Some(true))];
-        assert_eq!(verdict(&run), Verdict::Pass);
+        let with = |subject: &str, condition: &str| LimitResult {
+            subject: subject.to_owned(),
+            condition: condition.to_owned(),
+            ..limit(Some("0"), Some(true))
+        };
+        for (subject, condition, expected) in [
+            ("connect.p99", "<= 5ms", false),
+            ("outcomes.timeout", "== 0", false),
+            ("load.clients.outcomes.refused", ">= 1", true),
+            ("outcomes.refused", "== 40", true),
+            ("outcomes.ok", "== 0", true),
+            ("outcomes.ok", ">= 7", false),
+            ("classes.refused", "> 50%", true),
+            ("connect.count", "== 0", true),
+        ] {
+            run.limits = vec![with(subject, condition)];
+            assert_eq!(verdict(&run) == Verdict::Pass, expected, "{subject} {condition}");
+        }
     }
 
     #[test]

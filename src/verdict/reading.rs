@@ -164,7 +164,7 @@ impl Reading<'_> {
     /// does not begin at the intended instant.
     pub fn lag(&self, cell: &CellResult) -> Option<f64> {
         let (measured, statistic) = self.of?;
-        without_lag(measured.metric)?;
+        without_lag(measured.metric).filter(|_| statistic != Statistic::Count)?;
         of_tool(cell, Metric::Lag, &measured.load, statistic)
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::reached;
+use super::{expects_failure, reached};
 use crate::measure::comparison::Change;
 use crate::measure::result::{
     Arm, CellResult, LimitResult, RepeatsResult, RunResult, Status, Verdict,
@@ -148,7 +148,7 @@ fn unreached(run: &RunResult, repeats: &RepeatsResult, judged: Arm) -> Vec<Strin
         Arm::Base => Some(&repeats.base),
         Arm::Candidate => repeats.candidate.as_ref(),
     };
-    let plan = plan.filter(|_| run.limits.is_empty());
+    let plan = plan.filter(|_| !run.limits.iter().any(expects_failure));
     let mut told = Vec::new();
     for planned in plan.into_iter().flat_map(|plan| &plan.cells) {
         let valid: Vec<_> = runs(run, judged, &planned.axes).filter(|cell| counts(cell)).collect();
@@ -168,7 +168,7 @@ fn of(place: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::comparison::{ComparisonResult, Party};
+    use crate::measure::comparison::{ComparisonResult, Party, Relation};
     use crate::measure::result::{LostRun, Trial};
     use crate::report::sample;
     use crate::verdict::verdict;
@@ -213,6 +213,9 @@ mod tests {
             scenario: String::new(),
             base: party("a"),
             candidate: party("b"),
+            relation: Relation::Arms,
+            fail_on: None,
+            minimum_effect: 0.1,
             alpha: 0.05,
             looks: None,
             unlike: Vec::new(),

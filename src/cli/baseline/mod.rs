@@ -15,14 +15,16 @@ use crate::measure::sample::Sample;
 use crate::observe::environment;
 use crate::report::card::clean;
 use crate::report::terminal::baseline as table;
+use crate::verdict::reached;
 pub use shelf::{Fitting, Kept, Shelf, is_name, of_bytes};
 
 /// Where baselines are without `--baselines`.
 pub const FOLDER: &str = "reports/baselines";
 /// Widest line that is printed.
 const COLUMNS: usize = 80;
-/// With fewer runs a side, chance is never excluded: of 3 against 3 fully separated, p is 0.1.
-const FEWEST: usize = 4;
+/// With fewer runs a side, chance is hardly excluded among the two or three metrics that mostly count:
+/// of 4 against 4 fully separated, p is 0.029.
+const FEWEST: usize = 5;
 /// Most runs that were left out which are told one by one.
 const TOLD: usize = 5;
 
@@ -146,6 +148,9 @@ fn whole(runs: &Runs) -> Result<(), Failure> {
 fn valid(mut sample: Sample) -> (Sample, Vec<String>) {
     let doubt = |run: &CellResult| match &run.status {
         Status::Partial { reason } => Some(format!("it is partial: {reason}")),
+        Status::Complete if run.validity.reasons.is_empty() => {
+            (!reached(run)).then(|| "nothing reached the target".to_owned())
+        }
         Status::Complete => run.validity.reasons.first().cloned(),
     };
     let mut left_out = Vec::new();

@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use crate::cli::Failure;
 use crate::cli::document::{Wanted, shown};
 use crate::measure::baseline::{Baseline, Key};
+use crate::measure::comparison::Relation;
 use crate::measure::sample::Sample;
 use crate::report::baseline;
 use crate::report::card::clean;
 use crate::report::files::Folder;
 use crate::runner::RunError;
 use crate::sys::errno;
-use crate::verdict::compare::{Relation, unlike};
+use crate::verdict::compare::unlike;
 
 /// Most files that are looked at, and longest name of one without its ending.
 const MOST: usize = 1000;

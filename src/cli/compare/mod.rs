@@ -41,7 +41,8 @@ pub struct CompareArgs {
 const AFTER: &str = "\
 The run is the unit: one value a run. Worse: chance is excluded, the estimated effect
 is past the least one that matters, and its whole interval past half of that.
-Same: the interval lies within. Four runs a side are the least that can tell; six or more do better.
+Same: the interval lies within. Five runs a side are the least that can tell of
+two metrics or more; six or more do better.
 
 Exit status of runs: 0 same or better, or no baseline fits; 1 worse; 2 bad
 input; 3 it cannot be written; 4 inconclusive or incomparable, or with

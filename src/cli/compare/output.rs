@@ -85,7 +85,7 @@ impl Shape {
             }
             Self::Json => is_comparison(bytes),
             Self::Junit => first.starts_with(b"<?xml") && has(b"<testsuite"),
-            Self::Page => bytes.starts_with(b"<!DOCTYPE html>"),
+            Self::Page => bytes.starts_with(b"<!DOCTYPE html>") && has(b">loadgen comparison"),
             Self::Picture => bytes.starts_with(b"\x89PNG\r\n\x1a\n"),
         }
     }
@@ -233,11 +233,18 @@ pub fn append(file: &Path, found: &ComparisonResult, commit: Option<&str>) -> Re
         instead: "another file with --history",
         file: "file",
     };
+    // Others may be adding a row, too: each waits for its turn.
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let turn = std::fs::File::open(folder.unwrap_or(Path::new("."))).and_then(|folder| {
+        folder.lock()?;
+        Ok(folder)
+    });
     let old = if file.exists() { Some(HISTORY.bytes(file)?) } else { None };
     let grown = comparison::history::history(old.as_deref(), found, commit);
     let grown = grown.map_err(|why| HISTORY.wrong(file, &why.to_string()))?;
     let (folder, name) = report::place(file)?;
     folder.write(&name, &grown).map_err(RunError::from)?;
+    drop(turn);
     Ok(())
 }
 

@@ -6,21 +6,23 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::output::{Output, Shape};
-use super::sides::{Given, Runs, Side};
+use super::sides::{Given, Runs, Side, on_both};
 use crate::cli::baseline::{Fitting, Kept, Shelf};
-use crate::cli::{Exit, Failure, print_out};
-use crate::measure::comparison::{Change, ComparisonResult};
+use crate::cli::{Exit, Failure};
+use crate::measure::comparison::{Change, ComparisonResult, Looks, Relation};
 use crate::measure::result::Arm;
 use crate::report::card::clean;
 use crate::report::text::wrap;
 use crate::scenario;
 use crate::units::Ratio;
-use crate::verdict::compare::{self, Judging, Relation, Wanted};
+use crate::verdict::compare::{self, Judging, Wanted};
 
 /// Most differences of a baseline that nearly fits which are told.
 const TOLD: usize = 3;
 /// Widest line that is printed.
 const COLUMNS: usize = 80;
+/// More pairs nobody plans.
+const MOST_PAIRS: u32 = 500;
 /// Longest name of a commit that is kept; a SHA-256 takes 64.
 const LONGEST_COMMIT: usize = 100;
 
@@ -29,7 +31,8 @@ const LONGEST_COMMIT: usize = 100;
 #[command(next_help_heading = "Of runs")]
 pub struct RunsArgs {
     /// What counts, each with its least effect that matters, such as
-    /// "request.p99>15%,outcomes.timeout>1%,throughput" [default: the main metrics]
+    /// "request.p99>15%,outcomes.timeout>1%,throughput". Beside a latency, failures count always
+    /// [default: the main metrics]
     #[arg(long, value_name = "SPEC")]
     pub fail_on: Option<String>,
     /// The least effect that matters, where SPEC names none [default: 10%]
@@ -81,11 +84,6 @@ impl RunsArgs {
         (!known.is_empty()).then(|| known.chars().take(LONGEST_COMMIT).collect())
     }
 
-    /// Whether something else is to be judged than what a run has judged by itself.
-    fn judge_anew(&self) -> bool {
-        self.fail_on.is_some() || self.min_effect.is_some() || self.accept_environment
-    }
-
     /// The first option that means nothing where cards are compared.
     pub fn used(&self) -> Option<&'static str> {
         let options = [
@@ -133,6 +131,12 @@ pub fn compare(
     } else {
         sides(args, given)?
     };
+    let both = on_both(&pair.base.sample, &pair.candidate.sample);
+    if both > 0 {
+        anstream::eprintln!(
+            "notice: {both} of the candidate's runs are the base's: they are the same"
+        );
+    }
     let found = judge(args, &pair)?;
     output.write(&found)?;
     if let Some(file) = &args.history {
@@ -204,19 +208,20 @@ fn of_baseline(kept: Kept) -> Side {
     Side { name: kept.name, sample: kept.baseline.sample }
 }
 
-/// The judgement: that of the run which made both sides, unless another is wanted.
+/// The judgement: what the run that made both sides has judged, unless something else is wanted.
 fn judge(args: &RunsArgs, pair: &Pair) -> Result<ComparisonResult, Failure> {
     let recorded = pair.recorded.as_ref();
-    if let Some(recorded) = recorded.filter(|_| !args.judge_anew()) {
-        return Ok(recorded.clone());
-    }
     let default = Judging::default();
+    let fail_on = args.fail_on.clone().or_else(|| recorded?.fail_on.clone());
+    let usual = recorded.map(|recorded| recorded.minimum_effect);
+    let usual = usual.filter(|effect| *effect > 0.0 && *effect <= 1.0);
     let how = Judging {
-        // Runs that were looked at in between have spent some of alpha, however often they are judged.
-        looks: recorded.and_then(|recorded| recorded.looks.clone()),
-        wanted: wanted(args.fail_on.as_deref(), pair)?,
-        minimum_effect: args.min_effect.map_or(default.minimum_effect, Ratio::get),
-        accept_unlike: args.accept_environment,
+        looks: recorded.and_then(|recorded| looks(recorded, default.alpha)),
+        wanted: wanted(fail_on.as_deref(), pair)?,
+        fail_on,
+        minimum_effect: args.min_effect.map(Ratio::get).or(usual).unwrap_or(default.minimum_effect),
+        accept_unlike: args.accept_environment
+            || recorded.is_some_and(|recorded| recorded.accepted),
         relation: pair.relation,
         seed: pair.base.sample.scenario.seed,
         ..default
@@ -229,11 +234,21 @@ fn judge(args: &RunsArgs, pair: &Pair) -> Result<ComparisonResult, Failure> {
     Ok(compare::compare((names.0, &base.sample), (names.1, &candidate.sample), &how))
 }
 
+/// Which look a run's last one was. Runs that were looked at in between have spent some of alpha,
+/// however often they are judged again.
+fn looks(recorded: &ComparisonResult, alpha: f64) -> Option<Looks> {
+    let looks = recorded.looks.as_ref()?;
+    let most = looks.after.last().copied().unwrap_or_default().clamp(1, MOST_PAIRS);
+    let plan = Looks::plan(most, alpha);
+    Some(Looks { at: looks.at.clamp(1, plan.after.len() as u32), ..plan })
+}
+
 /// What counts, by the user's words; they may name the loads of either side.
 fn wanted(spec: Option<&str>, pair: &Pair) -> Result<Vec<Wanted>, Failure> {
     let Some(spec) = spec else { return Ok(Vec::new()) };
     let cells = [&pair.base, &pair.candidate].map(|side| side.sample.scenario.cells.as_slice());
-    let subjects = scenario::fail_on(spec, &cells.concat())?;
+    let (subjects, notices) = scenario::fail_on(spec, &cells.concat())?;
+    anstream::eprint!("{}", notices.render(true));
     Ok(subjects.into_iter().map(Wanted::from).collect())
 }
 
@@ -263,7 +278,8 @@ fn no_baseline(
     if args.require_baseline {
         return Err(Failure::Inconclusive(text));
     }
-    print_out(&format!("notice: {text}\n"))
+    anstream::eprintln!("notice: {text}");
+    Ok(Exit::Pass)
 }
 
 /// How the program ends.

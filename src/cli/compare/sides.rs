@@ -10,12 +10,12 @@ use crate::cli::baseline::{Kept, Shelf, is_name, of_bytes};
 use crate::cli::document::{Wanted, shown};
 use crate::cli::{Failure, result};
 use crate::measure::card::Card;
-use crate::measure::comparison::ComparisonResult;
-use crate::measure::result::{Arm, RunResult, Trial};
+use crate::measure::comparison::{ComparisonResult, Relation};
+use crate::measure::result::{Arm, CellResult, RunResult, Trial};
 use crate::measure::sample::Sample;
 use crate::report::card::{CARD, clean};
 use crate::report::{json, plausible};
-use crate::verdict::compare::{Relation, unlike};
+use crate::verdict::compare::unlike;
 
 /// The result in a run's folder.
 const RUN: &str = "run.json";
@@ -238,9 +238,7 @@ fn distinct(samples: &[(&Path, Sample)]) -> Result<(), Failure> {
     let mut seen = BTreeMap::new();
     for (file, sample) in samples {
         for run in &sample.runs {
-            let turn = run.turn.as_ref().map(|turn| (&turn.started_at, turn.place));
-            let histograms: BTreeSet<_> = run.metrics.iter().map(|m| &m.histogram).collect();
-            let same = (&sample.environment.started_at, &run.name, turn, histograms);
+            let same = (&sample.environment.started_at, identity(run));
             if let Some(earlier) = seen.insert(same, file).filter(|earlier| *earlier != file) {
                 return Err(Failure::Input(format!(
                     "{} and {} are the same run: leave one of them out",
@@ -251,6 +249,19 @@ fn distinct(samples: &[(&Path, Sample)]) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// What no other run has.
+fn identity(run: &CellResult) -> impl Ord {
+    let turn = run.turn.as_ref().map(|turn| (&turn.started_at, turn.place));
+    let histograms: BTreeSet<_> = run.metrics.iter().map(|m| &m.histogram).collect();
+    (&run.name, turn, histograms)
+}
+
+/// How many of these runs are on the other side, too.
+pub fn on_both(base: &Sample, candidate: &Sample) -> usize {
+    let known: BTreeSet<_> = base.runs.iter().map(identity).collect();
+    candidate.runs.iter().filter(|run| known.contains(&identity(run))).count()
 }
 
 fn number(sample: &mut Sample) {

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use super::words::{
-    alpha, effect, headline, least, middle, notes, parties, place, probability, reasons, subject,
-    word,
+    alpha, confidence, effect, headline, least, middle, notes, parties, place, probability,
+    reasons, subject, word,
 };
 use crate::measure::comparison::{Change, ComparedMetric, ComparisonResult};
 use crate::report::card::{clean, escaped};
@@ -28,7 +28,9 @@ pub fn markdown(found: &ComparisonResult) -> String {
     }
     text.push_str(if reasons.is_empty() { "" } else { "\n" });
     let (counting, others): (Vec<_>, Vec<_>) = found.metrics.iter().partition(|one| one.counts);
-    table(&mut text, &counting);
+    let interval = confidence(&found.metrics);
+    let interval = interval.map_or("interval".to_owned(), |percent| format!("{percent} interval"));
+    table(&mut text, &counting, &interval);
     text.push_str("\n<details><summary>How this was compared</summary>\n\n");
     for (side, told) in parties(found) {
         let _ = writeln!(text, "- {side}: {}", code(&told));
@@ -40,13 +42,13 @@ pub fn markdown(found: &ComparisonResult) -> String {
         text,
         "- Each run is one value. p: exact two-sided Mann-Whitney, corrected for the metrics that \
          count (Holm), against alpha = {}. Effect: Hodges-Lehmann, its interval by bootstrap over \
-         runs.\n\n</details>",
+         runs (of very few: over all pairs of them).\n\n</details>",
         alpha(found.alpha)
     );
     if !others.is_empty() {
         let _ =
             writeln!(text, "\n<details><summary>What does not count ({})</summary>", others.len());
-        table(&mut text, &others);
+        table(&mut text, &others, &interval);
         text.push_str("\n</details>\n");
     }
     each(&mut text, &counting);
@@ -78,7 +80,7 @@ fn code(text: &str) -> String {
     }
 }
 
-fn table(text: &mut String, metrics: &[&ComparedMetric]) {
+fn table(text: &mut String, metrics: &[&ComparedMetric], interval: &str) {
     if metrics.is_empty() {
         return;
     }
@@ -86,7 +88,7 @@ fn table(text: &mut String, metrics: &[&ComparedMetric]) {
     let (head, line) = if placed { ("| where ", "| --- ") } else { ("", "") };
     let _ = writeln!(
         text,
-        "\n| metric {head}| base | candidate | effect [interval] | p | matters from | verdict |\n\
+        "\n| metric {head}| base | candidate | effect [{interval}] | p | matters from | verdict |\n\
          | --- {line}| ---: | ---: | ---: | ---: | ---: | --- |"
     );
     for metric in metrics.iter().take(LISTED) {

@@ -1,7 +1,8 @@
 //! A comparison at a terminal, or in the log of a job: the verdict, then a line a metric.
 
 use super::words::{
-    effect, headline, middle, notes, parties, place, probability, reasons, subject, word,
+    confidence, effect, headline, middle, notes, parties, place, probability, reasons, subject,
+    word,
 };
 use crate::measure::comparison::{Change, ComparedMetric, ComparisonResult};
 use crate::report::text::{columns, wrap};
@@ -23,8 +24,8 @@ pub fn text(found: &ComparisonResult, width: usize) -> String {
     notes(found).iter().for_each(|note| sheet.say("note: ", note));
     let (counting, others): (Vec<_>, Vec<_>) = found.metrics.iter().partition(|one| one.counts);
     sheet.blank();
-    if let Some(first) = found.metrics.first() {
-        head(&mut sheet, first);
+    if !found.metrics.is_empty() {
+        head(&mut sheet, &found.metrics);
     }
     table(&mut sheet, &counting);
     let changed = |one: &&&ComparedMetric| matches!(one.change, Change::Worse | Change::Better);
@@ -38,7 +39,7 @@ pub fn text(found: &ComparisonResult, width: usize) -> String {
     if rest > 0 {
         sheet.blank();
         let metrics = if rest == 1 { "metric" } else { "metrics" };
-        sheet.say("", &format!("Not shown: {rest} {metrics} without a change, and not judged."));
+        sheet.say("", &format!("Not shown: {rest} more {metrics}, not judged."));
     }
     sheet.text
 }
@@ -77,8 +78,10 @@ fn table(sheet: &mut Sheet, metrics: &[&ComparedMetric]) {
             if before.is_some() {
                 sheet.blank();
             }
-            if !here.is_empty() {
-                sheet.say("", &format!("{here}:"));
+            match here.is_empty() {
+                false => sheet.say("", &format!("{here}:")),
+                true if before.is_some() => sheet.say("", "over all:"),
+                true => {}
             }
             before = Some(here);
         }
@@ -89,9 +92,9 @@ fn table(sheet: &mut Sheet, metrics: &[&ComparedMetric]) {
     }
 }
 
-fn head(sheet: &mut Sheet, metric: &ComparedMetric) {
-    let confidence = metric.effect.map_or(0.95, |found| found.confidence);
-    let interval = format!("effect [{:.0} % interval]", confidence.clamp(0.0, 1.0) * 100.0);
+fn head(sheet: &mut Sheet, metrics: &[ComparedMetric]) {
+    let confidence = confidence(metrics).map_or(String::new(), |percent| format!("{percent} "));
+    let interval = format!("effect [{confidence}interval]");
     let fields = ["base", "candidate", &interval, "p", "verdict"].map(str::to_owned);
     let line = laid("metric", "   ", &fields);
     if columns(&line) <= sheet.width {

@@ -1,7 +1,7 @@
 //! What a comparison says, in words and figures for people.
 
 use crate::measure::comparison::{
-    Better, Change, ComparedMetric, ComparisonResult, Effect, Measure, Scale,
+    Better, Change, ComparedMetric, ComparisonResult, Effect, Measure, Relation, Scale,
 };
 use crate::report::card::clean;
 use crate::report::text::thousands;
@@ -93,6 +93,15 @@ pub fn notes(found: &ComparisonResult) -> Vec<String> {
         let left = few(&party.left_out).into_iter();
         notes.extend(left.map(|one| format!("Left out of the {side}: {one}")));
     }
+    notes.extend(few(&fewer(found)));
+    let changed = matches!(found.verdict, Change::Worse | Change::Better);
+    if changed && found.relation == Relation::Apart {
+        notes.push(
+            "The sides ran at different times: what the machine did meanwhile looks like a change. \
+             loadgen run --versus runs them in turn."
+                .to_owned(),
+        );
+    }
     if let Some(looks) = &found.looks {
         notes.push(format!(
             "Look {} of {}: each may spend {} of alpha = {}, so that looking often raises no \
@@ -104,6 +113,37 @@ pub fn notes(found: &ComparisonResult) -> Vec<String> {
         ));
     }
     notes
+}
+
+/// Metrics that count and have a value in some of a side's runs only.
+fn fewer(found: &ComparisonResult) -> Vec<String> {
+    let mut told = Vec::new();
+    for metric in found.metrics.iter().filter(|metric| metric.counts) {
+        let sides = [
+            ("base", &found.base, metric.base.len()),
+            ("candidate", &found.candidate, metric.candidate.len()),
+        ];
+        for (side, party, values) in sides {
+            // Where it has none at all, that is the judgement.
+            if (1..party.runs as usize).contains(&values) {
+                let (subject, runs) = (subject(metric), party.runs);
+                told.push(format!(
+                    "{subject}: a value in {values} of the {side}'s {runs} runs; in the others it was \
+                     not measured, or the tool's own lag was more than half of it"
+                ));
+            }
+        }
+    }
+    told
+}
+
+/// The confidence of all intervals that are told, in percent; `None` where they differ or there is
+/// none.
+pub fn confidence(metrics: &[ComparedMetric]) -> Option<String> {
+    let mut all = metrics.iter().filter_map(|metric| metric.effect).map(|found| found.confidence);
+    let first = all.next()?;
+    let percent = (first.clamp(0.0, 1.0) * 1000.0).round() / 10.0;
+    all.all(|one| (one - first).abs() < 1e-9).then(|| format!("{percent} %"))
 }
 
 /// Both sides in a line each: name, runs, and when they began.
@@ -252,7 +292,10 @@ pub fn sentence(metric: &ComparedMetric) -> String {
         Better::Lower => "lower is better",
         Better::Higher => "higher is better",
     };
-    text.push_str(&format!("; {direction}, less than {} does not matter", least(metric)));
+    match metric.effect.map(|effect| effect.scale) {
+        Some(Scale::Difference) => text.push_str(&format!("; {direction}, and the base has none")),
+        _ => text.push_str(&format!("; {direction}, less than {} does not matter", least(metric))),
+    }
     text
 }
 

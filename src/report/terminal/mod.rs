@@ -114,7 +114,7 @@ pub fn summary(result: &RunResult, width: usize, colour: bool) -> String {
     }
     if !result.limits.is_empty() {
         sheet.say(Tone::Heading, "", "limits");
-        result.limits.iter().for_each(|limit| judged(&mut sheet, limit));
+        limits(&mut sheet, result);
         sheet.blank();
     }
     for part in &result.resumed {
@@ -131,6 +131,17 @@ pub fn summary(result: &RunResult, width: usize, colour: bool) -> String {
     }
     verdict(&mut sheet, result);
     sheet.text
+}
+
+/// Every limit; of repeated runs each that does not hold, as each run has its own.
+fn limits(sheet: &mut Sheet, result: &RunResult) {
+    let is_told = |limit: &&LimitResult| result.repeats.is_none() || limit.holds != Some(true);
+    result.limits.iter().filter(is_told).for_each(|limit| judged(sheet, limit));
+    let rest = result.limits.iter().filter(|limit| !is_told(limit)).count();
+    if rest > 0 {
+        let all = result.limits.len();
+        sheet.say(Tone::Good, "  holds   ", &format!("{rest} of {all}, over all runs"));
+    }
 }
 
 fn judged(sheet: &mut Sheet, limit: &LimitResult) {

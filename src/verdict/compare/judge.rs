@@ -2,16 +2,15 @@
 
 use super::Judging;
 use super::more_runs::{Standing, fewest};
-use super::values::Gathered;
+use super::values::{Gathered, Standing as Behind};
+use crate::measure::Metric;
 use crate::measure::comparison::{Better, Change, ComparedMetric, Effect, Scale};
 use crate::units::human_nanos;
+use crate::verdict::reading::without_lag;
 use crate::verdict::statistics::{Difference, Interval, RankTest, holm, interval, least_p, median};
 
 /// This share of the least effect that matters has to be certain before a change is one.
 pub const SURE_OF: f64 = 0.5;
-
-/// More than this share of a side's runs must not be unresolved.
-const MOST_UNRESOLVED: f64 = 0.25;
 
 /// Each metric with its effect and what it means, in the order given.
 ///
@@ -63,20 +62,28 @@ fn change(one: &Gathered, effect: Option<&Effect>, shared_by: usize, alpha: f64)
     let runs = base.min(candidate);
     let more_runs = Standing { runs, minimum_effect, alpha, metrics }.more_runs(effect);
     let unclear = |reason, more_runs| Change::Inconclusive { reason, more_runs };
-    if let Some(reason) = unresolved(one) {
+    if let Some(reason) = absent(one) {
         return unclear(reason, None);
-    }
-    if runs == 0 {
-        return unclear(absent(base, candidate), None);
     }
     let Some(effect) = effect.filter(|_| least_p(base, candidate) <= alpha) else {
         let reason = format!(
             "too few runs: {base} and {candidate}, where {} a side are the least",
-            fewest(alpha, 1)
+            fewest(alpha, metrics)
         );
         return unclear(reason, more_runs);
     };
     let beyond = beyond(effect, minimum_effect);
+    // A bound from above leaves open how much better that side is, and never that it is worse.
+    let (base_side, candidate_side) = &one.sides;
+    let open = match beyond {
+        Some(Better::Higher) => candidate_side.bounded.then_some(("candidate", candidate_side)),
+        Some(Better::Lower) => base_side.bounded.then_some(("base", base_side)),
+        None if base_side.bounded => Some(("base", base_side)),
+        None => candidate_side.bounded.then_some(("candidate", candidate_side)),
+    };
+    if let Some((name, side)) = open {
+        return unclear(unresolved(name, side, &metric.subject), None);
+    }
     let within =
         effect.low >= -minimum_effect && effect.high.is_some_and(|high| high <= minimum_effect);
     match beyond {
@@ -110,30 +117,34 @@ fn beyond(effect: &Effect, minimum_effect: f64) -> Option<Better> {
     }
 }
 
-/// Why too many runs say nothing of it.
-fn unresolved(one: &Gathered) -> Option<String> {
-    let sides = [
-        ("base", one.unresolved.0, one.metric.base.len()),
-        ("candidate", one.unresolved.1, one.metric.candidate.len()),
-    ];
-    sides.into_iter().find_map(|(side, unresolved, resolved)| {
-        let runs = unresolved + resolved;
-        (unresolved as f64 > MOST_UNRESOLVED * runs as f64).then(|| {
-            format!(
-                "not resolved: in {unresolved} of the {side}'s {runs} runs the tool's own lag is \
-                 more than half of it; use a quieter machine or a lower rate"
-            )
-        })
-    })
+/// Why a side's values say nothing: lag covers them.
+fn unresolved(name: &str, side: &Behind, subject: &str) -> String {
+    let (unresolved, runs) = (side.unresolved.len(), side.runs);
+    let instead = subject.split_once('.').and_then(|(metric, statistic)| {
+        let service = without_lag(Metric::from_name(metric)?)?;
+        Some(format!(", or judge {}.{statistic}, which is without it", service.name()))
+    });
+    format!(
+        "not resolved: in {unresolved} of the {name}'s {runs} runs the tool's own lag is more than half \
+         of it; use a quieter machine, a lower rate{}",
+        instead.unwrap_or_default()
+    )
 }
 
-fn absent(base: usize, candidate: usize) -> String {
-    let whose = match (base, candidate) {
-        (0, 0) => "in any run",
-        (0, _) => "in the base's runs",
-        _ => "in the candidate's runs",
-    };
-    format!("nothing was measured of it {whose}")
+/// That too many runs of a side have no value: those that have one are a selection.
+fn absent(one: &Gathered) -> Option<String> {
+    let (base, candidate) = (one.metric.base.len(), one.metric.candidate.len());
+    if base + candidate == 0 {
+        return Some("nothing was measured of it in any run".to_owned());
+    }
+    let sides = [("base", &one.sides.0, base), ("candidate", &one.sides.1, candidate)];
+    sides.into_iter().find_map(|(name, side, values)| {
+        let (without, runs) = (side.lacking(values)?, side.runs);
+        Some(match without == runs {
+            true => format!("nothing was measured of it in the {name}'s runs"),
+            false => format!("nothing was measured of it in {without} of the {name}'s {runs} runs"),
+        })
+    })
 }
 
 /// The tool's own error, where both sides are below it: nobody knows what such a difference is of.

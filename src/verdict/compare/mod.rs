@@ -9,7 +9,7 @@ mod unlike;
 mod values;
 
 use crate::measure::comparison::{
-    Change, ComparedMetric, ComparisonResult, Looks, Party, SCHEMA_VERSION,
+    Change, ComparedMetric, ComparisonResult, Looks, Party, Relation, SCHEMA_VERSION,
 };
 use crate::measure::sample::Sample;
 use crate::scenario::plan::Subject;
@@ -23,6 +23,8 @@ use values::Runs;
 pub struct Judging {
     /// What counts; empty for the metrics that count by themselves.
     pub wanted: Vec<Wanted>,
+    /// The same as the user wrote it.
+    pub fail_on: Option<String>,
     /// The least effect that matters, as a ratio's distance from 1; of shares a tenth of it, as a
     /// difference.
     pub minimum_effect: f64,
@@ -36,15 +38,6 @@ pub struct Judging {
     pub seed: u64,
     /// What the sides are to each other.
     pub relation: Relation,
-}
-
-/// What two sides are to each other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Relation {
-    /// Runs made apart, which are to be runs of one scenario in one environment.
-    Apart,
-    /// Two arms of one result: in what their scenarios differ is what is tried.
-    Arms,
 }
 
 /// One thing that is to count.
@@ -66,6 +59,7 @@ impl Default for Judging {
     fn default() -> Self {
         Self {
             wanted: Vec::new(),
+            fail_on: None,
             minimum_effect: 0.1,
             alpha: 0.05,
             accept_unlike: false,
@@ -114,6 +108,9 @@ pub fn compare(base: Named, candidate: Named, how: &Judging) -> ComparisonResult
         scenario: base.1.scenario.name.clone(),
         base: party(base, runs.fewest(|one| one.base.len()), &runs.left_out.0),
         candidate: party(candidate, runs.fewest(|one| one.candidate.len()), &runs.left_out.1),
+        relation: how.relation,
+        fail_on: how.fail_on.clone(),
+        minimum_effect: how.minimum_effect,
         alpha: how.alpha,
         looks: how.looks.clone(),
         unlike,
@@ -165,14 +162,14 @@ fn inconclusive(counting: &[&ComparedMetric]) -> Option<Change> {
     })
 }
 
-/// A metric for people: `load.clients.connect.p99 (target.backlog = 5)`.
+/// A metric for people: `connect.p99 (target.backlog = 5, clients)`.
 fn title(metric: &ComparedMetric) -> String {
-    let load = metric.load.as_ref().map_or(String::new(), |load| format!("load.{load}."));
-    let cell = match metric.cell.as_str() {
-        "" => String::new(),
-        cell => format!(" ({cell})"),
-    };
-    format!("{load}{}{cell}", metric.subject)
+    let load = metric.load.iter().map(String::as_str);
+    let place = std::iter::once(metric.cell.as_str()).chain(load).filter(|part| !part.is_empty());
+    match place.collect::<Vec<_>>().join(", ") {
+        place if place.is_empty() => metric.subject.clone(),
+        place => format!("{} ({place})", metric.subject),
+    }
 }
 
 #[cfg(test)]

@@ -56,7 +56,7 @@ fn gathered(base: Vec<f64>, candidate: Vec<f64>) -> Gathered {
             effect: None,
             change: Change::Same,
         },
-        unresolved: (0, 0),
+        sides: Default::default(),
         own_errors: Vec::new(),
     }
 }

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Relation;
 use super::values::{Combination, Runs};
+use crate::measure::comparison::Relation;
 use crate::measure::result::{CellResult, Environment, Place};
 use crate::measure::sample::Sample;
 use crate::scenario::differences_in_kind;

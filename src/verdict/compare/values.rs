@@ -118,11 +118,49 @@ fn fold(told: &mut Vec<String>) {
 pub struct Gathered {
     /// What becomes of it: no effect yet, and [`Change::Same`] until it is judged.
     pub metric: ComparedMetric,
-    /// Runs of the base and of the candidate of which lag explains more than half of the value.
-    pub unresolved: (usize, usize),
+    /// What of the base, and of the candidate, stands behind the values.
+    pub sides: (Standing, Standing),
     /// The tool's own error of the same statistic, in nanoseconds, in each run of either side that has
     /// one.
     pub own_errors: Vec<f64>,
+}
+
+/// More than this share of a side's runs must not be without a value, or without one that is resolved.
+const MOST_WITHOUT: f64 = 0.25;
+
+/// What stands behind a side's values of a metric.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Standing {
+    /// Runs that count.
+    pub runs: usize,
+    /// Values of which lag explains more than half: the target's own part is somewhere below.
+    pub unresolved: Vec<f64>,
+    /// Whether so many are unresolved that the values are those, too, and each is only a bound from
+    /// above.
+    pub bounded: bool,
+}
+
+impl Standing {
+    /// Runs in which nothing was measured of it, where `values` is how many have one.
+    fn without(&self, values: usize) -> usize {
+        let unresolved = if self.bounded { 0 } else { self.unresolved.len() };
+        self.runs.saturating_sub(values + unresolved)
+    }
+
+    /// The same, where that is too many to judge the others.
+    pub fn lacking(&self, values: usize) -> Option<usize> {
+        let without = self.without(values);
+        (without as f64 > MOST_WITHOUT * self.runs as f64).then_some(without)
+    }
+
+    /// Few unresolved values are left out; of many, each is a bound.
+    fn settle(&mut self, values: &mut Vec<f64>) {
+        let all = values.len() + self.unresolved.len();
+        self.bounded = self.unresolved.len() as f64 > MOST_WITHOUT * all as f64;
+        if self.bounded {
+            values.extend(&self.unresolved);
+        }
+    }
 }
 
 impl Gathered {
@@ -134,7 +172,7 @@ impl Gathered {
     /// Whether no run has a value of it, not even one that is not resolved.
     fn is_without_values(&self) -> bool {
         let ComparedMetric { base, candidate, .. } = &self.metric;
-        base.is_empty() && candidate.is_empty() && self.unresolved == (0, 0)
+        base.is_empty() && candidate.is_empty()
     }
 
     /// What its effect's figures are.
@@ -148,17 +186,21 @@ impl Gathered {
 
 /// All metrics of all combinations; those that count come first.
 pub fn gather(runs: &Runs, how: &Judging) -> Vec<Gathered> {
+    // Latencies are those of the attempts that succeeded: without the others, a server that answers
+    // one request of a hundred has not changed.
+    let latencies = how.wanted.iter().any(|one| matches!(one.subject, Subject::Metric { .. }));
     let mut all: Vec<Gathered> = Vec::new();
     for combination in &runs.combinations {
         let wanted = how.wanted.iter().flat_map(|one| of_subject(combination, one, true, how));
         let mut own: Vec<Gathered> = wanted.collect();
         for (subject, counts) in by_themselves(combination) {
-            let counts = counts && how.wanted.is_empty();
+            let counts = counts && (how.wanted.is_empty() || latencies && is_failing(&subject));
             let one = Wanted { subject, minimum_effect: None };
             for more in of_subject(combination, &one, counts, how) {
+                // One over all loads has it of each.
                 let is = |had: &Gathered| {
-                    (&had.metric.load, &had.metric.subject)
-                        == (&more.metric.load, &more.metric.subject)
+                    had.metric.subject == more.metric.subject
+                        && (had.metric.load.is_none() || had.metric.load == more.metric.load)
                 };
                 // What is only shown is shown where there is something.
                 if !own.iter().any(is) && (counts || !more.is_without_values()) {
@@ -170,6 +212,15 @@ pub fn gather(runs: &Runs, how: &Judging) -> Vec<Gathered> {
     }
     all.sort_by_key(|one| !one.metric.counts);
     all
+}
+
+/// Whether it tells of attempts or datagrams that came to nothing.
+fn is_failing(subject: &Subject) -> bool {
+    match subject {
+        Subject::Outcome { outcome, .. } => outcome == Subject::FAILED,
+        Subject::Loss(cause) => cause.is_none(),
+        _ => false,
+    }
 }
 
 /// A subject in each load that has it; at least one.
@@ -193,6 +244,12 @@ fn of_subject(
             });
             enter(&mut found[place], is_base, cell, &reading);
         }
+    }
+    for one in &mut found {
+        let Gathered { metric, sides: (base, candidate), .. } = one;
+        (base.runs, candidate.runs) = (combination.base.len(), combination.candidate.len());
+        base.settle(&mut metric.base);
+        candidate.settle(&mut metric.candidate);
     }
     // A run without any value does not say of which load it has none.
     if !found.iter().all(Gathered::is_without_values) {
@@ -228,7 +285,7 @@ fn empty(
             effect: None,
             change: Change::Same,
         },
-        unresolved: (0, 0),
+        sides: Default::default(),
         own_errors: Vec::new(),
     }
 }
@@ -242,11 +299,11 @@ fn enter(into: &mut Gathered, is_base: bool, cell: &CellResult, reading: &Readin
     // A file may say anything.
     let Some(value) = value.filter(|value| value.is_finite() && *value >= 0.0) else { return };
     let (values, unresolved) = match is_base {
-        true => (&mut into.metric.base, &mut into.unresolved.0),
-        false => (&mut into.metric.candidate, &mut into.unresolved.1),
+        true => (&mut into.metric.base, &mut into.sides.0.unresolved),
+        false => (&mut into.metric.candidate, &mut into.sides.1.unresolved),
     };
     match reading.lag(cell).is_some_and(|lag| lag > value / 2.0) {
-        true => *unresolved += 1,
+        true => unresolved.push(value),
         false => values.push(value),
     }
 }
