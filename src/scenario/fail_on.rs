@@ -17,21 +17,21 @@ const LARGEST: f64 = 1000.0;
 const EXAMPLE: &str = "write what is judged as in [limits], and behind > the least effect that \
                        matters: request.p99>15%,outcomes.timeout>1%,throughput";
 
+/// What decides, and from which effect on, where it has one of its own.
+type Judged = (Subject, Option<f64>);
+
 /// The subjects that decide, in the order written, each with its least effect where it has one of
 /// its own: a ratio's distance from 1, or for shares a difference (`>15%` is 0.15). `cells` are
 /// those that are compared: their loads may be named, and what none of them measures is refused.
 /// Beside them what is doubtful, such as a counter that this kernel has not.
-pub fn fail_on(
-    text: &str,
-    cells: &[Cell],
-) -> Result<(Vec<(Subject, Option<f64>)>, Diagnostics), Diagnostics> {
+pub fn fail_on(text: &str, cells: &[Cell]) -> Result<(Vec<Judged>, Diagnostics), Diagnostics> {
     if text.len() > LONGEST {
         let why = format!("this is longer than {LONGEST} bytes");
         return Err(Diagnostics::unreadable(NAME, &why, "name fewer subjects"));
     }
     let sources = Sources::new(NAME, text);
     let mut problems = Problems::default();
-    let mut wanted: Vec<(Subject, Option<f64>)> = Vec::new();
+    let mut wanted: Vec<Judged> = Vec::new();
     let mut start = 0;
     for (count, part) in text.split(',').enumerate() {
         if count == MOST {
@@ -59,12 +59,7 @@ fn span(part: &str, start: usize) -> std::ops::Range<usize> {
     from..from + part.trim().len()
 }
 
-fn one(
-    part: &str,
-    start: usize,
-    cells: &[Cell],
-    problems: &mut Problems,
-) -> Option<(Subject, Option<f64>)> {
+fn one(part: &str, start: usize, cells: &[Cell], problems: &mut Problems) -> Option<Judged> {
     let whole = span(part, start);
     if whole.is_empty() {
         problems.error(start..start + part.len(), "nothing is named here", EXAMPLE);

@@ -7,6 +7,8 @@ use crate::report::card::clean;
 use crate::report::text::thousands;
 use crate::units::human_nanos;
 
+/// A tenfold and more is told as a factor.
+const LARGE: f64 = 9.0;
 /// So many reasons and runs are named one by one.
 const NAMED: usize = 20;
 
@@ -231,6 +233,11 @@ pub fn signed(share: f64) -> String {
 
 /// By how much, with the interval: `+14.8 % [+13.9, +15.6]`.
 pub fn effect(of: Measure, effect: &Effect) -> String {
+    if effect.scale == Scale::Relative && effect.estimate >= LARGE {
+        let times = |share: f64| format!("x{}", count(share + 1.0));
+        let high = effect.high.map_or("...".to_owned(), times);
+        return format!("{} [{}, {high}]", times(effect.estimate), times(effect.low));
+    }
     let told = |value: f64| match effect.scale {
         Scale::Relative | Scale::Points => signed(value),
         Scale::Difference => {
@@ -346,6 +353,15 @@ mod tests {
              better, less than 10.0 % does not matter"
         );
         assert!(told[2].contains("0.0 % -> 2.10 %, +2.1 pp [+1.8, +2.5]"), "{}", told[2]);
+        let many = Effect {
+            estimate: 5_810.4,
+            low: 0.5,
+            ..sample::comparison::worse().metrics[0].effect.expect("one")
+        };
+        assert_eq!(
+            effect(Measure::Nanoseconds, &Effect { high: Some(9_000.0), ..many }),
+            "x5,811 [x1.50, x9,001]"
+        );
         assert!(told[4].contains("+1,201 [+1,188, +1,210]"), "{}", told[4]);
     }
 
