@@ -8,6 +8,7 @@ mod addresses;
 mod bad_input;
 mod baseline;
 mod cards;
+mod ci;
 mod classes;
 mod closing;
 mod common;
