@@ -11,27 +11,30 @@ use crate::scenario::plan::AxisValue;
 
 /// The judgement. Runs that are invalid or were cut short do not count.
 ///
-/// - Invalid, where less than half of a side's runs of a combination count.
 /// - Inconclusive, where fewer runs were made than were wanted.
-/// - Fail, where the candidate is worse, or where a limit is broken in more than half of the runs
-///   that count: the candidate's, or the base's where it is alone.
+/// - Fail, where the candidate is worse: what counts has shown it, however much does not.
+/// - Invalid, where less than half of a side's runs of a combination count.
+/// - Fail, where a limit is broken in more than half of the runs that count: the candidate's, or the
+///   base's where it is alone.
 /// - Inconclusive, where the comparison is, or a limit cannot be judged in more than half of them.
 pub fn verdict(run: &RunResult, repeats: &RepeatsResult) -> Verdict {
+    if let Status::Partial { reason } = &run.status {
+        return Verdict::Inconclusive { reasons: vec![format!("the run is partial: {reason}")] };
+    }
+    let change = repeats.comparison.as_ref().map(|comparison| &comparison.verdict);
+    if change == Some(&Change::Worse) {
+        return Verdict::Fail;
+    }
     let invalid = invalid(run, repeats);
     if !invalid.is_empty() {
         return Verdict::Invalid { reasons: invalid };
-    }
-    if let Status::Partial { reason } = &run.status {
-        return Verdict::Inconclusive { reasons: vec![format!("the run is partial: {reason}")] };
     }
     let judged = match repeats.candidate {
         Some(_) => Arm::Candidate,
         None => Arm::Base,
     };
-    let change = repeats.comparison.as_ref().map(|comparison| &comparison.verdict);
     let limits = Tally::of(run, judged);
-    if change == Some(&Change::Worse) || limits.iter().any(|(_, tally)| tally.mostly(tally.broken))
-    {
+    if limits.iter().any(|(_, tally)| tally.mostly(tally.broken)) {
         return Verdict::Fail;
     }
     let mut doubts = match change {
