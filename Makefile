@@ -11,10 +11,16 @@ SKIPPED := $(TARGET)/skipped.txt
 # also its help text, where <scenario> is no HTML.
 DOC_LINTS := -D warnings -A rustdoc::private_intra_doc_links -A rustdoc::invalid_html_tags
 
+# Those within the crate are built as fast as can be; the program that the others call has to be fast.
+UNIT_TESTS := --locked --lib --config profile.dev.package.loadgen.opt-level=0
+WHOLE_TESTS := --locked --test '*'
+# These mostly wait.
+THREADS := $(shell echo $$(($$(nproc 2>/dev/null || echo 2) + 1)))
+
 # Other systems for which everything compiles, where rustup has their standard library.
 SYSTEMS := x86_64-unknown-freebsd aarch64-apple-darwin
 
-.PHONY: help build run check test systems portable cards bench perf-ci error-rates clean
+.PHONY: help build run check test built systems portable cards bench perf-ci error-rates clean
 
 help: ## list these targets
 	@grep -E '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 21
@@ -38,12 +44,17 @@ test: ## every test; lists those that could not run here
 	@tests/needs.sh "$(TARGET)"
 	@mkdir -p "$(TARGET)"; : > "$(SKIPPED)"
 	@status=0; \
-	LOADGEN_SKIPPED="$(SKIPPED)" PYTHONPATH="$(TARGET)/pyenv$${PYTHONPATH:+:$$PYTHONPATH}" \
-	  $(CARGO) test --locked --no-fail-fast || status=$$?; \
+	export LOADGEN_SKIPPED="$(SKIPPED)" PYTHONPATH="$(TARGET)/pyenv$${PYTHONPATH:+:$$PYTHONPATH}"; \
+	$(CARGO) test --no-fail-fast $(UNIT_TESTS) || status=$$?; \
+	RUST_TEST_THREADS=$(THREADS) $(CARGO) test --no-fail-fast $(WHOLE_TESTS) || status=$$?; \
 	echo; \
 	if [ -s "$(SKIPPED)" ]; then echo "skipped tests:"; cat "$(SKIPPED)"; \
 	else echo "no test was skipped"; fi; \
 	exit $$status
+
+built: # what `test` builds, and nothing else
+	$(CARGO) test --no-run $(WHOLE_TESTS)
+	$(CARGO) test --no-run $(UNIT_TESTS)
 
 systems: ## does it compile for other systems?
 	@mkdir -p "$(TARGET)"; touch "$(SKIPPED)"

@@ -7,6 +7,7 @@ Counts what it did and writes it to the file named first.
 """
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -33,9 +34,11 @@ def proxy(port):
                 if one:
                     back.send(one)
             held, later = None, []
-            back.send(datagram)
-            with open(account, "w") as out:
+            # The target ends with this one, and the proxy with the target: the account comes first.
+            with open(account + ".new", "w") as out:
                 json.dump(done, out)
+            os.replace(account + ".new", account)
+            back.send(datagram)
             continue
         done["passed"] += 1
         place = number % 10
