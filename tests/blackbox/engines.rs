@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::common::{
     Bench, Folder, PROGRAM, Running, children, lab_or_skip, ledgers_add_up, measure,
-    nothing_unexplained, number, programs_or_skip, skipped, until, until_connecting,
+    nothing_unexplained, number, programs_or_skip, skipped, through, until, until_connecting,
 };
 use super::external::Network;
 
@@ -43,7 +43,7 @@ fn by_every_engine(load: &str, attempts: u64) -> Vec<Value> {
         let load = &cell["loads"][0];
         driven_by(load, engine);
         assert_eq!(number(load, "workers"), 2);
-        assert_eq!(number(load, "outcomes.ok"), attempts, "{engine}: {load}");
+        assert_eq!(through(load), attempts, "{engine}: {load}");
         assert_eq!(number(load, "endings.done"), attempts, "{engine}: {load}");
     }
     assert_eq!(cells.len(), ENGINES.len());
@@ -88,7 +88,7 @@ fn every_engine_drives_its_own_loads_side_by_side() {
     nothing_unexplained(&cell);
     for (load, engine) in cell["loads"].as_array().expect("loads").iter().zip(ENGINES) {
         driven_by(load, engine);
-        assert_eq!(number(load, "outcomes.ok"), 200, "{load}");
+        assert_eq!(through(load), 200, "{load}");
     }
 }
 
